@@ -1,0 +1,79 @@
+// TLS material, servers and channels. All connections are mTLS, TLS 1.3 (enrolment: server side only).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/rpc/identity.h"
+
+namespace grpc {
+class Channel;
+class ChannelArguments;
+class ClientContext;
+class Server;
+class Service;
+}  // namespace grpc
+
+namespace godwit::rpc {
+
+// PEM texts.
+struct TlsMaterial {
+  std::string certificate_chain;  // own, leaf first
+  std::string private_key;
+  std::string ca;  // what peers are verified against
+};
+
+// Reads <dir>/tls.crt, <dir>/tls.key, <dir>/ca.crt. The error says which is missing and how to make it.
+absl::StatusOr<TlsMaterial> LoadTls(const std::string& dir);
+
+enum class ClientAuth { kRequired, kNone };
+
+struct ServerOptions {
+  std::string listen;  // "address:port"; port 0 chooses one
+  TlsMaterial tls;
+  ClientAuth client_auth = ClientAuth::kRequired;
+  int max_threads = 64;                     // of handlers of the sync API
+  int max_message_bytes = 4 * 1024 * 1024;  // received
+};
+
+// A running server with health and reflection. Stop() (also the destructor) drains: answers NOT_SERVING, waits for calls at
+// most the grace time, then cuts them. Thread-safe.
+class Server {
+ public:
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
+                                                       std::vector<grpc::Service*> services);
+  ~Server();
+  int port() const { return port_; }
+  // Health as clients and load balancers see it.
+  void SetServing(bool serving);
+  void Stop(absl::Duration grace = absl::Seconds(5));
+
+ private:
+  Server(std::unique_ptr<grpc::Server> server, int port);
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+// A lazily connecting channel to `endpoint` whose certificate must name `peer`. Each call gives a channel with a connection of its own.
+// The peer name "service/registry" has the DNS name "registry.service.godwit.internal".
+std::shared_ptr<grpc::Channel> Dial(const std::string& endpoint, const Identity& peer, const TlsMaterial& tls);
+// Without a client certificate (enrolment).
+std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoint, const Identity& peer,
+                                                      const std::string& ca_pem);
+// The PEM of the CA certificate a server shows at the end of its chain, when its SHA-256 (DER) is `pin_hex`. For the first contact of an
+// agent that knows only the pin. UNAUTHENTICATED when the pin does not match. Uses a plain TLS connection of its own.
+absl::StatusOr<std::string> FetchPinnedCa(const std::string& endpoint, const std::string& pin_hex,
+                                          absl::Duration timeout);
+
+// Sets the deadline (every call has one) on a fresh context.
+void SetTimeout(grpc::ClientContext& context, absl::Duration timeout);
+
+// Runs `call` until it succeeds, fails for good, or `total` is over. Retries UNAVAILABLE, ABORTED-free: only UNAVAILABLE and
+// RESOURCE_EXHAUSTED, with jittered backoff from 100 ms to 5 s. Use only for reads and calls with a request id.
+absl::Status Retry(absl::Duration total, const std::function<absl::Status()>& call);
+
+}  // namespace godwit::rpc

@@ -1,0 +1,74 @@
+// The frame around every handler: authorisation, deadline, error mapping, log line.
+//
+//   grpc::Status Handler::GetJob(grpc::ServerContext* context, const pb::GetJobRequest* request, pb::Job* response) {
+//     return rpc::Serve(context, "jobs.GetJob", rpc::kReaders, [&](const rpc::Call& call) -> absl::Status { ... });
+//   }
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "grpcpp/impl/codegen/status.h"
+#include "services/common/rpc/identity.h"
+
+namespace godwit::rpc {
+
+// Who may call a method: bits of these. There is no default.
+enum Access : std::uint32_t {
+  kAgents = 1,
+  kWorkers = 2,
+  kConversionWorkers = 4,
+  kServices = 8,
+  kViewers = 16,
+  kOperators = 32,
+  kAdmins = 64,
+  // Anybody who reaches the port, even without a certificate (Enroll only).
+  kAnybody = 128,
+};
+inline constexpr std::uint32_t kReaders = kViewers | kOperators | kAdmins | kServices;
+inline constexpr std::uint32_t kWriters = kOperators | kAdmins | kServices;
+inline constexpr std::uint32_t kAdminsAndServices = kAdmins | kServices;
+
+// What a handler knows of its call.
+struct Call {
+  Identity peer;        // empty id for kAnybody without a certificate
+  std::string address;  // of the peer, for the audit log
+  absl::Time deadline;  // never later than 5 minutes from now for unary calls
+};
+
+// OK when the identity is in the access list, else PERMISSION_DENIED naming what is needed.
+absl::Status CheckAccess(const Identity& peer, std::uint32_t access);
+
+// Runs `body` when the peer may call, turns its status into a gRPC one (with ErrorDetail in the trailer), logs failures and slow
+// calls. `method` is a short stable name. Never throws.
+grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::uint32_t access,
+                   const std::function<absl::Status(const Call&)>& body);
+
+// For streams: the access check and identity alone.
+absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method, std::uint32_t access);
+
+// Extra facts for ErrorDetail, kept as a payload of absl::Status until ToGrpc.
+struct ErrorInfo {
+  std::string reason;  // UPPER_SNAKE_CASE
+  std::string domain;
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<std::pair<std::string, std::string>> field_violations;  // field, description
+  absl::Duration retry_after = absl::ZeroDuration();
+};
+absl::Status WithInfo(absl::Status status, const ErrorInfo& info);
+ErrorInfo GetInfo(const absl::Status& status);  // empty when there is none
+
+// INVALID_ARGUMENT for one request field: message "field: description" and a field violation.
+absl::Status FieldError(absl::string_view field, absl::string_view description);
+
+// Both ways, details included. UNKNOWN codes stay what they are.
+grpc::Status ToGrpc(const absl::Status& status);
+absl::Status FromGrpc(const grpc::Status& status);
+
+}  // namespace godwit::rpc
