@@ -1,0 +1,149 @@
+#include "services/common/rpc/channel.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/tls_credentials_options.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "services/common/base/file.h"
+#include "services/common/base/ids.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/status_macros.h"
+
+namespace godwit::rpc {
+namespace {
+
+constexpr std::size_t kMaxPemBytes = 256 * 1024;
+constexpr int kKeepaliveMs = 20'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
+constexpr absl::Duration kLastBackoff = absl::Seconds(5);
+
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadFile(path, kMaxPemBytes);
+  if (text.ok()) return text;
+  return Annotate(text.status(),
+                  "TLS material (make it with `godwit-registry ca-issue --identity KIND/ID --out DIR`)");
+}
+
+grpc::ChannelArguments Arguments(const Identity& peer) {
+  grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride(peer.DnsName());
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
+  arguments.SetMaxReceiveMessageSize(8 * 1024 * 1024);
+  return arguments;
+}
+
+}  // namespace
+
+absl::StatusOr<TlsMaterial> LoadTls(const std::string& dir) {
+  TlsMaterial tls;
+  ASSIGN_OR_RETURN(tls.certificate_chain, ReadPem(dir + "/tls.crt"));
+  ASSIGN_OR_RETURN(tls.private_key, ReadPem(dir + "/tls.key"));
+  ASSIGN_OR_RETURN(tls.ca, ReadPem(dir + "/ca.crt"));
+  return tls;
+}
+
+Server::Server(std::unique_ptr<grpc::Server> server, int port)
+    : server_(std::move(server)), port_(port) {}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
+                                                      std::vector<grpc::Service*> services) {
+  static const bool plugins_ready = [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  (void)plugins_ready;
+
+  grpc::SslServerCredentialsOptions tls(
+      options.client_auth == ClientAuth::kRequired
+          ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+          : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  tls.pem_root_certs = options.tls.ca;
+  tls.pem_key_cert_pairs.push_back({options.tls.private_key, options.tls.certificate_chain});
+
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options.listen, grpc::SslServerCredentials(tls), &port);
+  grpc::ResourceQuota quota("godwit");
+  quota.SetMaxThreads(options.max_threads);
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 4);
+  builder.SetMaxReceiveMessageSize(options.max_message_bytes);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot serve on ", options.listen,
+        ": is the address right, the port free, and do certificate and key belong together?"));
+  }
+  return std::unique_ptr<Server>(new Server(std::move(server), port));
+}
+
+Server::~Server() { Stop(); }
+
+void Server::SetServing(bool serving) {
+  server_->GetHealthCheckService()->SetServingStatus(serving);
+}
+
+void Server::Stop(absl::Duration grace) {
+  SetServing(false);
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  server_->Wait();
+}
+
+std::shared_ptr<grpc::Channel> Dial(const std::string& endpoint, const Identity& peer,
+                                    const TlsMaterial& tls) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = tls.ca;
+  options.pem_cert_chain = tls.certificate_chain;
+  options.pem_private_key = tls.private_key;
+  return grpc::CreateCustomChannel(endpoint, grpc::SslCredentials(options), Arguments(peer));
+}
+
+std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoint,
+                                                      const Identity& peer,
+                                                      const std::string& ca_pem) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = ca_pem;
+  return grpc::CreateCustomChannel(endpoint, grpc::SslCredentials(options), Arguments(peer));
+}
+
+void SetTimeout(grpc::ClientContext& context, absl::Duration timeout) {
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+}
+
+absl::Status Retry(absl::Duration total, const std::function<absl::Status()>& call) {
+  const absl::Time end = absl::Now() + total;
+  absl::Duration backoff = kFirstBackoff;
+  while (true) {
+    absl::Status status = call();
+    const bool again = status.code() == absl::StatusCode::kUnavailable ||
+                       status.code() == absl::StatusCode::kResourceExhausted;
+    std::uint8_t jitter = 0;
+    RandomBytes({&jitter, 1});
+    const absl::Duration wait = backoff * (0.5 + jitter / 256.0);
+    if (!again || absl::Now() + wait > end) return status;
+    absl::SleepFor(wait);
+    backoff = std::min(backoff * 2, kLastBackoff);
+  }
+}
+
+}  // namespace godwit::rpc
