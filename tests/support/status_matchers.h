@@ -19,19 +19,20 @@ const absl::Status& GetStatus(const absl::StatusOr<T>& value) {
 MATCHER_P2(StatusIs, code, text, "") {
   const absl::Status& status = GetStatus(arg);
   *result_listener << status.ToString();
-  return status.code() == code && absl::string_view(status.message()).find(text) != absl::string_view::npos;
+  return status.code() == code &&
+         absl::string_view(status.message()).find(text) != absl::string_view::npos;
 }
 
 }  // namespace godwit::testing
 
-#define EXPECT_OK(expression)                                               \
-  do {                                                                      \
-    const auto& godwit_value_ = (expression);                               \
+#define EXPECT_OK(expression)                                                       \
+  do {                                                                              \
+    const auto& godwit_value_ = (expression);                                       \
     EXPECT_TRUE(godwit_value_.ok()) << ::godwit::testing::GetStatus(godwit_value_); \
   } while (false)
-#define ASSERT_OK(expression)                                               \
-  do {                                                                      \
-    const auto& godwit_value_ = (expression);                               \
+#define ASSERT_OK(expression)                                                       \
+  do {                                                                              \
+    const auto& godwit_value_ = (expression);                                       \
     ASSERT_TRUE(godwit_value_.ok()) << ::godwit::testing::GetStatus(godwit_value_); \
   } while (false)
 // ASSERT_OK_AND_ASSIGN(auto x, MakeX());

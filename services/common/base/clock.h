@@ -13,8 +13,8 @@ class Clock {
   virtual ~Clock() = default;
   // Wall clock, for records and certificates. May step.
   virtual absl::Time Now() = 0;
-  // Time since an arbitrary start that never steps back; counts suspended time (CLOCK_BOOTTIME), so a
-  // paused process notices how long it was away. Leases and timeouts use this one.
+  // Time since an arbitrary start that never steps back; counts suspended time (CLOCK_BOOTTIME), so
+  // a paused process notices how long it was away. Leases and timeouts use this one.
   virtual absl::Duration Monotonic() = 0;
   virtual void Sleep(absl::Duration duration) = 0;
 };

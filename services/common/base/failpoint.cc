@@ -36,10 +36,12 @@ struct Failpoints {
     for (const absl::string_view entry : absl::StrSplit(text, ',', absl::SkipEmpty())) {
       const std::vector<std::string> parts = absl::StrSplit(entry, ':');
       Rule rule;
-      const bool good = parts.size() == 3 &&
-                        (parts[1] == "*" || (absl::SimpleAtoi(parts[1], &rule.pass) && rule.pass > 0));
+      const bool good =
+          parts.size() == 3 &&
+          (parts[1] == "*" || (absl::SimpleAtoi(parts[1], &rule.pass) && rule.pass > 0));
       if (!good) {
-        Log(Severity::kError, "GODWIT_FAILPOINT: not site:n:action", {{"entry", std::string(entry)}});
+        Log(Severity::kError, "GODWIT_FAILPOINT: not site:n:action",
+            {{"entry", std::string(entry)}});
         std::abort();
       }
       rule.site = parts[0];

@@ -1,5 +1,5 @@
-// Failpoints: named places where a test makes the process die, fail, stop or wait. They exist only in
-// builds with GODWIT_FAILPOINTS; elsewhere the macro is nothing.
+// Failpoints: named places where a test makes the process die, fail, stop or wait. They exist only
+// in builds with GODWIT_FAILPOINTS; elsewhere the macro is nothing.
 //
 //   GODWIT_FAILPOINT("worker.commit.before_manifest");          // may crash, stop or delay
 //   RETURN_IF_ERROR(GODWIT_FAILPOINT_STATUS("jobs.step.done")); // may also return an error

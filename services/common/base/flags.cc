@@ -16,11 +16,14 @@ namespace godwit {
 
 Flags::Flags(std::string program, std::string purpose)
     : program_(std::move(program)), purpose_(std::move(purpose)) {
-  String("config", &config_path_, "file of \"name = value\" lines with the same names as the flags");
+  String("config", &config_path_,
+         "file of \"name = value\" lines with the same names as the flags");
 }
 
 void Flags::String(std::string name, std::string* target, std::string help) {
-  Add({.name = std::move(name), .help = std::move(help), .shown_default = *target,
+  Add({.name = std::move(name),
+       .help = std::move(help),
+       .shown_default = *target,
        .set = [target](absl::string_view value) {
          *target = std::string(value);
          return absl::OkStatus();
@@ -28,7 +31,8 @@ void Flags::String(std::string name, std::string* target, std::string help) {
 }
 
 void Flags::Strings(std::string name, std::vector<std::string>* target, std::string help) {
-  Add({.name = std::move(name), .help = absl::StrCat(help, " (repeatable)"),
+  Add({.name = std::move(name),
+       .help = absl::StrCat(help, " (repeatable)"),
        .shown_default = absl::StrJoin(*target, ","),
        .set = [target](absl::string_view value) {
          target->push_back(std::string(value));
@@ -38,7 +42,9 @@ void Flags::Strings(std::string name, std::vector<std::string>* target, std::str
 
 void Flags::Int(std::string name, std::int64_t* target, std::int64_t least, std::int64_t most,
                 std::string help) {
-  Add({.name = std::move(name), .help = std::move(help), .shown_default = absl::StrCat(*target),
+  Add({.name = std::move(name),
+       .help = std::move(help),
+       .shown_default = absl::StrCat(*target),
        .set = [=](absl::string_view value) -> absl::Status {
          std::int64_t number = 0;
          if (!absl::SimpleAtoi(value, &number) || number < least || number > most) {
@@ -51,8 +57,10 @@ void Flags::Int(std::string name, std::int64_t* target, std::int64_t least, std:
 }
 
 void Flags::Bool(std::string name, bool* target, std::string help) {
-  Add({.name = std::move(name), .help = std::move(help),
-       .shown_default = *target ? "true" : "false", .is_bool = true,
+  Add({.name = std::move(name),
+       .help = std::move(help),
+       .shown_default = *target ? "true" : "false",
+       .is_bool = true,
        .set = [target](absl::string_view value) -> absl::Status {
          if (!absl::SimpleAtob(value, target)) {
            return absl::InvalidArgumentError("must be true or false");
@@ -62,7 +70,8 @@ void Flags::Bool(std::string name, bool* target, std::string help) {
 }
 
 void Flags::Duration(std::string name, absl::Duration* target, std::string help) {
-  Add({.name = std::move(name), .help = std::move(help),
+  Add({.name = std::move(name),
+       .help = std::move(help),
        .shown_default = absl::FormatDuration(*target),
        .set = [target](absl::string_view value) -> absl::Status {
          absl::Duration duration;
@@ -128,7 +137,8 @@ absl::StatusOr<std::vector<std::string>> Flags::Parse(int argc, const char* cons
     std::string value = parts.size() == 2 ? parts[1] : "true";
     if (parts.size() == 1 && flag != flags_.end() && !flag->is_bool) {
       if (++i == argc) {
-        return absl::InvalidArgumentError(absl::StrCat("command line: ", parts[0], ": needs a value"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("command line: ", parts[0], ": needs a value"));
       }
       value = argv[i];
     }

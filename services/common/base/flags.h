@@ -1,6 +1,7 @@
 // Command-line options of the services: --name=value, --name value, and --config FILE with the same
-// names as "name = value" lines ("#" starts a comment). A flag on the command line wins over the file,
-// the file over the default. Unknown names are errors that list the known ones. --help prints them all.
+// names as "name = value" lines ("#" starts a comment). A flag on the command line wins over the
+// file, the file over the default. Unknown names are errors that list the known ones. --help prints
+// them all.
 //
 //   Flags flags("godwit-registry", "Keeps source servers and their life cycle.");
 //   flags.String("listen", &config.listen, "address:port to serve on");
@@ -24,7 +25,8 @@ class Flags {
  public:
   Flags(std::string program, std::string purpose);
 
-  // The present value of *target is the default and is shown by --help. `target` must outlive Parse.
+  // The present value of *target is the default and is shown by --help. `target` must outlive
+  // Parse.
   void String(std::string name, std::string* target, std::string help);
   void Strings(std::string name, std::vector<std::string>* target, std::string help);  // repeatable
   void Int(std::string name, std::int64_t* target, std::int64_t least, std::int64_t most,

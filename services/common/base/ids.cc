@@ -51,9 +51,9 @@ std::string NewId(absl::string_view prefix) {
 std::string DerivedId(absl::string_view prefix, absl::string_view seed) {
   const std::uint64_t a = Fnv(seed, 0xcbf29ce484222325ULL);
   const std::uint64_t b = Fnv(seed, 0x9ae16a3b2f90404fULL ^ a);
-  return absl::StrCat(
-      prefix, absl::StrCat(absl::Hex(a, absl::kZeroPad16), absl::Hex(b, absl::kZeroPad16))
-                  .substr(0, kIdHexDigits));
+  return absl::StrCat(prefix,
+                      absl::StrCat(absl::Hex(a, absl::kZeroPad16), absl::Hex(b, absl::kZeroPad16))
+                          .substr(0, kIdHexDigits));
 }
 
 std::string NewUuid() {
@@ -92,8 +92,8 @@ absl::StatusOr<std::string> ParseName(absl::string_view field, absl::string_view
   absl::string_view rest = name;
   if (!absl::ConsumePrefix(&rest, collection) || !absl::ConsumePrefix(&rest, "/") ||
       !CheckId(field, prefix, rest).ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ": must look like \"", collection, "/",
-                                                   prefix, "0123456789abcdef0\""));
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": must look like \"", collection, "/", prefix, "0123456789abcdef0\""));
   }
   return std::string(rest);
 }

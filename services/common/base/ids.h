@@ -1,4 +1,5 @@
-// Identifiers. Resource ids are a prefix and 17 lower-case hex digits, as in MGN ("s-0123456789abcdef0").
+// Identifiers. Resource ids are a prefix and 17 lower-case hex digits, as in MGN
+// ("s-0123456789abcdef0").
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ absl::Status CheckId(absl::string_view field, absl::string_view prefix, absl::st
 // OK when `id` is an UUIDv4 in lower case, else INVALID_ARGUMENT naming `field`.
 absl::Status CheckUuid(absl::string_view field, absl::string_view id);
 
-// "sourceServers/s-..." -> "s-...": takes `name` apart, checking the collection and the id's prefix.
+// "sourceServers/s-..." -> "s-...": takes `name` apart, checking the collection and the id's
+// prefix.
 absl::StatusOr<std::string> ParseName(absl::string_view field, absl::string_view collection,
                                       absl::string_view prefix, absl::string_view name);
 

@@ -84,13 +84,14 @@ void Log(Severity severity, absl::string_view message,
   if (severity < Setup().least) return;
   std::string line = absl::StrCat(
       R"({"ts":")", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()),
-      R"(","level":")", Name(severity), R"(","svc":")", JsonEscape(Setup().service),
-      R"(","msg":")", JsonEscape(message), "\"");
+      R"(","level":")", Name(severity), R"(","svc":")", JsonEscape(Setup().service), R"(","msg":")",
+      JsonEscape(message), "\"");
   for (const auto& [key, value] : fields) {
     absl::StrAppend(&line, ",\"", JsonEscape(key), "\":\"", JsonEscape(value), "\"");
   }
   line += "}\n";
-  // One write, so that lines of several threads never mix. A full or closed log is not our business.
+  // One write, so that lines of several threads never mix. A full or closed log is not our
+  // business.
   [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -5,8 +5,8 @@
 
 namespace godwit {
 
-// Call first thing in main(), before any thread starts: blocks SIGINT and SIGTERM (all later threads
-// inherit that) and ignores SIGPIPE.
+// Call first thing in main(), before any thread starts: blocks SIGINT and SIGTERM (all later
+// threads inherit that) and ignores SIGPIPE.
 void BlockShutdownSignals();
 
 // Waits for SIGINT or SIGTERM, at most `timeout`. True when one came.

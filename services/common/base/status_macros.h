@@ -33,9 +33,9 @@ const absl::Status& ToStatus(const absl::StatusOr<T>& value) {
 #define GODWIT_CONCAT_INNER_(a, b) a##b
 #define GODWIT_CONCAT_(a, b) GODWIT_CONCAT_INNER_(a, b)
 
-#define RETURN_IF_ERROR(expression)                                              \
-  do {                                                                           \
-    const auto& godwit_status_ = (expression);                                   \
+#define RETURN_IF_ERROR(expression)                                                       \
+  do {                                                                                    \
+    const auto& godwit_status_ = (expression);                                            \
     if (!godwit_status_.ok()) return ::godwit::status_internal::ToStatus(godwit_status_); \
   } while (false)
 

@@ -47,7 +47,8 @@ absl::Status CheckKeyStrength(EVP_PKEY* key) {
   const int bits = EVP_PKEY_get_bits(key);
   const int type = EVP_PKEY_get_base_id(key);
   std::array<char, 64> group{};
-  if (type == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, group.data(), group.size(), nullptr) == 1) {
+  if (type == EVP_PKEY_EC &&
+      EVP_PKEY_get_group_name(key, group.data(), group.size(), nullptr) == 1) {
     const absl::string_view name = group.data();
     if (name == "prime256v1" || name == "P-256" || name == "secp384r1" || name == "P-384") {
       return absl::OkStatus();
@@ -87,8 +88,10 @@ absl::StatusOr<X509Ptr> MakeBody(const Body& body) {
   const bool good =
       certificate != nullptr && serial != nullptr && X509_set_version(certificate.get(), 2) == 1 &&
       BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate.get())) != nullptr &&
-      ASN1_TIME_set(X509_getm_notBefore(certificate.get()), absl::ToTimeT(body.not_before)) != nullptr &&
-      ASN1_TIME_set(X509_getm_notAfter(certificate.get()), absl::ToTimeT(body.not_after)) != nullptr &&
+      ASN1_TIME_set(X509_getm_notBefore(certificate.get()), absl::ToTimeT(body.not_before)) !=
+          nullptr &&
+      ASN1_TIME_set(X509_getm_notAfter(certificate.get()), absl::ToTimeT(body.not_after)) !=
+          nullptr &&
       X509_set_pubkey(certificate.get(), body.public_key) == 1 &&
       X509_NAME_add_entry_by_txt(
           X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
@@ -136,9 +139,10 @@ absl::StatusOr<CaMaterial> MakeCa(absl::string_view common_name, absl::Duration 
                                   absl::Time now) {
   const KeyPtr key = NewKey();
   if (key == nullptr) return SslError("CA key");
-  ASSIGN_OR_RETURN(const X509Ptr certificate,
-                   MakeBody({.public_key = key.get(), .common_name = std::string(common_name),
-                             .not_before = now - kBackdate, .not_after = now + lifetime}));
+  ASSIGN_OR_RETURN(const X509Ptr certificate, MakeBody({.public_key = key.get(),
+                                                        .common_name = std::string(common_name),
+                                                        .not_before = now - kBackdate,
+                                                        .not_after = now + lifetime}));
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
   X509* self = certificate.get();
   RETURN_IF_ERROR(AddExtension(self, self, NID_basic_constraints, "critical,CA:TRUE,pathlen:0"));
@@ -180,16 +184,18 @@ absl::StatusOr<std::string> Issue(const CaMaterial& ca, const std::string& csr_p
       PEM_read_bio_PrivateKey(ReadBio(ca.private_key_pem).get(), nullptr, nullptr, nullptr));
   if (ca_key == nullptr) return SslError("CA key");
 
-  ASSIGN_OR_RETURN(const X509Ptr leaf,
-                   MakeBody({.public_key = public_key, .common_name = options.identity.Principal(),
-                             .not_before = options.now - kBackdate,
-                             .not_after = options.now + options.lifetime}));
+  ASSIGN_OR_RETURN(const X509Ptr leaf, MakeBody({.public_key = public_key,
+                                                 .common_name = options.identity.Principal(),
+                                                 .not_before = options.now - kBackdate,
+                                                 .not_after = options.now + options.lifetime}));
   X509_set_issuer_name(leaf.get(), X509_get_subject_name(issuer.get()));
   X509* certificate = leaf.get();
   std::string names = absl::StrCat("URI:", options.identity.Uri());
   if (options.server) absl::StrAppend(&names, ",DNS:", options.identity.DnsName());
-  RETURN_IF_ERROR(AddExtension(certificate, issuer.get(), NID_basic_constraints, "critical,CA:FALSE"));
-  RETURN_IF_ERROR(AddExtension(certificate, issuer.get(), NID_key_usage, "critical,digitalSignature"));
+  RETURN_IF_ERROR(
+      AddExtension(certificate, issuer.get(), NID_basic_constraints, "critical,CA:FALSE"));
+  RETURN_IF_ERROR(
+      AddExtension(certificate, issuer.get(), NID_key_usage, "critical,digitalSignature"));
   RETURN_IF_ERROR(AddExtension(certificate, issuer.get(), NID_ext_key_usage,
                                options.server ? "serverAuth,clientAuth" : "clientAuth"));
   RETURN_IF_ERROR(AddExtension(certificate, issuer.get(), NID_subject_alt_name, names));

@@ -1,5 +1,5 @@
-// Certificates: making a CA, issuing from a CSR, making key + CSR. ECDSA P-256. Used by the registry (CA), the agent (key, CSR)
-// and set-up commands. Thread-safe: no state.
+// Certificates: making a CA, issuing from a CSR, making key + CSR. ECDSA P-256. Used by the
+// registry (CA), the agent (key, CSR) and set-up commands. Thread-safe: no state.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ struct CaMaterial {
 };
 
 // A new self-signed CA, pathlen 0.
-absl::StatusOr<CaMaterial> MakeCa(absl::string_view common_name, absl::Duration lifetime, absl::Time now);
+absl::StatusOr<CaMaterial> MakeCa(absl::string_view common_name, absl::Duration lifetime,
+                                  absl::Time now);
 // A new key pair and a CSR for it.
 absl::StatusOr<KeyAndCsr> MakeKeyAndCsr(absl::string_view common_name);
 
@@ -31,10 +32,11 @@ struct IssueOptions {
   bool server = false;  // EKU serverAuth and the DNS SAN besides clientAuth
   absl::Time now;
 };
-// A certificate for the CSR's public key alone: names, extensions and CA flags of the CSR are ignored. INVALID_ARGUMENT when the
-// CSR is malformed, its signature does not verify, or the key is weak (not P-256/P-384 and not RSA >= 2048). The chain is
-// leaf + CA.
-absl::StatusOr<std::string> Issue(const CaMaterial& ca, const std::string& csr_pem, const IssueOptions& options);
+// A certificate for the CSR's public key alone: names, extensions and CA flags of the CSR are
+// ignored. INVALID_ARGUMENT when the CSR is malformed, its signature does not verify, or the key is
+// weak (not P-256/P-384 and not RSA >= 2048). The chain is leaf + CA.
+absl::StatusOr<std::string> Issue(const CaMaterial& ca, const std::string& csr_pem,
+                                  const IssueOptions& options);
 
 // SHA-256 of the DER of the first certificate in `pem`, lower-case hex: the CA pin.
 absl::StatusOr<std::string> CertificatePin(const std::string& pem);

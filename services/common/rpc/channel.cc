@@ -28,8 +28,9 @@ constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 absl::StatusOr<std::string> ReadPem(const std::string& path) {
   absl::StatusOr<std::string> text = ReadFile(path, kMaxPemBytes);
   if (text.ok()) return text;
-  return Annotate(text.status(),
-                  "TLS material (make it with `godwit-registry ca-issue --identity KIND/ID --out DIR`)");
+  return Annotate(
+      text.status(),
+      "TLS material (make it with `godwit-registry ca-issue --identity KIND/ID --out DIR`)");
 }
 
 grpc::ChannelArguments Arguments(const Identity& peer) {

@@ -1,4 +1,5 @@
-// TLS material, servers and channels. All connections are mTLS, TLS 1.3 (enrolment: server side only).
+// TLS material, servers and channels. All connections are mTLS, TLS 1.3 (enrolment: server side
+// only).
 #pragma once
 
 #include <functional>
@@ -27,7 +28,8 @@ struct TlsMaterial {
   std::string ca;  // what peers are verified against
 };
 
-// Reads <dir>/tls.crt, <dir>/tls.key, <dir>/ca.crt. The error says which is missing and how to make it.
+// Reads <dir>/tls.crt, <dir>/tls.key, <dir>/ca.crt. The error says which is missing and how to make
+// it.
 absl::StatusOr<TlsMaterial> LoadTls(const std::string& dir);
 
 enum class ClientAuth { kRequired, kNone };
@@ -40,8 +42,8 @@ struct ServerOptions {
   int max_message_bytes = 4 * 1024 * 1024;  // received
 };
 
-// A running server with health and reflection. Stop() (also the destructor) drains: answers NOT_SERVING, waits for calls at
-// most the grace time, then cuts them. Thread-safe.
+// A running server with health and reflection. Stop() (also the destructor) drains: answers
+// NOT_SERVING, waits for calls at most the grace time, then cuts them. Thread-safe.
 class Server {
  public:
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
@@ -58,22 +60,27 @@ class Server {
   int port_ = 0;
 };
 
-// A lazily connecting channel to `endpoint` whose certificate must name `peer`. Each call gives a channel with a connection of its own.
-// The peer name "service/registry" has the DNS name "registry.service.godwit.internal".
-std::shared_ptr<grpc::Channel> Dial(const std::string& endpoint, const Identity& peer, const TlsMaterial& tls);
+// A lazily connecting channel to `endpoint` whose certificate must name `peer`. Each call gives a
+// channel with a connection of its own. The peer name "service/registry" has the DNS name
+// "registry.service.godwit.internal".
+std::shared_ptr<grpc::Channel> Dial(const std::string& endpoint, const Identity& peer,
+                                    const TlsMaterial& tls);
 // Without a client certificate (enrolment).
-std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoint, const Identity& peer,
+std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoint,
+                                                      const Identity& peer,
                                                       const std::string& ca_pem);
-// The PEM of the CA certificate a server shows at the end of its chain, when its SHA-256 (DER) is `pin_hex`. For the first contact of an
-// agent that knows only the pin. UNAUTHENTICATED when the pin does not match. Uses a plain TLS connection of its own.
+// The PEM of the CA certificate a server shows at the end of its chain, when its SHA-256 (DER) is
+// `pin_hex`. For the first contact of an agent that knows only the pin. UNAUTHENTICATED when the
+// pin does not match. Uses a plain TLS connection of its own.
 absl::StatusOr<std::string> FetchPinnedCa(const std::string& endpoint, const std::string& pin_hex,
                                           absl::Duration timeout);
 
 // Sets the deadline (every call has one) on a fresh context.
 void SetTimeout(grpc::ClientContext& context, absl::Duration timeout);
 
-// Runs `call` until it succeeds, fails for good, or `total` is over. Retries UNAVAILABLE, ABORTED-free: only UNAVAILABLE and
-// RESOURCE_EXHAUSTED, with jittered backoff from 100 ms to 5 s. Use only for reads and calls with a request id.
+// Runs `call` until it succeeds, fails for good, or `total` is over. Retries UNAVAILABLE,
+// ABORTED-free: only UNAVAILABLE and RESOURCE_EXHAUSTED, with jittered backoff from 100 ms to 5 s.
+// Use only for reads and calls with a request id.
 absl::Status Retry(absl::Duration total, const std::function<absl::Status()>& call);
 
 }  // namespace godwit::rpc

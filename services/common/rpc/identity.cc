@@ -32,9 +32,8 @@ struct RoleName {
   UserRole role;
   absl::string_view name;
 };
-constexpr RoleName kRoles[] = {{UserRole::kViewer, "viewer"},
-                               {UserRole::kOperator, "operator"},
-                               {UserRole::kAdmin, "admin"}};
+constexpr RoleName kRoles[] = {
+    {UserRole::kViewer, "viewer"}, {UserRole::kOperator, "operator"}, {UserRole::kAdmin, "admin"}};
 
 absl::string_view Name(PeerKind kind) {
   for (const KindName& entry : kKinds) {

@@ -36,8 +36,8 @@ absl::StatusOr<Identity> ParseIdentityUri(absl::string_view uri);
 // The same from the short form "user/admin/alice". INVALID_ARGUMENT when malformed.
 absl::StatusOr<Identity> ParsePrincipal(absl::string_view principal);
 
-// The identity of the peer of a call. UNAUTHENTICATED when it showed no certificate, none of ours, or more than
-// one identity. The chain itself was verified by TLS.
+// The identity of the peer of a call. UNAUTHENTICATED when it showed no certificate, none of ours,
+// or more than one identity. The chain itself was verified by TLS.
 absl::StatusOr<Identity> PeerIdentity(const grpc::ServerContextBase& context);
 
 }  // namespace godwit::rpc

@@ -43,8 +43,8 @@ std::uint32_t AccessBit(const Identity& peer) {
 
 std::string NamesOf(std::uint32_t access) {
   constexpr std::pair<std::uint32_t, const char*> kNames[] = {
-      {kAgents, "agent"},     {kWorkers, "worker"},     {kConversionWorkers, "conversion-worker"},
-      {kServices, "service"}, {kViewers, "viewer"},     {kOperators, "operator"},
+      {kAgents, "agent"},     {kWorkers, "worker"}, {kConversionWorkers, "conversion-worker"},
+      {kServices, "service"}, {kViewers, "viewer"}, {kOperators, "operator"},
       {kAdmins, "admin"}};
   std::vector<std::string> out;
   for (const auto& [bit, name] : kNames) {
@@ -73,8 +73,8 @@ pb::ErrorDetail ToDetail(const ErrorInfo& info) {
 
 absl::Status CheckAccess(const Identity& peer, std::uint32_t access) {
   if ((AccessBit(peer) & access) != 0) return absl::OkStatus();
-  return WithInfo(absl::PermissionDeniedError(absl::StrCat(peer.Principal(), " may not call this; it is for: ",
-                                                           NamesOf(access))),
+  return WithInfo(absl::PermissionDeniedError(absl::StrCat(
+                      peer.Principal(), " may not call this; it is for: ", NamesOf(access))),
                   {.reason = "ROLE_NOT_ALLOWED", .metadata = {{"allowed", NamesOf(access)}}});
 }
 

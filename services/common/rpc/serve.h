@@ -1,7 +1,9 @@
 // The frame around every handler: authorisation, deadline, error mapping, log line.
 //
-//   grpc::Status Handler::GetJob(grpc::ServerContext* context, const pb::GetJobRequest* request, pb::Job* response) {
-//     return rpc::Serve(context, "jobs.GetJob", rpc::kReaders, [&](const rpc::Call& call) -> absl::Status { ... });
+//   grpc::Status Handler::GetJob(grpc::ServerContext* context, const pb::GetJobRequest* request,
+//   pb::Job* response) {
+//     return rpc::Serve(context, "jobs.GetJob", rpc::kReaders, [&](const rpc::Call& call) ->
+//     absl::Status { ... });
 //   }
 #pragma once
 
@@ -45,13 +47,14 @@ struct Call {
 // OK when the identity is in the access list, else PERMISSION_DENIED naming what is needed.
 absl::Status CheckAccess(const Identity& peer, std::uint32_t access);
 
-// Runs `body` when the peer may call, turns its status into a gRPC one (with ErrorDetail in the trailer), logs failures and slow
-// calls. `method` is a short stable name. Never throws.
+// Runs `body` when the peer may call, turns its status into a gRPC one (with ErrorDetail in the
+// trailer), logs failures and slow calls. `method` is a short stable name. Never throws.
 grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::uint32_t access,
                    const std::function<absl::Status(const Call&)>& body);
 
 // For streams: the access check and identity alone.
-absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method, std::uint32_t access);
+absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method,
+                           std::uint32_t access);
 
 // Extra facts for ErrorDetail, kept as a payload of absl::Status until ToGrpc.
 struct ErrorInfo {

@@ -27,8 +27,8 @@ absl::StatusOr<std::vector<std::string>> Parse(Values& values, std::vector<const
 
 TEST(Flags, BothFormsAndTheRest) {
   Values values;
-  ASSERT_OK_AND_ASSIGN(const auto rest, Parse(values, {"--listen", "a:2", "get", "--count=7", "--quiet",
-                                                       "--wait=1m", "--", "--x"}));
+  ASSERT_OK_AND_ASSIGN(const auto rest, Parse(values, {"--listen", "a:2", "get", "--count=7",
+                                                       "--quiet", "--wait=1m", "--", "--x"}));
   EXPECT_EQ(values.listen, "a:2");
   EXPECT_EQ(values.count, 7);
   EXPECT_TRUE(values.quiet);
@@ -43,7 +43,8 @@ TEST(Flags, BadInputNamesTheFlag) {
   EXPECT_THAT(Parse(values, {"--wait=soon"}), StatusIs(absl::StatusCode::kInvalidArgument, "wait"));
   EXPECT_THAT(Parse(values, {"--nothing=1"}),
               StatusIs(absl::StatusCode::kInvalidArgument, "there are: config, listen"));
-  EXPECT_THAT(Parse(values, {"--listen"}), StatusIs(absl::StatusCode::kInvalidArgument, "needs a value"));
+  EXPECT_THAT(Parse(values, {"--listen"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "needs a value"));
 }
 
 TEST(Flags, TheCommandLineWinsOverTheFile) {

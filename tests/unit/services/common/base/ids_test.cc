@@ -19,8 +19,9 @@ TEST(Ids, NewIdHasPrefixAnd17HexDigitsAndIsNew) {
 }
 
 TEST(Ids, CheckIdRefusesOtherForms) {
-  for (const char* bad : {"", "s-", "s-0123456789abcdef", "s-0123456789abcdef01", "S-0123456789abcdef0",
-                          "s-0123456789ABCDEF0", "s-0123456789abcdeg0", "x-0123456789abcdef0"}) {
+  for (const char* bad :
+       {"", "s-", "s-0123456789abcdef", "s-0123456789abcdef01", "S-0123456789abcdef0",
+        "s-0123456789ABCDEF0", "s-0123456789abcdeg0", "x-0123456789abcdef0"}) {
     EXPECT_THAT(CheckId("name", "s-", bad), StatusIs(absl::StatusCode::kInvalidArgument, "name"))
         << bad;
   }
