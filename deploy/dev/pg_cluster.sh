@@ -19,6 +19,17 @@ bin=$(pg_config --bindir 2>/dev/null || true)
 [[ -x $bin/initdb ]] || bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 [[ -x $bin/initdb ]] || die "PostgreSQL is missing: run deploy/dev/install_packages.sh"
 
+# A folder that user postgres may enter and whose name is short (a socket's has at most 107 bytes): DIR itself, or
+# else a place in /var/tmp that DIR/elsewhere names.
+place() {
+  if [[ -s $dir/elsewhere ]]; then
+    cat "$dir/elsewhere"
+  elif as_owner test -x "$dir" && ((${#dir} < 80)); then
+    printf '%s\n' "$dir"
+  else
+    printf '/var/tmp/godwit-pg-%s\n' "$(sha256sum <<<"$dir" | cut -c1-12)" | tee "$dir/elsewhere"
+  fi
+}
 # The server refuses to run as root.
 as_owner() {
   if [[ $(id -u) -eq 0 ]]; then
@@ -27,40 +38,35 @@ as_owner() {
     (cd / && LC_ALL=C.UTF-8 "$@")
   fi
 }
-running() { [[ -d $dir/data ]] && as_owner "$bin/pg_ctl" -D "$dir/data" status >/dev/null 2>&1; }
+running() { [[ -d $dir ]] && as_owner "$bin/pg_ctl" -D "$(place)/data" status >/dev/null 2>&1; }
 stop() {
-  ! running || as_owner "$bin/pg_ctl" -s -w -t 30 -m fast -D "$dir/data" stop ||
-    as_owner "$bin/pg_ctl" -s -w -t 10 -m immediate -D "$dir/data" stop
+  ! running || as_owner "$bin/pg_ctl" -s -w -t 30 -m fast -D "$(place)/data" stop ||
+    as_owner "$bin/pg_ctl" -s -w -t 10 -m immediate -D "$(place)/data" stop
 }
-check_reach() {
-  as_owner test -x "$dir" && return
-  die "user postgres cannot enter $dir: every folder above it must allow others to pass (chmod o+x)"
-}
-
 start() {
   mkdir -p "$dir"
   chmod 755 "$dir"
-  check_reach
-  local socket=$dir/socket fsync=${GODWIT_PG_FSYNC:-off}
-  # The name of a Unix socket has at most 107 bytes.
-  if ((${#socket} > 80)); then socket=/tmp/godwit-pg-$(sha256sum <<<"$dir" | cut -c1-12); fi
+  local where data socket
+  where=$(place) data=$where/data socket=$where/socket
+  mkdir -p "$where"
+  local fsync=${GODWIT_PG_FSYNC:-off}
   [[ -n $port ]] || port=$(cat "$dir/port" 2>/dev/null || free_port)
-  if [[ ! -s $dir/data/PG_VERSION ]]; then
-    rm -rf "$dir/data"
-    mkdir -p "$dir/data"
-    [[ $(id -u) -ne 0 ]] || chown postgres "$dir/data"
-    as_owner "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --no-sync --encoding=UTF8 --locale=C.UTF-8 \
-      >"$dir/initdb.log" 2>&1 || { tail -n 5 "$dir/initdb.log" >&2 && die "initdb failed"; }
+  if [[ ! -s $data/PG_VERSION ]]; then
+    rm -rf "$data"
+    mkdir -p "$data"
+    [[ $(id -u) -ne 0 ]] || chown postgres "$data"
+    as_owner "$bin/initdb" -D "$data" -U postgres --auth=trust --no-sync --encoding=UTF8 --locale=C.UTF-8 \
+      >"$where/initdb.log" 2>&1 || { tail -n 5 "$where/initdb.log" >&2 && die "initdb failed"; }
   fi
   mkdir -p "$socket"
-  touch "$dir/postgres.log"
-  [[ $(id -u) -ne 0 ]] || chown postgres "$socket" "$dir/postgres.log"
+  touch "$where/postgres.log"
+  [[ $(id -u) -ne 0 ]] || chown postgres "$socket" "$where/postgres.log"
   if ! running; then
     # pg_ctl hands this to a shell: it must be one line.
     local settings="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='$socket'"
     settings+=" -c fsync=$fsync -c synchronous_commit=$fsync -c max_connections=200"
-    as_owner "$bin/pg_ctl" -s -w -t 60 -D "$dir/data" -l "$dir/postgres.log" -o "$settings" start 9>&- >&2 ||
-      { tail -n 10 "$dir/postgres.log" >&2 && die "PostgreSQL did not start"; }
+    as_owner "$bin/pg_ctl" -s -w -t 60 -D "$data" -l "$where/postgres.log" -o "$settings" start 9>&- >&2 ||
+      { tail -n 10 "$where/postgres.log" >&2 && die "PostgreSQL did not start"; }
     echo "$port" >"$dir/port"
     echo "host=127.0.0.1 port=$port user=postgres dbname=godwit" >"$dir/conninfo"
   fi
@@ -79,8 +85,9 @@ case $action in
     ;;
   stop) stop ;;
   destroy)
+    [[ -d $dir ]] || exit 0
     stop
-    rm -rf "$dir" "/tmp/godwit-pg-$(sha256sum <<<"$dir" | cut -c1-12)"
+    rm -rf "$(place)" "$dir"
     ;;
   *) die "unknown action $action" ;;
 esac
