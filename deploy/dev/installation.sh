@@ -93,14 +93,14 @@ start() {
   jobs=127.0.0.1:$(port jobs)
   run registry --listen "$registry" --enroll-listen "127.0.0.1:$(port enrollment)" --ca-dir "$dir/ca" \
     --database "$database" --jobs "$jobs" --replication "$replication" \
-    --advertise-registry "$advertise:$(port registry)" --advertise-replication "$advertise:$(port replication)"
+    --advertise "$advertise:$(port registry)" --advertise-replication "$advertise:$(port replication)"
   run replication --listen "$replication" --database "$database" --registry "$registry"
   run replication-worker --listen "127.0.0.1:$(port replication-worker)" \
     --advertise "$advertise:$(port replication-worker)" --store "$dir/store" --replication "$replication"
   run conversion --listen "$conversion" --database "$database"
   run conversion-worker --conversion "$conversion" --work-dir "$dir/conversion"
   run jobs --listen "$jobs" --database "$database" --registry "$registry" --replication "$replication" \
-    --conversion "$conversion" --machine-dir "$dir/machines"
+    --conversion "$conversion" --machines-dir "$dir/machines"
 
   printf '%s = %s\n' tls-dir "$dir/tls/admin" registry "$registry" replication "$replication" jobs "$jobs" \
     conversion "$conversion" enrollment "$advertise:$(port enrollment)" >"$dir/cli.conf"

@@ -3,7 +3,7 @@
 #
 #   pg_cluster.sh start DIR [PORT]   makes DIR/data at first use, starts, prints the libpq conninfo (also DIR/conninfo)
 #   pg_cluster.sh conninfo DIR       prints it again (status 3 when it does not run)
-#   pg_cluster.sh stop DIR           ends it and keeps the data
+#   pg_cluster.sh stop DIR [MODE]    ends it and keeps the data; MODE fast (default), or immediate: as a crash does
 #   pg_cluster.sh destroy DIR        ends it and removes DIR
 #
 # It listens on 127.0.0.1:PORT (default: a free port, the same again at the next start) and on a socket in DIR/socket,
@@ -13,8 +13,8 @@ set -euo pipefail
 # shellcheck source=deploy/dev/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-(($# >= 2)) || die "usage: $0 start|conninfo|stop|destroy DIR [PORT]"
-action=$1 dir=$(realpath -m "$2") port=${3:-}
+(($# >= 2)) || die "usage: $0 start|conninfo|stop|destroy DIR [PORT|MODE]"
+action=$1 dir=$(realpath -m "$2") option=${3:-}
 bin=$(pg_config --bindir 2>/dev/null || true)
 [[ -x $bin/initdb ]] || bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 [[ -x $bin/initdb ]] || die "PostgreSQL is missing: run deploy/dev/install_packages.sh"
@@ -40,7 +40,7 @@ as_owner() {
 }
 running() { [[ -d $dir ]] && as_owner "$bin/pg_ctl" -D "$(place)/data" status >/dev/null 2>&1; }
 stop() {
-  ! running || as_owner "$bin/pg_ctl" -s -w -t 30 -m fast -D "$(place)/data" stop ||
+  ! running || as_owner "$bin/pg_ctl" -s -w -t 30 -m "${1:-fast}" -D "$(place)/data" stop ||
     as_owner "$bin/pg_ctl" -s -w -t 10 -m immediate -D "$(place)/data" stop
 }
 start() {
@@ -50,7 +50,7 @@ start() {
   where=$(place) data=$where/data socket=$where/socket
   mkdir -p "$where"
   local fsync=${GODWIT_PG_FSYNC:-off}
-  [[ -n $port ]] || port=$(cat "$dir/port" 2>/dev/null || free_port)
+  local port=${option:-$(cat "$dir/port" 2>/dev/null || free_port)}
   if [[ ! -s $data/PG_VERSION ]]; then
     rm -rf "$data"
     mkdir -p "$data"
@@ -83,7 +83,7 @@ case $action in
     running || exit 3
     cat "$dir/conninfo"
     ;;
-  stop) stop ;;
+  stop) stop "$option" ;;
   destroy)
     [[ -d $dir ]] || exit 0
     stop

@@ -142,16 +142,7 @@ Process& MiniCluster::Get(const std::string& name) {
 }
 
 absl::Status MiniCluster::StopPostgres(const std::string& mode) {
-  // pg_cluster.sh stops "fast"; a crash is the postmaster's own signal for it, SIGQUIT.
-  if (mode == "fast") return Run({PgClusterScript(), "stop", dir_ / "pg"}, Log("pg_stop"));
-  ASSIGN_OR_RETURN(const std::string pid_file, ReadFile(dir_ / "pg/data/postmaster.pid"));
-  const pid_t pid = std::atoi(pid_file.c_str());
-  kill(pid, SIGQUIT);
-  for (const absl::Time end = absl::Now() + kPatience; absl::Now() < end;) {
-    if (kill(pid, 0) != 0) return absl::OkStatus();
-    absl::SleepFor(absl::Milliseconds(20));
-  }
-  return absl::DeadlineExceededError("PostgreSQL did not end");
+  return Run({PgClusterScript(), "stop", dir_ / "pg", mode}, Log("pg_stop"));
 }
 
 absl::Status MiniCluster::StartPostgres() {
