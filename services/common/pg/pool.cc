@@ -1,0 +1,66 @@
+#include "services/common/pg/pool.h"
+
+#include "absl/time/clock.h"
+#include "services/common/base/status_macros.h"
+
+namespace godwit::pg {
+
+absl::StatusOr<Pool::Lease> Pool::Acquire() {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return !idle_.empty() || open_ < options_.max_connections;
+    };
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&free), options_.acquire_timeout)) {
+      return absl::UnavailableError("database: all connections are busy; try again");
+    }
+    if (!idle_.empty()) {
+      std::unique_ptr<Connection> connection = std::move(idle_.back());
+      idle_.pop_back();
+      return Lease(*this, std::move(connection));
+    }
+    ++open_;
+  }
+  absl::StatusOr<std::unique_ptr<Connection>> connection =
+      Connection::Open(options_.conninfo, options_.statement_timeout);
+  if (!connection.ok()) {
+    absl::MutexLock lock(&mutex_);
+    --open_;
+    return connection.status();
+  }
+  return Lease(*this, *std::move(connection));
+}
+
+void Pool::Release(std::unique_ptr<Connection> connection) {
+  const bool good = connection->Usable() && !connection->InTransaction();
+  if (!good) connection.reset();
+  absl::MutexLock lock(&mutex_);
+  if (good) {
+    idle_.push_back(std::move(connection));
+    return;
+  }
+  // The server went away: what idles has most likely lost it too.
+  open_ -= 1 + static_cast<int>(idle_.size());
+  idle_.clear();
+}
+
+absl::Status Pool::InTransaction(const std::function<absl::Status(Transaction&)>& body) {
+  const auto once = [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(Lease connection, Acquire());
+    ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*connection));
+    RETURN_IF_ERROR(body(transaction));
+    return std::move(transaction).Commit();
+  };
+  absl::Status status = once();
+  if (status.code() == absl::StatusCode::kAborted && !status.GetPayload("godwit/stale")) {
+    return once();
+  }
+  return status;
+}
+
+absl::StatusOr<Result> Pool::Exec(const Statement& statement, const std::vector<Param>& params) {
+  ASSIGN_OR_RETURN(Lease connection, Acquire());
+  return connection->Exec(statement, params);
+}
+
+}  // namespace godwit::pg
