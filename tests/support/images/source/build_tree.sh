@@ -11,6 +11,7 @@ packages=(systemd-sysv udev dbus kmod ifupdown isc-dhcp-client iproute2 openssh-
   nginx-light postgresql-15 libdbd-pg-perl procps)
 # Left out to keep the disk small: a machine streams all of it through an emulated processor.
 excluded=('/usr/share/doc/*' '/usr/share/man/*' '/usr/share/info/*' '/usr/share/locale/*' '/usr/share/lintian/*'
+  '/usr/share/i18n/*' '/usr/lib/udev/hwdb.d/*' '/lib/udev/hwdb.d/*' '/usr/lib/postgresql/*/bitcode/*'
   '/lib/modules/*/kernel/drivers/gpu/*' '/lib/modules/*/kernel/drivers/media/*'
   '/lib/modules/*/kernel/drivers/infiniband/*' '/lib/modules/*/kernel/drivers/net/wireless/*'
   '/lib/modules/*/kernel/drivers/staging/*' '/lib/modules/*/kernel/drivers/isdn/*'

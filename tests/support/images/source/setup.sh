@@ -21,6 +21,9 @@ printf 'UseDNS no\nPasswordAuthentication no\n' >/etc/ssh/sshd_config.d/local.co
 useradd --system --home-dir /var/www/shop --shell /usr/sbin/nologin shop
 chown -R shop:shop /var/www/shop
 
+# Without its bitcode files the just-in-time compiler would only complain.
+echo 'jit = off' >/etc/postgresql/15/main/conf.d/local.conf
+
 as_postgres() { runuser -u postgres -- "$@"; }
 as_postgres "$bin/pg_ctl" -s -w -D "$cluster" -o "-c config_file=/etc/postgresql/15/main/postgresql.conf
   -c listen_addresses= -c dynamic_shared_memory_type=sysv" start
