@@ -1,0 +1,46 @@
+#include "services/jobs/domain/errors.h"
+
+#include "absl/strings/cord.h"
+
+namespace godwit::jobs {
+namespace {
+
+constexpr char kMark[] = "godwit.jobs/error-class";
+
+absl::Status Marked(absl::Status status, absl::string_view mark) {
+  status.SetPayload(kMark, absl::Cord(mark));
+  return status;
+}
+
+}  // namespace
+
+ErrorClass Classify(const absl::Status& status) {
+  if (const auto mark = status.GetPayload(kMark); mark.has_value()) {
+    if (*mark == "lost-lease") return ErrorClass::kLostLease;
+    if (*mark == "stopping") return ErrorClass::kStopping;
+    if (*mark == "cancelled") return ErrorClass::kCancelled;
+    return ErrorClass::kPermanent;
+  }
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return ErrorClass::kRetryable;
+    default:
+      return ErrorClass::kPermanent;
+  }
+}
+
+absl::Status LostLease() {
+  return Marked(absl::AbortedError("another runner has the run"), "lost-lease");
+}
+absl::Status Stopping() { return Marked(absl::UnavailableError("shutting down"), "stopping"); }
+absl::Status CancelRequested() {
+  return Marked(absl::CancelledError("cancelled by request"), "cancelled");
+}
+absl::Status Permanent(absl::Status status) { return Marked(std::move(status), "permanent"); }
+
+}  // namespace godwit::jobs

@@ -1,0 +1,27 @@
+// Typed errors of steps: what the runner does next depends on the class, never on the text.
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace godwit::jobs {
+
+enum class ErrorClass {
+  kRetryable,  // try the step again after a backoff
+  kPermanent,  // undo and fail
+  kCancelled,  // the user asked: undo and end as cancelled
+  kLostLease,  // another runner owns the run: drop it silently
+  kStopping,   // this process shuts down: give the run back at once
+};
+
+// UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL and UNKNOWN are retryable;
+// the marked ones below are what they say; all others are permanent. `status` is not OK.
+ErrorClass Classify(const absl::Status& status);
+
+absl::Status LostLease();
+absl::Status Stopping();
+absl::Status CancelRequested();
+// The same code and text, but never retried.
+absl::Status Permanent(absl::Status status);
+
+}  // namespace godwit::jobs

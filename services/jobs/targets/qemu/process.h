@@ -1,0 +1,44 @@
+// Processes on this host: short helpers with a deadline, and machines that outlive their parent.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace godwit::jobs {
+
+struct CommandResult {
+  int exit_code = -1;
+  std::string output;  // standard output and error, at most 64 KiB
+};
+// Runs argv[0] (searched in PATH) with no input. A non-zero exit is not an error of this function.
+// DEADLINE_EXCEEDED: it was killed after `timeout`. NOT_FOUND: no such program.
+absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
+                                         absl::Duration timeout);
+
+struct DetachedOptions {
+  std::vector<std::string> argv;
+  std::string work_dir;   // the process starts here
+  std::string log_path;   // its output is appended here
+  std::string pid_path;   // the process writes its id here before it becomes argv[0]
+  int inherited_fd = -1;  // the one descriptor it keeps, for example a lock
+};
+// Starts a process in a session of its own, with default signal handling, that lives on when this
+// process ends. Gives its id; it stays our child as long as we live (ProcessAlive reaps it).
+absl::StatusOr<int> SpawnDetached(const DetachedOptions& options);
+
+// Start time of a process in clock ticks since boot: with the id it names a process for good.
+// NOT_FOUND: no such process (or only its zombie).
+absl::StatusOr<std::uint64_t> ProcessStartTime(int pid);
+// Reaps it when it is our dead child.
+bool ProcessAlive(int pid, std::uint64_t start_time);
+// Whether the command line of the process has `argument` as one whole argument.
+bool ProcessHasArgument(int pid, const std::string& argument);
+// SIGKILL to exactly this process, then waits until it is gone. DEADLINE_EXCEEDED: it is not.
+absl::Status KillProcess(int pid, std::uint64_t start_time, absl::Duration timeout);
+
+}  // namespace godwit::jobs

@@ -1,0 +1,105 @@
+// Making a machine's disks independent of the clones they were overlays of.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/status_macros.h"
+#include "services/jobs/domain/errors.h"
+#include "services/jobs/targets/qemu/command.h"
+#include "services/jobs/targets/qemu/process.h"
+#include "services/jobs/targets/qemu/qemu_target.h"
+#include "services/jobs/targets/qemu/qmp.h"
+
+namespace godwit::jobs {
+namespace {
+
+using nlohmann::json;
+
+constexpr absl::Duration kCommandTimeout = absl::Seconds(30);
+constexpr absl::Duration kPoll = absl::Milliseconds(200);
+
+// Whether the block job is gone; its error when it failed.
+absl::StatusOr<bool> JobEnded(Qmp& qmp, const std::string& id) {
+  ASSIGN_OR_RETURN(const std::string text, qmp.Execute("query-block-jobs", "", kCommandTimeout));
+  const json jobs = json::parse(text, nullptr, false);
+  if (!jobs.is_array()) return absl::InternalError("QMP: query-block-jobs gave no list");
+  for (const json& job : jobs) {
+    if (job.is_object() && job.value("device", "") == id) return false;
+  }
+  return true;
+}
+
+// Whether the image in the folder still has a backing file.
+absl::StatusOr<bool> HasBacking(const std::string& path) {
+  ASSIGN_OR_RETURN(const CommandResult shown,
+                   RunCommand({"qemu-img", "info", "-U", "-f", "qcow2", "--output=json", path},
+                              kCommandTimeout));
+  const json info = json::parse(shown.output, nullptr, false);
+  if (shown.exit_code != 0 || !info.is_object()) {
+    return absl::InternalError(absl::StrCat("qemu-img info: ", shown.output));
+  }
+  return info.contains("backing-filename");
+}
+
+}  // namespace
+
+absl::Status QemuTarget::Detach(const std::string& machine_id, absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  ASSIGN_OR_RETURN(const MachineState state, Load(machine_id));
+  if (state.pid != 0 && ProcessAlive(state.pid, state.start_time)) {
+    return DetachRunning(state, deadline);
+  }
+  // At rest the disks are rewritten: nothing may start the machine meanwhile.
+  ASSIGN_OR_RETURN(const Fd lock, Lock());
+  return DetachStopped(state, deadline);
+}
+
+absl::Status QemuTarget::DetachRunning(const MachineState& state, absl::Time deadline) {
+  const std::string dir = Dir(state.spec.machine_id);
+  for (std::size_t i = 0; i < state.spec.disks.size(); ++i) {
+    ASSIGN_OR_RETURN(const bool attached, HasBacking(absl::StrCat(dir, "/", DiskFile(i))));
+    if (!attached) continue;
+    const std::string id = absl::StrCat("detach", i);
+    ASSIGN_OR_RETURN(Qmp qmp, Qmp::Connect(dir, kQmpSocket, kCommandTimeout));
+    ASSIGN_OR_RETURN(bool ended, JobEnded(qmp, id));
+    if (ended) {
+      const json arguments = {{"job-id", id}, {"device", absl::StrCat("disk", i)}};
+      RETURN_IF_ERROR(qmp.Execute("block-stream", arguments.dump(), kCommandTimeout).status());
+      ended = false;
+    }
+    while (!ended) {
+      if (absl::Now() > deadline) {
+        return absl::DeadlineExceededError(absl::StrCat("copying disk ", i, " takes too long"));
+      }
+      absl::SleepFor(kPoll);
+      ASSIGN_OR_RETURN(ended, JobEnded(qmp, id));
+    }
+    ASSIGN_OR_RETURN(const bool still, HasBacking(absl::StrCat(dir, "/", DiskFile(i))));
+    if (still) return absl::InternalError(absl::StrCat("copying disk ", i, " failed in QEMU"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status QemuTarget::DetachStopped(const MachineState& state, absl::Time deadline) {
+  const std::string dir = Dir(state.spec.machine_id);
+  for (std::size_t i = 0; i < state.spec.disks.size(); ++i) {
+    const std::string path = absl::StrCat(dir, "/", DiskFile(i));
+    ASSIGN_OR_RETURN(const bool attached, HasBacking(path));
+    if (!attached) continue;
+    const std::string copy = absl::StrCat(path, ".copy");
+    ASSIGN_OR_RETURN(const CommandResult made,
+                     RunCommand({"qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", path, copy},
+                                deadline - absl::Now()));
+    if (made.exit_code != 0) {
+      unlink(copy.c_str());
+      return absl::InternalError(absl::StrCat("qemu-img convert: ", made.output));
+    }
+    if (rename(copy.c_str(), path.c_str()) != 0) return ErrnoStatus(path);
+  }
+  return SyncDir(dir);
+}
+
+}  // namespace godwit::jobs

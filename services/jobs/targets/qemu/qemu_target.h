@@ -1,0 +1,71 @@
+// Machines as QEMU processes on this host. Each has a folder <machines-dir>/<machine id>/ with its
+// state, disks (qcow2 overlays on the clones) and logs. QEMU runs in a session of its own and
+// outlives this service; a restarted service finds it again by the state file (process id and start
+// time) and, when a crash came before that was written, by the process id file and QEMU's own
+// arguments. A lock that QEMU inherits makes a second process for one machine impossible.
+#pragma once
+
+#include <string>
+
+#include "absl/synchronization/mutex.h"
+#include "services/common/base/file.h"
+#include "services/jobs/targets/qemu/accelerator.h"
+#include "services/jobs/targets/qemu/machine_state.h"
+#include "services/jobs/targets/target.h"
+
+namespace godwit::jobs {
+
+struct QemuOptions {
+  std::string machines_dir;
+  AcceleratorOptions accelerator;
+  std::string uefi_code = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+  std::string uefi_variables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+  absl::Duration start_timeout = absl::Seconds(60);
+};
+
+class QemuTarget final : public Target {
+ public:
+  // Makes the folder. Machines that run there are adopted when they are first asked for.
+  static absl::StatusOr<std::unique_ptr<QemuTarget>> Open(QemuOptions options);
+
+  const std::string& name() const override { return name_; }
+  absl::Status Validate(const MachineSpec& spec) override;
+  absl::Status Create(const MachineSpec& spec) override;
+  absl::StatusOr<MachineStatus> Start(const std::string& machine_id, std::int64_t epoch) override;
+  absl::Status Stop(const std::string& machine_id, absl::Duration grace) override;
+  absl::StatusOr<MachineStatus> Describe(const std::string& machine_id) override;
+  absl::StatusOr<ConsoleChunk> ReadConsole(const std::string& machine_id,
+                                           std::int64_t offset) override;
+  std::string ReadFirmwareLog(const std::string& machine_id) override;
+  absl::Status Detach(const std::string& machine_id, absl::Duration timeout) override;
+  absl::Status Destroy(const std::string& machine_id) override;
+  absl::StatusOr<std::vector<std::string>> List() override;
+
+  // Keeps console logs bounded: one above 64 MiB starts anew. Call now and then.
+  void TrimLogs();
+
+ private:
+  explicit QemuTarget(QemuOptions options);
+  std::string Dir(const std::string& machine_id) const;
+  // Serialises what changes machines, over threads and processes.
+  absl::StatusOr<Fd> Lock();
+  absl::StatusOr<MachineState> Load(const std::string& machine_id);
+  absl::Status Save(const MachineState& state);
+  absl::Status MakeDisks(const MachineSpec& spec, const std::string& dir);
+  // Fills in the process of a machine whose start was cut off before it was recorded.
+  absl::Status Adopt(MachineState* state);
+  absl::Status Launch(MachineState* state);
+  absl::Status AwaitMonitor(MachineState* state);
+  absl::Status EndProcess(MachineState* state, absl::Duration grace);
+  absl::Status DetachRunning(const MachineState& state, absl::Time deadline);
+  absl::Status DetachStopped(const MachineState& state, absl::Time deadline);
+  MachineStatus Status(const MachineState& state) const;
+  std::string Accelerator();
+
+  const std::string name_ = "qemu";
+  const QemuOptions options_;
+  absl::Mutex accelerator_mutex_;
+  std::string accelerator_ ABSL_GUARDED_BY(accelerator_mutex_);
+};
+
+}  // namespace godwit::jobs
