@@ -1,11 +1,13 @@
 #include "services/jobs/domain/errors.h"
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_split.h"
 
 namespace godwit::jobs {
 namespace {
 
 constexpr char kMark[] = "godwit.jobs/error-class";
+constexpr char kJob[] = "godwit.jobs/job";
 
 absl::Status Marked(absl::Status status, absl::string_view mark) {
   status.SetPayload(kMark, absl::Cord(mark));
@@ -42,5 +44,25 @@ absl::Status CancelRequested() {
   return Marked(absl::CancelledError("cancelled by request"), "cancelled");
 }
 absl::Status Permanent(absl::Status status) { return Marked(std::move(status), "permanent"); }
+
+absl::Status WithJob(absl::Status status, absl::string_view job_id) {
+  status.SetPayload(kJob, absl::Cord(job_id));
+  return status;
+}
+
+std::string JobOf(const absl::Status& status) {
+  const auto job = status.GetPayload(kJob);
+  return job.has_value() ? std::string(*job) : "";
+}
+
+std::string ReasonOf(absl::string_view message) {
+  for (const absl::string_view part : absl::StrSplit(message, ": ")) {
+    const bool word =
+        part.size() > 3 &&
+        part.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == absl::string_view::npos;
+    if (word) return std::string(part);
+  }
+  return "";
+}
 
 }  // namespace godwit::jobs

@@ -1,6 +1,8 @@
 // Typed errors of steps: what the runner does next depends on the class, never on the text.
 #pragma once
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
@@ -23,5 +25,12 @@ absl::Status Stopping();
 absl::Status CancelRequested();
 // The same code and text, but never retried.
 absl::Status Permanent(absl::Status status);
+
+// An error about another job, "job-...": who is in the way. Empty when there is none.
+absl::Status WithJob(absl::Status status, absl::string_view job_id);
+std::string JobOf(const absl::Status& status);
+// The stable word an error text begins with ("NO_BOOTABLE_DEVICE: ..."), also after "step x: ";
+// empty when there is none.
+std::string ReasonOf(absl::string_view message);
 
 }  // namespace godwit::jobs

@@ -97,6 +97,10 @@ constexpr bool Ended(JobState state) {
          state == JobState::kCancelled;
 }
 
+// Version of the plans (steps, their order and their facts). Raised with every change that a runner
+// of the version before could not go on with; runners leave runs of newer versions alone.
+inline constexpr int kPlanVersion = 1;
+
 // Facts that steps leave for later steps, kept as one flat JSON object.
 using Outputs = std::map<std::string, std::string>;
 
@@ -135,7 +139,8 @@ struct Run {
   bool needs_operator = false;  // something could not be removed
   std::string machine_id;       // set while a machine exists
   std::int64_t epoch = 0;
-  int crashes = 0;    // claims since the last orderly write
+  int crashes = 0;    // claims since the last orderly write, this one included
+  int tries = 0;      // orderly failures at the present step
   std::string owner;  // who held it before this claim
   std::vector<StepRecord> steps;
 };

@@ -1,0 +1,83 @@
+#include "absl/strings/str_cat.h"
+#include "services/common/base/status_macros.h"
+#include "services/jobs/app/facts.h"
+#include "services/jobs/domain/derived.h"
+#include "services/jobs/domain/right_sizing.h"
+#include "services/jobs/steps/machine_nics.h"
+#include "services/jobs/steps/steps.h"
+
+namespace godwit::jobs {
+namespace {
+
+std::string Firmware(const Run& run, const ServerInfo& server) {
+  if (run.input.settings.boot_mode == BootMode::kUefi) return "uefi";
+  if (run.input.settings.boot_mode == BootMode::kLegacyBios) return "bios";
+  if (const std::string hint = GetFact(run.outputs, kFactFirmware); !hint.empty()) return hint;
+  return server.boot_mode == "UEFI" ? "uefi" : "bios";
+}
+
+MachineSpec MakeSpec(const Run& run) {
+  const LaunchSettings& settings = run.input.settings;
+  const ServerInfo server = GetServer(run.outputs);
+  const MachineSize size = ChooseSize(settings, server.core_count, server.memory_bytes);
+  const bool test = run.type == JobType::kTestLaunch;
+  MachineSpec spec{.machine_id = MachineId(run.job_id, run.input.server),
+                   .epoch = run.epoch,
+                   .name = settings.machine_name.empty() ? server.hostname : settings.machine_name,
+                   .cpu_count = size.cpu_count,
+                   .memory_bytes = size.memory_bytes,
+                   .firmware = Firmware(run, server),
+                   .network = test ? settings.test_network : settings.cutover_network,
+                   .port_forwards = settings.port_forwards,
+                   .throw_away = test};
+  if (const std::string bus = GetFact(run.outputs, kFactDiskBus); !bus.empty()) spec.disk_bus = bus;
+  for (const CloneDisk& disk : GetDisks(run.outputs)) spec.disks.push_back({.path = disk.path});
+  const std::string model = GetFact(run.outputs, kFactNicModel);
+  for (const std::string& mac : MachineMacs(run)) {
+    spec.nics.push_back({.mac_address = mac, .model = model.empty() ? "virtio" : model});
+  }
+  return spec;
+}
+
+class CreateMachine final : public Step {
+ public:
+  explicit CreateMachine(const Environment& environment) : environment_(environment) {}
+  absl::string_view name() const override { return "create_machine"; }
+  StepOptions options(const Run&) const override {
+    return {.retry = {.most_attempts = 5}, .timeout = absl::Minutes(5)};
+  }
+  std::vector<LogLine> OnFailure(const Run&, const absl::Status& error) const override {
+    return {{.event = Event::kLaunchFailed, .message = std::string(error.message())}};
+  }
+
+  absl::Status Do(StepContext& context) override {
+    const Run& run = context.run();
+    ASSIGN_OR_RETURN(Target* const target, environment_.FindTarget(run.input.settings.target));
+    const MachineSpec spec = MakeSpec(run);
+    RETURN_IF_ERROR(context.Check());
+    RETURN_IF_ERROR(target->Create(spec));
+    context.result.machine_id = spec.machine_id;
+    context.result.message = absl::StrCat(spec.cpu_count, " CPUs, ", spec.memory_bytes >> 20,
+                                          " MiB, ", spec.firmware, ", ", spec.disk_bus);
+    return absl::OkStatus();
+  }
+
+  absl::Status Undo(StepContext& context) override {
+    const Run& run = context.run();
+    ASSIGN_OR_RETURN(Target* const target, environment_.FindTarget(run.input.settings.target));
+    RETURN_IF_ERROR(target->Destroy(MachineId(run.job_id, run.input.server)));
+    context.result.machine_id = "";
+    return absl::OkStatus();
+  }
+
+ private:
+  const Environment& environment_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeCreateMachine(const Environment& environment) {
+  return std::make_unique<CreateMachine>(environment);
+}
+
+}  // namespace godwit::jobs

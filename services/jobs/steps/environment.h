@@ -1,0 +1,24 @@
+// What steps act on. All of it outlives them.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "services/jobs/app/job_store.h"
+#include "services/jobs/app/ports.h"
+#include "services/jobs/targets/target.h"
+
+namespace godwit::jobs {
+
+struct Environment {
+  JobStore& store;
+  RegistryPort& registry;
+  ReplicationPort& replication;
+  ConversionPort& conversion;
+  std::map<std::string, Target*> targets;
+
+  // FAILED_PRECONDITION: there is no such target here.
+  absl::StatusOr<Target*> FindTarget(const std::string& name) const;
+};
+
+}  // namespace godwit::jobs
