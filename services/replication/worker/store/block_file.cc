@@ -1,0 +1,94 @@
+#include "services/replication/worker/store/block_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "services/common/base/status_macros.h"
+
+namespace godwit::store {
+namespace {
+
+constexpr std::size_t kDirectAlignment = 4096;
+
+absl::Status WriteAll(int fd, block::Bytes bytes, std::uint64_t offset, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t done = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return ErrnoStatus(path);
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+    offset += static_cast<std::uint64_t>(done);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<BlockFile> BlockFile::Open(const std::string& path, Mode mode) {
+  BlockFile file;
+  file.path_ = path;
+  const int flags = O_CLOEXEC | (mode == Mode::kReadOnly ? O_RDONLY
+                                 : mode == Mode::kCreate ? O_RDWR | O_CREAT | O_EXCL
+                                                         : O_RDWR);
+  file.buffered_ = Fd(open(path.c_str(), flags, 0640));
+  if (!file.buffered_.valid()) return ErrnoStatus(path);
+  if (mode != Mode::kReadOnly) {
+    file.direct_ = Fd(open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+  }
+  return file;
+}
+
+absl::Status BlockFile::Write(std::uint64_t offset, block::MutableBytes bytes) {
+  const std::size_t tail = bytes.size() % kDirectAlignment;
+  if (!direct_.valid()) return WriteAll(buffered_.get(), bytes, offset, path_);
+  const std::size_t whole = bytes.size() - tail;
+  if (whole > 0) RETURN_IF_ERROR(WriteAll(direct_.get(), bytes.first(whole), offset, path_));
+  if (tail == 0) return absl::OkStatus();
+  block::AlignedBuffer padded(kDirectAlignment);
+  std::memcpy(padded.data(), bytes.data() + whole, tail);
+  return WriteAll(direct_.get(), padded.bytes(), offset + whole, path_);
+}
+
+absl::Status BlockFile::Read(std::uint64_t offset, block::MutableBytes bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t done =
+        pread(buffered_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return ErrnoStatus(path_);
+    if (done == 0) {
+      std::memset(bytes.data(), 0, bytes.size());
+      return absl::OkStatus();
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+    offset += static_cast<std::uint64_t>(done);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlockFile::PunchHole(std::uint64_t offset, std::uint64_t size) {
+  if (fallocate(buffered_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                static_cast<off_t>(offset), static_cast<off_t>(size)) == 0) {
+    return absl::OkStatus();
+  }
+  if (errno != EOPNOTSUPP) return ErrnoStatus(path_);
+  block::AlignedBuffer zeros(block::kBlockSize * block::kMaxFrameBlocks);
+  while (size > 0) {
+    const std::uint64_t part = std::min<std::uint64_t>(size, zeros.size());
+    RETURN_IF_ERROR(Write(offset, zeros.bytes().first(part)));
+    offset += part;
+    size -= part;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlockFile::Truncate(std::uint64_t size) {
+  return ftruncate(buffered_.get(), static_cast<off_t>(size)) == 0 ? absl::OkStatus()
+                                                                   : ErrnoStatus(path_);
+}
+
+absl::Status BlockFile::Sync() {
+  return fdatasync(buffered_.get()) == 0 ? absl::OkStatus() : ErrnoStatus(path_);
+}
+
+}  // namespace godwit::store

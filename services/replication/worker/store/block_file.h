@@ -1,0 +1,36 @@
+// A file of 64 KiB blocks written with direct I/O where the file system has it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/common/base/file.h"
+#include "services/common/block/block.h"
+
+namespace godwit::store {
+
+// Not thread-safe.
+class BlockFile {
+ public:
+  enum class Mode { kCreate, kOpen, kReadOnly };
+  static absl::StatusOr<BlockFile> Open(const std::string& path, Mode mode);
+  const std::string& path() const { return path_; }
+  int fd() const { return buffered_.get(); }
+
+  // `bytes` at a 4096-byte aligned address. Room behind a short end up to the next 4096 is zeroed.
+  absl::Status Write(std::uint64_t offset, block::MutableBytes bytes);
+  // Bytes behind the end of the file read as zeros.
+  absl::Status Read(std::uint64_t offset, block::MutableBytes bytes) const;
+  // Reads as zeros from now on; gives the space back where the file system can.
+  absl::Status PunchHole(std::uint64_t offset, std::uint64_t size);
+  absl::Status Truncate(std::uint64_t size);
+  absl::Status Sync();
+
+ private:
+  std::string path_;
+  Fd direct_;  // invalid where the file system has no direct I/O
+  Fd buffered_;
+};
+
+}  // namespace godwit::store

@@ -1,0 +1,291 @@
+#include "services/replication/worker/store/file_group.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/base/failpoint.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/status_macros.h"
+#include "services/replication/worker/store/fence.h"
+#include "services/replication/worker/store/manifest.h"
+#include "services/replication/worker/store/merge.h"
+
+namespace godwit::store {
+namespace fs = std::filesystem;
+namespace pb = ::godwit::replication::v1;
+
+absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& folder,
+                                                           std::int64_t generation,
+                                                           const std::vector<DiskSpec>& disks) {
+  RETURN_IF_ERROR(MakeDirs(folder + "/clones", 0750));
+  RETURN_IF_ERROR(FenceLock::Raise(folder + "/fence", generation).status());
+  std::shared_ptr<FileGroup> group(new FileGroup(folder, generation, disks));
+  absl::MutexLock lock(&group->mutex_);
+  ASSIGN_OR_RETURN(group->manifest_, LoadManifest(folder + "/manifest.json"));
+  const pb::StagingManifest& manifest = group->manifest_;
+  const std::int64_t epoch =
+      manifest.points_size() == 0 ? 0 : manifest.points(manifest.points_size() - 1).epoch();
+  for (const DiskSpec& disk : disks) {
+    pb::StagedDisk staged = ToStaged(disk);
+    for (const pb::StagedDisk& known : manifest.disks()) {
+      if (known.disk_id() != disk.disk_id) continue;
+      if (known.size_bytes() != staged.size_bytes()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("disk ", disk.disk_id, " was ", known.size_bytes(), " bytes, is now ",
+                         disk.size_bytes, ": a resized disk needs a new id"));
+      }
+      *staged.mutable_files() = known.files();
+    }
+    ASSIGN_OR_RETURN(std::unique_ptr<Volume> volume,
+                     Volume::Open(folder, staged, generation, epoch));
+    group->volumes_.push_back(std::move(volume));
+  }
+  return group;
+}
+
+std::int64_t FileGroup::committed_epoch() const {
+  absl::MutexLock lock(&mutex_);
+  return manifest_.points_size() == 0 ? 0 : manifest_.points(manifest_.points_size() - 1).epoch();
+}
+
+bool FileGroup::Empty(std::size_t disk) const {
+  absl::MutexLock lock(&mutex_);
+  return volumes_[disk]->empty();
+}
+
+std::vector<PointFacts> FileGroup::Points(std::size_t limit) const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<PointFacts> points;
+  for (int i = manifest_.points_size() - 1; i >= 0 && points.size() < limit; --i) {
+    points.push_back(FromStaged(manifest_.points(i)));
+  }
+  return points;
+}
+
+absl::Status FileGroup::CheckRange(std::size_t disk, std::uint64_t first_block,
+                                   std::uint64_t count) const {
+  if (disk >= disks_.size())
+    return absl::InvalidArgumentError(absl::StrCat("disk: no disk ", disk));
+  const std::uint64_t blocks = block::BlockCount(disks_[disk].size_bytes);
+  if (count == 0 || first_block >= blocks || count > blocks - first_block) {
+    return absl::InvalidArgumentError(absl::StrCat("first_block: blocks ", first_block, " to ",
+                                                   first_block + count, " of a disk of ", blocks));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FileGroup::Usable() const {
+  return Annotate(broken_, "the group must be opened anew");
+}
+
+absl::Status FileGroup::Broken(absl::Status status) {
+  if (!status.ok() && broken_.ok()) broken_ = status;
+  return status;
+}
+
+absl::Status FileGroup::Write(std::size_t disk, std::uint64_t first_block,
+                              block::MutableBytes bytes) {
+  RETURN_IF_ERROR(CheckRange(disk, first_block, block::BlockCount(bytes.size())));
+  const std::uint64_t last = first_block + block::BlockCount(bytes.size()) - 1;
+  const std::uint64_t expected =
+      (last - first_block) * block::kBlockSize + block::BlockBytes(disks_[disk].size_bytes, last);
+  if (bytes.size() != expected) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("payload: ", bytes.size(), " bytes, expected ", expected));
+  }
+  absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(Usable());
+  return volumes_[disk]->Write(first_block, bytes);
+}
+
+absl::Status FileGroup::Zero(std::size_t disk, std::uint64_t first_block, std::uint64_t count) {
+  RETURN_IF_ERROR(CheckRange(disk, first_block, count));
+  absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(Usable());
+  return volumes_[disk]->Zero(first_block, count);
+}
+
+absl::StatusOr<std::optional<block::Digest>> FileGroup::DigestAt(std::size_t disk,
+                                                                 std::uint64_t block) {
+  RETURN_IF_ERROR(CheckRange(disk, block, 1));
+  absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(Usable());
+  return volumes_[disk]->DigestAt(block);
+}
+
+absl::Status FileGroup::Sync() {
+  absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(Usable());
+  for (const auto& volume : volumes_) RETURN_IF_ERROR(Broken(volume->Sync()));
+  return absl::OkStatus();
+}
+
+absl::Status FileGroup::Publish(const pb::StagingManifest& manifest) {
+  ASSIGN_OR_RETURN(const FenceLock fence, FenceLock::Check(folder_ + "/fence", generation_));
+  RETURN_IF_ERROR(SaveManifest(folder_ + "/manifest.json", manifest));
+  manifest_ = manifest;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PointFacts> FileGroup::Commit(const PointFacts& wanted) {
+  absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(Usable());
+  const std::int64_t last =
+      manifest_.points_size() == 0 ? 0 : manifest_.points(manifest_.points_size() - 1).epoch();
+  if (wanted.epoch == last && last > 0) {
+    return FromStaged(manifest_.points(manifest_.points_size() - 1));
+  }
+  if (wanted.epoch != last + 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("epoch: ", wanted.epoch, " after ", last, " was committed"));
+  }
+  PointFacts facts = wanted;
+  facts.changed_bytes = 0;
+  pb::StagingManifest next = manifest_;
+  next.set_lease_generation(generation_);
+  next.clear_disks();
+  RootHash root;
+  for (const auto& volume : volumes_) {
+    RETURN_IF_ERROR(Broken(volume->Sync()));
+    ASSIGN_OR_RETURN(*next.add_disks(), volume->Seal(wanted.epoch, &facts.changed_bytes));
+    root.Add(volume->staged().disk_id(), static_cast<std::uint64_t>(volume->staged().size_bytes()),
+             volume->DiskHash());
+    RETURN_IF_ERROR(SyncDir(folder_ + "/" + volume->staged().disk_id()));
+  }
+  // A disk that is no longer replicated stays in the points that have it.
+  for (const pb::StagedDisk& disk : manifest_.disks()) {
+    const auto same = [&](const DiskSpec& spec) { return spec.disk_id == disk.disk_id(); };
+    if (std::none_of(disks_.begin(), disks_.end(), same)) *next.add_disks() = disk;
+  }
+  facts.root_hash = root.Hex();
+  facts.commit_time = absl::Now();
+  *next.add_points() = ToStaged(facts);
+  GODWIT_FAILPOINT("store.commit.before_manifest");
+  RETURN_IF_ERROR(Broken(Publish(next)));
+  GODWIT_FAILPOINT("store.commit.after_manifest");
+  for (std::size_t i = 0; i < volumes_.size(); ++i) {
+    RETURN_IF_ERROR(Broken(volumes_[i]->Sealed(next.disks(static_cast<int>(i)))));
+  }
+  return facts;
+}
+
+absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string& clone_id,
+                                                              std::int64_t epoch) {
+  absl::MutexLock lock(&mutex_);
+  const auto at_epoch = [&](const pb::StagedPoint& point) { return point.epoch() == epoch; };
+  if (std::none_of(manifest_.points().begin(), manifest_.points().end(), at_epoch)) {
+    return absl::NotFoundError(absl::StrCat("no point of epoch ", epoch));
+  }
+  const std::string final_folder = absl::StrCat(folder_, "/clones/", clone_id);
+  const std::string building = absl::StrCat(folder_, "/clones/.", clone_id);
+  std::error_code error;
+  const bool exists = fs::exists(final_folder);
+  if (!exists) {
+    fs::remove_all(building, error);
+    RETURN_IF_ERROR(MakeDirs(building, 0750));
+    RETURN_IF_ERROR(WriteFileAtomically(building + "/epoch", absl::StrCat(epoch, "\n")));
+  }
+  std::vector<CloneFile> clone;
+  for (const pb::StagedDisk& disk : manifest_.disks()) {
+    const pb::StagedFile* top = TopFile(disk, epoch);
+    if (top == nullptr) continue;  // added later
+    const std::string name = absl::StrCat("/", disk.disk_id(), ".qcow2");
+    if (!exists) {
+      RETURN_IF_ERROR(CreateOverlay(building + name, static_cast<std::uint64_t>(disk.size_bytes()),
+                                    {.file = absl::StrCat("../../", top->name()),
+                                     .format = top->name().ends_with(".raw") ? "raw" : "qcow2"}));
+    }
+    clone.push_back({FromStaged(disk), final_folder + name});
+  }
+  if (!exists) {
+    RETURN_IF_ERROR(SyncDir(building));
+    if (rename(building.c_str(), final_folder.c_str()) != 0) return ErrnoStatus(final_folder);
+    RETURN_IF_ERROR(SyncDir(folder_ + "/clones"));
+  }
+  return clone;
+}
+
+absl::Status FileGroup::DeleteClone(const std::string& clone_id) {
+  absl::MutexLock lock(&mutex_);
+  std::error_code error;
+  fs::remove_all(absl::StrCat(folder_, "/clones/.", clone_id), error);
+  fs::remove_all(absl::StrCat(folder_, "/clones/", clone_id), error);
+  return error ? absl::InternalError(absl::StrCat("clone ", clone_id, ": ", error.message()))
+               : SyncDir(folder_ + "/clones");
+}
+
+absl::StatusOr<std::vector<std::int64_t>> FileGroup::ClonedEpochs() const {
+  std::vector<std::int64_t> epochs;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder_ + "/clones", error)) {
+    ASSIGN_OR_RETURN(const std::string text, ReadFile((entry.path() / "epoch").string(), 64));
+    std::int64_t epoch = 0;
+    if (!absl::SimpleAtoi(text, &epoch)) {
+      return absl::DataLossError(absl::StrCat(entry.path().string(), "/epoch: not a number"));
+    }
+    epochs.push_back(epoch);
+  }
+  return epochs;
+}
+
+absl::Status FileGroup::DeletePoints(const std::vector<std::int64_t>& epochs) {
+  absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(Usable());
+  const std::set<std::int64_t> gone(epochs.begin(), epochs.end());
+  ASSIGN_OR_RETURN(const std::vector<std::int64_t> cloned, ClonedEpochs());
+  for (const std::int64_t epoch : cloned) {
+    if (gone.contains(epoch)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("a clone needs the point of epoch ", epoch, ": delete the clone first"));
+    }
+  }
+  pb::StagingManifest next = manifest_;
+  next.set_lease_generation(generation_);
+  next.clear_points();
+  std::vector<std::int64_t> kept;
+  for (const pb::StagedPoint& point : manifest_.points()) {
+    if (gone.contains(point.epoch())) continue;
+    *next.add_points() = point;
+    kept.push_back(point.epoch());
+  }
+  if (kept.size() == static_cast<std::size_t>(manifest_.points_size())) return absl::OkStatus();
+  if (kept.empty() || kept.back() != manifest_.points(manifest_.points_size() - 1).epoch()) {
+    return absl::FailedPreconditionError("the newest point cannot be deleted");
+  }
+  for (pb::StagedDisk& disk : *next.mutable_disks()) {
+    ASSIGN_OR_RETURN(disk, MergeLayers(folder_, disk, kept));
+  }
+  const pb::StagingManifest before = manifest_;
+  RETURN_IF_ERROR(Publish(next));
+  for (int i = 0; i < next.disks_size(); ++i) {
+    std::set<std::string> named;
+    for (const pb::StagedFile& file : next.disks(i).files()) named.insert(file.name());
+    for (const pb::StagedFile& file : before.disks(i).files()) {
+      if (!named.contains(file.name())) unlink((folder_ + "/" + file.name()).c_str());
+    }
+    for (const auto& volume : volumes_) {
+      if (volume->staged().disk_id() == next.disks(i).disk_id()) volume->Replace(next.disks(i));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::int64_t FileGroup::AllocatedBytes() const {
+  std::int64_t bytes = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder_, error), end; !error && it != end;
+       it.increment(error)) {
+    struct stat info;
+    if (lstat(it->path().c_str(), &info) == 0 && S_ISREG(info.st_mode))
+      bytes += info.st_blocks * 512;
+  }
+  return bytes;
+}
+
+}  // namespace godwit::store

@@ -1,0 +1,87 @@
+#include "services/replication/worker/store/file_store.h"
+
+#include <sys/statvfs.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/base/ids.h"
+#include "services/common/base/status_macros.h"
+#include "services/replication/worker/store/file_group.h"
+
+namespace godwit::store {
+namespace fs = std::filesystem;
+namespace {
+
+class FileStore final : public Store {
+ public:
+  FileStore(std::string folder, std::string id) : folder_(std::move(folder)), id_(std::move(id)) {}
+  const std::string& id() const override { return id_; }
+
+  absl::StatusOr<StoreSpace> Space() const override {
+    struct statvfs info;
+    if (statvfs(folder_.c_str(), &info) != 0) return ErrnoStatus(folder_);
+    return StoreSpace{.total_bytes = static_cast<std::int64_t>(info.f_blocks * info.f_frsize),
+                      .free_bytes = static_cast<std::int64_t>(info.f_bavail * info.f_frsize)};
+  }
+
+  absl::StatusOr<std::shared_ptr<Group>> OpenGroup(const std::string& server_id,
+                                                   std::int64_t generation,
+                                                   const std::vector<DiskSpec>& disks) override {
+    RETURN_IF_ERROR(CheckId("source_server", "s-", server_id));
+    if (disks.empty() || disks.size() > 50)
+      return absl::InvalidArgumentError("disks: 1 to 50 are needed");
+    for (std::size_t i = 0; i < disks.size(); ++i) {
+      RETURN_IF_ERROR(CheckId(absl::StrCat("disks[", i, "].disk_id"), "d-", disks[i].disk_id));
+      if (disks[i].size_bytes < block::kMinDiskBytes ||
+          disks[i].size_bytes > block::kMaxDiskBytes ||
+          disks[i].size_bytes % block::kSectorSize != 0) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "disks[", i, "].size_bytes: a multiple of 512 from 1 MiB to 64 TiB is needed"));
+      }
+    }
+    return FileGroup::Open(Folder(server_id), generation, disks);
+  }
+
+  absl::Status RemoveGroup(const std::string& server_id) override {
+    RETURN_IF_ERROR(CheckId("source_server", "s-", server_id));
+    std::error_code error;
+    // Out of sight first: half of a group must never look like one.
+    const std::string removed = absl::StrCat(folder_, "/groups/.removed-", server_id);
+    fs::remove_all(removed, error);
+    if (std::rename(Folder(server_id).c_str(), removed.c_str()) != 0 && errno != ENOENT) {
+      return ErrnoStatus(Folder(server_id));
+    }
+    fs::remove_all(removed, error);
+    return error ? absl::InternalError(absl::StrCat(removed, ": ", error.message()))
+                 : SyncDir(folder_ + "/groups");
+  }
+
+ private:
+  std::string Folder(const std::string& server_id) const {
+    return absl::StrCat(folder_, "/groups/", server_id);
+  }
+  const std::string folder_, id_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> OpenFileStore(const std::string& folder) {
+  std::error_code error;
+  const std::string absolute = fs::absolute(folder, error).string();
+  RETURN_IF_ERROR(MakeDirs(absolute + "/groups", 0750));
+  const std::string path = absolute + "/store_id";
+  absl::StatusOr<std::string> id = ReadFile(path, 64);
+  if (absl::IsNotFound(id.status())) {
+    id = NewUuid();
+    RETURN_IF_ERROR(WriteFileAtomically(path, *id + "\n", 0640));
+  }
+  RETURN_IF_ERROR(id);
+  const std::string clean(absl::StripAsciiWhitespace(*id));
+  RETURN_IF_ERROR(Annotate(CheckUuid("store_id", clean), path));
+  return std::unique_ptr<Store>(new FileStore(absolute, clean));
+}
+
+}  // namespace godwit::store

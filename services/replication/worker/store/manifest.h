@@ -1,0 +1,28 @@
+// The commit record of a group, see protos/godwit/replication/v1/staging.proto.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "godwit/replication/v1/staging.pb.h"
+#include "services/replication/worker/store/store.h"
+
+namespace godwit::store {
+
+// An empty manifest when there is no file. DATA_LOSS when it cannot be read as one.
+absl::StatusOr<replication::v1::StagingManifest> LoadManifest(const std::string& path);
+// Atomic and durable.
+absl::Status SaveManifest(const std::string& path,
+                          const replication::v1::StagingManifest& manifest);
+
+replication::v1::StagedPoint ToStaged(const PointFacts& facts);
+PointFacts FromStaged(const replication::v1::StagedPoint& staged);
+replication::v1::StagedDisk ToStaged(const DiskSpec& spec);
+DiskSpec FromStaged(const replication::v1::StagedDisk& staged);
+
+// The file that is on top of a disk in the point `epoch`; files are ordered by epoch. Null: none
+// yet.
+const replication::v1::StagedFile* TopFile(const replication::v1::StagedDisk& disk,
+                                           std::int64_t epoch);
+
+}  // namespace godwit::store

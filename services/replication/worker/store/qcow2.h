@@ -1,0 +1,38 @@
+// Sealed layers: qcow2 version 3 images with 64 KiB clusters, written once. Format: QEMU's
+// docs/interop/qcow2.txt.
+//
+//   cluster 0        header, extensions, name of the backing file
+//   clusters 1..n    data, in the order of arrival (some may be unused)
+//   behind           L2 tables, L1 table, refcount blocks and table
+//   behind the image the layer table: where each block is, with its digest (header extension
+//   "GWT1"; ignored by QEMU)
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/replication/worker/store/block_file.h"
+#include "services/replication/worker/store/journal.h"
+
+namespace godwit::store {
+
+struct Backing {
+  std::string file;    // relative to the image's folder; empty: none
+  std::string format;  // "raw" or "qcow2"
+};
+
+// Turns a file with data clusters [1, end_cluster) into an image of `disk_bytes`. `blocks` is
+// sorted by block, each once, with offsets inside the data. Syncs.
+absl::Status SealQcow2(BlockFile& file, std::uint64_t disk_bytes, const Backing& backing,
+                       std::uint64_t end_cluster, const std::vector<Placed>& blocks);
+
+// The layer table of a sealed layer. DATA_LOSS when the file is damaged.
+absl::StatusOr<std::vector<Placed>> ReadLayerTable(const std::string& path);
+
+// A new, empty, writable image on top of `backing`.
+absl::Status CreateOverlay(const std::string& path, std::uint64_t disk_bytes,
+                           const Backing& backing);
+
+}  // namespace godwit::store

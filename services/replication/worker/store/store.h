@@ -1,0 +1,112 @@
+// Staging store of a worker: the replicas of source servers ("groups": all disks of a server),
+// their points and clones.
+//
+// A group is written by one worker at a time: the one with the highest lease generation. What
+// Sync() covered survives a power cut. Commit() makes the present content of all disks a point,
+// atomically; points never change.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/block/block.h"
+#include "services/common/block/hash.h"
+
+namespace godwit::store {
+
+struct DiskSpec {
+  std::string disk_id;
+  std::string device_name;  // on the source
+  std::uint64_t size_bytes = 0;
+  bool is_boot_disk = false;
+  bool operator==(const DiskSpec&) const = default;
+};
+
+struct PointFacts {
+  std::int64_t epoch = 0;
+  absl::Time cut_time;
+  absl::Time commit_time;  // set by Commit
+  int consistency = 0;     // Point.Consistency
+  absl::Duration freeze_time = absl::ZeroDuration();
+  std::string request_id;                          // may be empty
+  absl::Time quiesce_time = absl::InfinitePast();  // InfinitePast: no hooks ran
+  std::string root_hash;                           // set by Commit; RootHash() of digests.h
+  std::int64_t changed_bytes = 0;                  // set by Commit
+};
+
+struct CloneFile {
+  DiskSpec disk;
+  std::string path;  // qcow2 overlay, absolute
+};
+
+// Thread-safe: calls are serialized.
+class Group {
+ public:
+  virtual ~Group() = default;
+  virtual const std::vector<DiskSpec>& disks() const = 0;
+  virtual std::int64_t lease_generation() const = 0;
+  // 0 before the first point.
+  virtual std::int64_t committed_epoch() const = 0;
+  // Nothing was ever written to the disk.
+  virtual bool Empty(std::size_t disk) const = 0;
+  // The newest points first, at most `limit`.
+  virtual std::vector<PointFacts> Points(std::size_t limit) const = 0;
+
+  // Whole consecutive blocks; `bytes` ends with the last block (which is short at the end of the
+  // disk) and begins at a 4096-byte aligned address. RESOURCE_EXHAUSTED: the store is full.
+  // INVALID_ARGUMENT: out of the disk.
+  virtual absl::Status Write(std::size_t disk, std::uint64_t first_block,
+                             block::MutableBytes bytes) = 0;
+  // The blocks read as zeros from now on.
+  virtual absl::Status Zero(std::size_t disk, std::uint64_t first_block,
+                            std::uint64_t block_count) = 0;
+  // The digest of a block's present content; nullopt when it must be taken as different from any
+  // other.
+  virtual absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t disk,
+                                                                std::uint64_t block) = 0;
+  // All that was written before the call survives a power cut.
+  virtual absl::Status Sync() = 0;
+  // Makes the present content point `facts.epoch` (the one after committed_epoch(); the committed
+  // one again is answered as before). ABORTED when a newer lease generation opened the group
+  // meanwhile.
+  virtual absl::StatusOr<PointFacts> Commit(const PointFacts& facts) = 0;
+
+  // A writable view of a point; the same id again gives the same clone. NOT_FOUND: no such point.
+  virtual absl::StatusOr<std::vector<CloneFile>> CreateClone(const std::string& clone_id,
+                                                             std::int64_t epoch) = 0;
+  // Also when there is none.
+  virtual absl::Status DeleteClone(const std::string& clone_id) = 0;
+  // Forgets points and reclaims what only they need; unknown ones are ignored. FAILED_PRECONDITION:
+  // the newest point, or a clone needs it.
+  virtual absl::Status DeletePoints(const std::vector<std::int64_t>& epochs) = 0;
+  virtual std::int64_t AllocatedBytes() const = 0;
+};
+
+struct StoreSpace {
+  std::int64_t total_bytes = 0;
+  std::int64_t free_bytes = 0;
+};
+
+// Thread-safe.
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Kept in the store; workers that share a store share it.
+  virtual const std::string& id() const = 0;
+  virtual absl::StatusOr<StoreSpace> Space() const = 0;
+  // Opens or creates the group `server_id` for writing and fences all older generations off. Disks
+  // are matched by id; a new disk is added, a changed size is INVALID_ARGUMENT. ABORTED: a newer
+  // generation has it.
+  virtual absl::StatusOr<std::shared_ptr<Group>> OpenGroup(const std::string& server_id,
+                                                           std::int64_t lease_generation,
+                                                           const std::vector<DiskSpec>& disks) = 0;
+  // Removes the group with points and clones. Also when there is none.
+  virtual absl::Status RemoveGroup(const std::string& server_id) = 0;
+};
+
+}  // namespace godwit::store

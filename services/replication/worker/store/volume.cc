@@ -1,0 +1,351 @@
+#include "services/replication/worker/store/volume.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/status_macros.h"
+
+namespace godwit::store {
+namespace fs = std::filesystem;
+namespace pb = ::godwit::replication::v1;
+using block::kBlockSize;
+
+namespace {
+
+constexpr std::size_t kDigestFileSlack = 8;
+
+// base.g{G}.raw -> base.g{G}.digests
+std::string DigestFile(const std::string& base) {
+  return base.substr(0, base.size() - 3) + "digests";
+}
+
+bool IsBase(absl::string_view name) { return absl::EndsWith(name, ".raw"); }
+
+// The writer's lease generation of a file name; -1: not one of ours.
+std::int64_t GenerationOf(const std::string& name) {
+  const std::size_t at = name.find(".g");
+  long long generation = -1;
+  return at != std::string::npos && std::sscanf(name.c_str() + at, ".g%lld.", &generation) == 1
+             ? generation
+             : -1;
+}
+
+std::int64_t EpochOf(const std::string& name) {
+  long long epoch = -1;
+  return std::sscanf(name.c_str(), "e%lld.g", &epoch) == 1 ? epoch : -1;
+}
+
+}  // namespace
+
+Volume::Volume(std::string folder, pb::StagedDisk staged, std::int64_t generation,
+               std::int64_t committed_epoch)
+    : folder_(std::move(folder)),
+      staged_(std::move(staged)),
+      generation_(generation),
+      committed_epoch_(committed_epoch),
+      digests_(static_cast<std::uint64_t>(staged_.size_bytes())),
+      unsure_(digests_.size()) {
+  SetFiles();
+}
+
+void Volume::SetFiles() {
+  files_.clear();
+  for (const pb::StagedFile& file : staged_.files()) files_.push_back(file.name());
+}
+
+std::string Volume::LayerName(std::int64_t generation) const {
+  return absl::StrCat(staged_.disk_id(), "/e", committed_epoch_ + 1, ".g", generation, ".qcow2");
+}
+
+absl::StatusOr<std::unique_ptr<Volume>> Volume::Open(const std::string& folder,
+                                                     const pb::StagedDisk& staged,
+                                                     std::int64_t generation,
+                                                     std::int64_t committed_epoch) {
+  std::unique_ptr<Volume> volume(new Volume(folder, staged, generation, committed_epoch));
+  RETURN_IF_ERROR(MakeDirs(volume->Path(staged.disk_id())));
+  RETURN_IF_ERROR(volume->LoadDigests());
+  RETURN_IF_ERROR(volume->TakeOver());
+  RETURN_IF_ERROR(volume->RemoveUnnamed());
+  return volume;
+}
+
+absl::Status Volume::LoadDigests() {
+  for (const std::string& name : files_) {
+    if (IsBase(name)) {
+      const std::size_t expected = digests_.size() * sizeof(block::Digest) + kDigestFileSlack;
+      const std::string path = Path(DigestFile(name));
+      ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path, expected + 1));
+      const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+      std::uint64_t checksum = 0;
+      if (bytes.size() == expected) std::memcpy(&checksum, data + expected - kDigestFileSlack, 8);
+      if (bytes.size() != expected ||
+          checksum != block::Checksum({data, expected - kDigestFileSlack})) {
+        return absl::DataLossError(path + ": damaged list of digests");
+      }
+      for (std::uint64_t i = 0; i < digests_.size(); ++i) {
+        block::Digest digest;
+        std::memcpy(digest.bytes.data(), data + i * sizeof digest, sizeof digest);
+        digests_.Set(i, digest);
+      }
+      continue;
+    }
+    ASSIGN_OR_RETURN(const std::vector<Placed> blocks, ReadLayerTable(Path(name)));
+    for (const Placed& placed : blocks) {
+      if (placed.block >= digests_.size()) {
+        return absl::DataLossError(Path(name) + ": a block behind the end of the disk");
+      }
+      digests_.Set(placed.block, placed.digest);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Volume::TakeOver() {
+  // By generation: what a newer writer had is newer.
+  std::vector<std::pair<std::int64_t, std::string>> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(Path(staged_.disk_id()), error)) {
+    const std::string name = entry.path().filename().string();
+    if (absl::EndsWith(name, ".journal")) {
+      found.emplace_back(GenerationOf(name), name.substr(0, name.size() - 8));
+    }
+  }
+  if (error)
+    return absl::InternalError(absl::StrCat(Path(staged_.disk_id()), ": ", error.message()));
+  std::sort(found.begin(), found.end());
+  for (const auto& [generation, file] : found) {
+    const std::string name = absl::StrCat(staged_.disk_id(), "/", file);
+    const bool named = std::find(files_.begin(), files_.end(), name) != files_.end();
+    if (named || generation < 0 || generation > generation_) continue;
+    if (IsBase(file)) {
+      if (!files_.empty()) continue;  // the manifest began with another one
+      if (generation == generation_) {
+        std::vector<Placed> held;
+        ASSIGN_OR_RETURN(open_,
+                         OpenFile::Open(Path(name), OpenFile::Kind::kBase,
+                                        static_cast<std::uint64_t>(staged_.size_bytes()), &held));
+        // In place, so a block may be newer than its journaled digest: none is sure.
+        unsure_.assign(unsure_.size(), true);
+        for (const Placed& placed : held) {
+          if (placed.block < digests_.size()) digests_.Set(placed.block, placed.digest);
+        }
+        continue;
+      }
+      ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(Path(name) + ".journal"));
+      if (held.empty()) continue;
+      old_base_ = name;
+      // It may hold more than was journaled: zeros are not sure either.
+      unsure_.assign(unsure_.size(), true);
+      for (const Placed& placed : held) {
+        if (placed.block < digests_.size()) digests_.Set(placed.block, placed.digest);
+      }
+      continue;
+    }
+    if (EpochOf(file) != committed_epoch_ + 1) continue;
+    if (generation == generation_) {
+      std::vector<Placed> held;
+      ASSIGN_OR_RETURN(open_,
+                       OpenFile::Open(Path(name), OpenFile::Kind::kLayer,
+                                      static_cast<std::uint64_t>(staged_.size_bytes()), &held));
+      for (const Placed& placed : held) {
+        if (placed.block >= digests_.size())
+          return absl::DataLossError(Path(name) + ": damaged journal");
+        digests_.Set(placed.block, placed.digest);
+        unsure_[placed.block] = true;
+      }
+    } else {
+      RETURN_IF_ERROR(TakeOverLayer(name));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Copies what another generation's open layer holds durably into our own: its writer may still be
+// awake, so its file is not used on.
+absl::Status Volume::TakeOverLayer(const std::string& name) {
+  ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(Path(name) + ".journal"));
+  if (held.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const BlockFile file, BlockFile::Open(Path(name), BlockFile::Mode::kReadOnly));
+  block::AlignedBuffer buffer(kBlockSize);
+  for (const Placed& placed : held) {
+    if (placed.block >= digests_.size())
+      return absl::DataLossError(Path(name) + ": damaged journal");
+    if (placed.offset == Placed::kZero) {
+      RETURN_IF_ERROR(Zero(placed.block, 1));
+      continue;
+    }
+    const block::MutableBytes bytes = buffer.bytes().first(
+        block::BlockBytes(static_cast<std::uint64_t>(staged_.size_bytes()), placed.block));
+    RETURN_IF_ERROR(file.Read(placed.offset, bytes));
+    RETURN_IF_ERROR(Write(placed.block, bytes));
+  }
+  Log(Severity::kInfo, "took over an open layer",
+      {{"file", name}, {"blocks", absl::StrCat(held.size())}});
+  return Sync();
+}
+
+absl::Status Volume::RemoveUnnamed() {
+  std::set<std::string> keep;
+  for (const std::string& name : files_) {
+    keep.insert(name);
+    if (IsBase(name)) keep.insert(DigestFile(name));
+  }
+  if (old_base_) keep.insert({*old_base_, *old_base_ + ".journal"});
+  if (open_ != nullptr) {
+    const std::string name = open_->path().substr(folder_.size() + 1);
+    keep.insert({name, name + ".journal"});
+  }
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(Path(staged_.disk_id()), error)) {
+    const std::string name = absl::StrCat(staged_.disk_id(), "/", entry.path().filename().string());
+    if (!keep.contains(name) && GenerationOf(name) <= generation_) unlink(entry.path().c_str());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<OpenFile*> Volume::Open() {
+  if (open_ == nullptr) {
+    const bool base = files_.empty() && !old_base_;
+    const std::string name = base ? absl::StrCat(staged_.disk_id(), "/base.g", generation_, ".raw")
+                                  : LayerName(generation_);
+    std::vector<Placed> none;
+    ASSIGN_OR_RETURN(
+        open_, OpenFile::Open(Path(name), base ? OpenFile::Kind::kBase : OpenFile::Kind::kLayer,
+                              static_cast<std::uint64_t>(staged_.size_bytes()), &none));
+  }
+  return open_.get();
+}
+
+absl::Status Volume::Write(std::uint64_t first_block, block::MutableBytes bytes) {
+  ASSIGN_OR_RETURN(OpenFile * open, Open());
+  std::vector<block::Digest> digests(block::BlockCount(bytes.size()));
+  for (std::size_t i = 0; i < digests.size(); ++i) {
+    const std::size_t from = i * kBlockSize;
+    digests[i] = block::DigestOf(
+        bytes.subspan(from, std::min<std::size_t>(kBlockSize, bytes.size() - from)));
+  }
+  // Until the write is done nobody may think that the block is known.
+  for (std::size_t i = 0; i < digests.size(); ++i) unsure_[first_block + i] = true;
+  RETURN_IF_ERROR(open->Write(first_block, bytes, digests));
+  for (std::size_t i = 0; i < digests.size(); ++i) {
+    digests_.Set(first_block + i, digests[i]);
+    unsure_[first_block + i] = false;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Volume::Zero(std::uint64_t first_block, std::uint64_t count) {
+  const auto zero = [&](std::uint64_t block) {
+    return !unsure_[block] &&
+           digests_.at(block) == block::ZeroDigest(block::BlockBytes(
+                                     static_cast<std::uint64_t>(staged_.size_bytes()), block));
+  };
+  constexpr std::uint64_t kMaxRun = 65536;
+  const std::uint64_t end = first_block + count;
+  for (std::uint64_t block = first_block; block < end;) {
+    if (zero(block)) {  // most of a new disk
+      ++block;
+      continue;
+    }
+    std::uint64_t run = 1;
+    while (block + run < end && run < kMaxRun && !zero(block + run)) ++run;
+    ASSIGN_OR_RETURN(OpenFile * open, Open());
+    RETURN_IF_ERROR(open->Zero(block, run));
+    for (std::uint64_t i = 0; i < run; ++i) {
+      digests_.SetZero(block + i);
+      unsure_[block + i] = false;
+    }
+    block += run;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<block::Digest>> Volume::DigestAt(std::uint64_t block) {
+  const std::uint32_t size =
+      block::BlockBytes(static_cast<std::uint64_t>(staged_.size_bytes()), block);
+  block::AlignedBuffer buffer(kBlockSize);
+  const block::MutableBytes bytes = buffer.bytes().first(size);
+  if (open_ != nullptr) {
+    const absl::Status read =
+        unsure_[block] ? open_->Read(block, bytes) : absl::NotFoundError("known");
+    if (read.ok()) {
+      digests_.Set(block, block::DigestOf(bytes));
+      unsure_[block] = false;
+      return digests_.at(block);
+    }
+    if (!absl::IsNotFound(read)) return read;
+    // Written by us, or held by the layers below.
+    block::AlignedBuffer probe(kBlockSize);
+    if (old_base_ && !open_->Read(block, probe.bytes().first(size)).ok()) return std::nullopt;
+    return digests_.at(block);
+  }
+  if (old_base_) return std::nullopt;
+  return digests_.at(block);
+}
+
+absl::Status Volume::Sync() { return open_ == nullptr ? absl::OkStatus() : open_->Sync(); }
+
+absl::StatusOr<pb::StagedDisk> Volume::Seal(std::int64_t epoch, std::int64_t* changed_bytes) {
+  pb::StagedDisk sealed = staged_;
+  // A disk that was never written to is a base of zeros.
+  if (files_.empty() && !old_base_ && open_ == nullptr) RETURN_IF_ERROR(Open().status());
+  const auto seal_base = [&](const std::string& name) -> absl::Status {
+    std::string bytes;
+    bytes.reserve(digests_.size() * sizeof(block::Digest) + kDigestFileSlack);
+    for (std::uint64_t i = 0; i < digests_.size(); ++i) {
+      bytes.append(reinterpret_cast<const char*>(digests_.at(i).bytes.data()),
+                   sizeof(block::Digest));
+    }
+    const std::uint64_t checksum =
+        block::Checksum({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+    bytes.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
+    RETURN_IF_ERROR(WriteFileAtomically(Path(DigestFile(name)), bytes, 0640));
+    pb::StagedFile* file = sealed.add_files();
+    file->set_name(name);
+    file->set_epoch(epoch);
+    return absl::OkStatus();
+  };
+  if (old_base_) RETURN_IF_ERROR(seal_base(*old_base_));
+  if (open_ == nullptr) return sealed;
+  const std::string name = open_->path().substr(folder_.size() + 1);
+  if (open_->kind() == OpenFile::Kind::kBase) {
+    RETURN_IF_ERROR(seal_base(name));
+    for (std::uint64_t i = 0; i < digests_.size(); ++i) {
+      if (digests_.at(i) != block::ZeroDigest()) *changed_bytes += kBlockSize;
+    }
+    return sealed;
+  }
+  if (!open_->used()) return sealed;
+  const std::string below = sealed.files(sealed.files_size() - 1).name();
+  RETURN_IF_ERROR(open_->Seal(
+      {.file = fs::path(below).filename().string(), .format = IsBase(below) ? "raw" : "qcow2"}));
+  *changed_bytes += static_cast<std::int64_t>(open_->held_bytes());
+  pb::StagedFile* file = sealed.add_files();
+  file->set_name(name);
+  file->set_epoch(epoch);
+  return sealed;
+}
+
+absl::Status Volume::Sealed(pb::StagedDisk staged) {
+  const bool kept_open =
+      open_ != nullptr && !open_->used() && open_->kind() == OpenFile::Kind::kLayer;
+  std::unique_ptr<OpenFile> closed = std::move(open_);
+  const std::optional<std::string> old_base = std::exchange(old_base_, std::nullopt);
+  staged_ = std::move(staged);
+  SetFiles();
+  ++committed_epoch_;
+  if (old_base) unlink((Path(*old_base) + ".journal").c_str());
+  if (closed != nullptr) RETURN_IF_ERROR(closed->DropJournal());
+  if (kept_open) unlink(closed->path().c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace godwit::store

@@ -1,0 +1,80 @@
+// The replica of one disk: sealed files from the bottom up, and the open file that receives the
+// blocks of the next point.
+//
+// Folder of a volume: base.g{G}.raw (initial sync in place), e{E}.g{G}.qcow2 (layer of epoch E),
+// base.g{G}.digests, and *.journal beside files that are still open. G is the lease generation of
+// the writer; a worker writes only files of its own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "godwit/replication/v1/staging.pb.h"
+#include "services/replication/worker/store/digests.h"
+#include "services/replication/worker/store/open_file.h"
+#include "services/replication/worker/store/store.h"
+
+namespace godwit::store {
+
+// Not thread-safe.
+class Volume {
+ public:
+  // `folder` is the group's, `staged` the disk as the manifest has it (without files when new).
+  // Takes over what older generations left journaled; what nothing names is removed.
+  static absl::StatusOr<std::unique_ptr<Volume>> Open(const std::string& folder,
+                                                      const replication::v1::StagedDisk& staged,
+                                                      std::int64_t generation,
+                                                      std::int64_t committed_epoch);
+  bool empty() const {
+    return files_.empty() && (open_ == nullptr || !open_->used()) && !old_base_;
+  }
+  const replication::v1::StagedDisk& staged() const { return staged_; }
+
+  absl::Status Write(std::uint64_t first_block, block::MutableBytes bytes);
+  absl::Status Zero(std::uint64_t first_block, std::uint64_t count);
+  absl::StatusOr<std::optional<block::Digest>> DigestAt(std::uint64_t block);
+  absl::Status Sync();
+  std::string DiskHash() { return digests_.DiskHash(); }
+
+  // Seals the open file for `epoch`: then the disk as a manifest with that point has it. After
+  // Sync.
+  absl::StatusOr<replication::v1::StagedDisk> Seal(std::int64_t epoch, std::int64_t* changed_bytes);
+  // The manifest with Seal()'s answer is durable.
+  absl::Status Sealed(replication::v1::StagedDisk staged);
+  // The files changed (points were merged).
+  void Replace(replication::v1::StagedDisk staged) {
+    staged_ = std::move(staged);
+    SetFiles();
+  }
+
+ private:
+  Volume(std::string folder, replication::v1::StagedDisk staged, std::int64_t generation,
+         std::int64_t committed_epoch);
+  void SetFiles();
+  absl::Status LoadDigests();
+  absl::Status TakeOver();
+  absl::Status TakeOverLayer(const std::string& path);
+  absl::Status RemoveUnnamed();
+  absl::StatusOr<OpenFile*> Open();
+  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
+  std::string LayerName(std::int64_t generation) const;
+
+  const std::string folder_;  // the group's
+  replication::v1::StagedDisk staged_;
+  const std::int64_t generation_;
+  std::int64_t committed_epoch_;
+  std::vector<std::string> files_;  // of staged_
+  // Of an older generation, from an initial sync that had not ended; its former writer may still be
+  // awake, so what it holds is never taken as equal to anything.
+  std::optional<std::string> old_base_;
+  std::unique_ptr<OpenFile> open_;
+  DigestList digests_;
+  // Blocks whose digest was not computed from bytes seen since Open.
+  std::vector<bool> unsure_;
+};
+
+}  // namespace godwit::store
