@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/base/failpoint.h"
+#include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/replication/worker/store/fence.h"
@@ -26,11 +27,19 @@ absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& fo
   RETURN_IF_ERROR(MakeDirs(folder + "/clones", 0750));
   RETURN_IF_ERROR(FenceLock::Raise(folder + "/fence", generation).status());
   std::shared_ptr<FileGroup> group(new FileGroup(folder, generation, disks));
+  absl::StatusOr<std::string> replica_id = ReadFile(folder + "/replica_id", 64);
+  if (absl::IsNotFound(replica_id.status())) {
+    replica_id = NewUuid();
+    RETURN_IF_ERROR(WriteFileAtomically(folder + "/replica_id", *replica_id));
+  }
+  RETURN_IF_ERROR(replica_id);
+  group->replica_id_ = *replica_id;
   absl::MutexLock lock(&group->mutex_);
   ASSIGN_OR_RETURN(group->manifest_, LoadManifest(folder + "/manifest.json"));
   const pb::StagingManifest& manifest = group->manifest_;
   const std::int64_t epoch =
       manifest.points_size() == 0 ? 0 : manifest.points(manifest.points_size() - 1).epoch();
+  group->committed_ = epoch;
   for (const DiskSpec& disk : disks) {
     pb::StagedDisk staged = ToStaged(disk);
     for (const pb::StagedDisk& known : manifest.disks()) {
@@ -47,11 +56,6 @@ absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& fo
     group->volumes_.push_back(std::move(volume));
   }
   return group;
-}
-
-std::int64_t FileGroup::committed_epoch() const {
-  absl::MutexLock lock(&mutex_);
-  return manifest_.points_size() == 0 ? 0 : manifest_.points(manifest_.points_size() - 1).epoch();
 }
 
 bool FileGroup::Empty(std::size_t disk) const {
@@ -82,6 +86,11 @@ absl::Status FileGroup::CheckRange(std::size_t disk, std::uint64_t first_block,
 
 absl::Status FileGroup::Usable() const {
   return Annotate(broken_, "the group must be opened anew");
+}
+
+absl::Status FileGroup::Healthy() const {
+  absl::MutexLock lock(&mutex_);
+  return broken_;
 }
 
 absl::Status FileGroup::Broken(absl::Status status) {
@@ -168,6 +177,7 @@ absl::StatusOr<PointFacts> FileGroup::Commit(const PointFacts& wanted) {
   *next.add_points() = ToStaged(facts);
   GODWIT_FAILPOINT("store.commit.before_manifest");
   RETURN_IF_ERROR(Broken(Publish(next)));
+  committed_ = facts.epoch;
   GODWIT_FAILPOINT("store.commit.after_manifest");
   for (std::size_t i = 0; i < volumes_.size(); ++i) {
     RETURN_IF_ERROR(Broken(volumes_[i]->Sealed(next.disks(static_cast<int>(i)))));

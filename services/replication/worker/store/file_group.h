@@ -1,6 +1,7 @@
 // A group in a folder: manifest.json, fence, one folder for each disk, clones/.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,7 +20,9 @@ class FileGroup final : public Group {
                                                          const std::vector<DiskSpec>& disks);
   const std::vector<DiskSpec>& disks() const override { return disks_; }
   std::int64_t lease_generation() const override { return generation_; }
-  std::int64_t committed_epoch() const override;
+  const std::string& replica_id() const override { return replica_id_; }
+  std::int64_t committed_epoch() const override { return committed_; }  // never waits
+  absl::Status Healthy() const override;
   bool Empty(std::size_t disk) const override;
   std::vector<PointFacts> Points(std::size_t limit) const override;
   absl::Status Write(std::size_t disk, std::uint64_t first_block,
@@ -49,10 +52,11 @@ class FileGroup final : public Group {
   const std::string folder_;
   const std::int64_t generation_;
   const std::vector<DiskSpec> disks_;
+  std::string replica_id_;  // set by Open
+  std::atomic<std::int64_t> committed_{0};
   mutable absl::Mutex mutex_;
   replication::v1::StagingManifest manifest_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Volume>> volumes_ ABSL_GUARDED_BY(mutex_);
-  // After a failed sync or commit nobody knows what the disk has: the group must be opened anew.
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -50,10 +50,15 @@ class Group {
   virtual ~Group() = default;
   virtual const std::vector<DiskSpec>& disks() const = 0;
   virtual std::int64_t lease_generation() const = 0;
+  // Random, made with the group: tells this replica from any other of the same server.
+  virtual const std::string& replica_id() const = 0;
   // 0 before the first point.
   virtual std::int64_t committed_epoch() const = 0;
   // Nothing was ever written to the disk.
   virtual bool Empty(std::size_t disk) const = 0;
+  // Not OK after a failed sync or commit: then nobody knows what the medium holds, and the group
+  // must be opened anew.
+  virtual absl::Status Healthy() const = 0;
   // The newest points first, at most `limit`.
   virtual std::vector<PointFacts> Points(std::size_t limit) const = 0;
 

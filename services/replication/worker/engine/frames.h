@@ -1,0 +1,67 @@
+// Checks and decodes what agents send. Pure; agents are not trusted.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "godwit/replication/v1/block_stream.pb.h"
+#include "services/common/block/block.h"
+#include "services/common/block/codec.h"
+
+namespace godwit::worker {
+
+// Consecutive blocks of one disk, in a decoder's buffer.
+struct Run {
+  std::uint64_t first_block = 0;
+  block::MutableBytes bytes;
+};
+
+// Not thread-safe: one for each stream.
+class FrameDecoder {
+ public:
+  FrameDecoder() : plain_(block::kMaxFrameBlocks * block::kBlockSize) {}
+
+  // The runs of a Data frame for a disk of `disk_bytes`, passed to `write` one by one in an aligned
+  // buffer. INVALID_ARGUMENT names the bad field; DATA_LOSS: the checksum does not match.
+  template <typename Write>
+  absl::Status Decode(const replication::v1::Data& data, std::uint64_t disk_bytes,
+                      const Write& write);
+
+ private:
+  // The plain payload, checked, in plain_.
+  absl::StatusOr<block::MutableBytes> Plain(const replication::v1::Data& data,
+                                            std::uint64_t disk_bytes);
+
+  block::Decompressor decompressor_;
+  block::AlignedBuffer plain_;
+};
+
+// Present bits to runs: the number of blocks of the run that starts at bit `bit`.
+std::uint32_t RunLength(std::uint32_t present, std::uint32_t bit);
+
+template <typename Write>
+absl::Status FrameDecoder::Decode(const replication::v1::Data& data, std::uint64_t disk_bytes,
+                                  const Write& write) {
+  const absl::StatusOr<block::MutableBytes> plain = Plain(data, disk_bytes);
+  if (!plain.ok()) return plain.status();
+  // Blocks are 64 KiB and only the last of a disk is shorter, so every run starts aligned.
+  std::size_t at = 0;
+  for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks;) {
+    const std::uint32_t length = RunLength(data.present(), bit);
+    if (length == 0) {
+      ++bit;
+      continue;
+    }
+    const std::uint64_t first = data.first_block() + bit;
+    const std::size_t size = (length - 1) * std::size_t{block::kBlockSize} +
+                             block::BlockBytes(disk_bytes, first + length - 1);
+    if (absl::Status status = write(Run{first, plain->subspan(at, size)}); !status.ok())
+      return status;
+    at += size;
+    bit += length;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace godwit::worker

@@ -1,0 +1,103 @@
+#include "services/replication/worker/engine/group_host.h"
+
+#include "services/common/base/status_macros.h"
+
+namespace godwit::worker {
+
+absl::StatusOr<std::shared_ptr<HostedGroup>> GroupHost::Open(const std::string& server,
+                                                             std::int64_t generation) {
+  RETURN_IF_ERROR(leases_.Check(server, generation));
+  const std::optional<Lease> lease = leases_.Find(server);
+  if (!lease) return absl::AbortedError("the lease was lost meanwhile");
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto idle = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return !opening_.contains(server);
+    };
+    mutex_.Await(absl::Condition(&idle));
+    const auto found = groups_.find(server);
+    if (found != groups_.end() && found->second->group->lease_generation() == generation &&
+        found->second->group->disks() == lease->disks) {
+      return found->second;
+    }
+    groups_.erase(server);
+    opening_.insert(server);
+  }
+  // Reading the digests of large disks takes a while: other groups go on.
+  absl::StatusOr<std::shared_ptr<store::Group>> group =
+      store_.OpenGroup(server, generation, lease->disks);
+  absl::MutexLock lock(&mutex_);
+  opening_.erase(server);
+  RETURN_IF_ERROR(group);
+  auto hosted = std::make_shared<HostedGroup>();
+  hosted->server = server;
+  hosted->group = *std::move(group);
+  groups_[server] = hosted;
+  return hosted;
+}
+
+void GroupHost::Close(const std::string& server) {
+  absl::MutexLock lock(&mutex_);
+  groups_.erase(server);
+  for (const auto& [id, cancel] : sessions_[server].lanes) cancel();
+}
+
+void GroupHost::CloseUnleased() {
+  std::vector<std::string> gone;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [server, hosted] : groups_) {
+      const std::optional<Lease> lease = leases_.Find(server);
+      if (!lease || lease->generation != hosted->group->lease_generation()) gone.push_back(server);
+    }
+  }
+  for (const std::string& server : gone) Close(server);
+}
+
+void GroupHost::CloseAll() {
+  absl::MutexLock lock(&mutex_);
+  groups_.clear();
+  for (const auto& [server, sessions] : sessions_) {
+    for (const auto& [id, cancel] : sessions.lanes) cancel();
+  }
+}
+
+absl::StatusOr<std::unique_ptr<GroupHost::Lane>> GroupHost::Enter(const std::string& server,
+                                                                  const std::string& session,
+                                                                  std::function<void()> cancel) {
+  absl::MutexLock lock(&mutex_);
+  Sessions& sessions = sessions_[server];
+  if (sessions.session != session) {
+    for (const auto& [id, end] : sessions.lanes) end();
+    const auto left = [&]() { return sessions.lanes.empty(); };
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&left), absl::Seconds(15))) {
+      return absl::UnavailableError("an older session of this server is still ending");
+    }
+    sessions.session = session;
+  }
+  const std::int64_t id = next_lane_++;
+  sessions.lanes[id] = std::move(cancel);
+  return std::make_unique<Lane>(*this, server, id);
+}
+
+void GroupHost::Leave(const std::string& server, std::int64_t id) {
+  absl::MutexLock lock(&mutex_);
+  sessions_[server].lanes.erase(id);
+}
+
+std::vector<GroupHost::Status> GroupHost::List() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<Status> list;
+  for (const auto& [server, hosted] : groups_) {
+    const auto sessions = sessions_.find(server);
+    list.push_back({.server = server,
+                    .generation = hosted->group->lease_generation(),
+                    .committed_epoch = hosted->group->committed_epoch(),
+                    .received_bytes = hosted->received_bytes,
+                    .connected = sessions != sessions_.end() && !sessions->second.lanes.empty(),
+                    .hosted = hosted});
+  }
+  return list;
+}
+
+}  // namespace godwit::worker

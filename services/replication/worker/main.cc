@@ -1,0 +1,100 @@
+// godwit-replication-worker: receives the blocks of source servers and keeps their replicas in a
+// staging store.
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "services/common/base/flags.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/signals.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/rpc/channel.h"
+#include "services/replication/worker/rpc/block_stream_service.h"
+#include "services/replication/worker/rpc/control_client.h"
+#include "services/replication/worker/store/file_store.h"
+
+namespace godwit {
+namespace {
+
+struct Config {
+  std::string store, listen = "0.0.0.0:7443", advertise, replication, tls_dir;
+  std::vector<std::string> labels;
+  std::int64_t max_servers = 20;
+};
+
+absl::Status Run(const Config& config) {
+  if (config.store.empty())
+    return absl::InvalidArgumentError("--store: a folder for the replicas is needed");
+  if (config.replication.empty()) {
+    return absl::InvalidArgumentError("--replication: HOST:PORT of the coordinator is needed");
+  }
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  ASSIGN_OR_RETURN(const auto store, store::OpenFileStore(config.store));
+  ASSIGN_OR_RETURN(const rpc::Identity coordinator, rpc::ParsePrincipal("service/replication"));
+  worker::LeaseTable leases(RealClock());
+  worker::GroupHost host(*store, leases);
+  std::unique_ptr<worker::ControlClient> control;
+  worker::BlockStreamService service(host, leases, {},
+                                     [&control](const std::string& server, std::int64_t generation,
+                                                const store::PointFacts& facts) {
+                                       control->PointCommitted(server, generation, facts);
+                                     });
+  worker::ControlClient::Options options{.max_server_count = static_cast<int>(config.max_servers),
+                                         .version = "0.1.0"};
+  for (const std::string& label : config.labels) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(label, absl::MaxSplits('=', 1));
+    options.labels.insert(pair);
+  }
+  // The port may be chosen by the system, so the server comes first; it refuses agents until there
+  // are leases.
+  ASSIGN_OR_RETURN(const auto server,
+                   rpc::Server::Start({.listen = config.listen,
+                                       .tls = tls,
+                                       .max_threads = static_cast<int>(config.max_servers * 4 + 16),
+                                       .max_message_bytes = 8 << 20},
+                                      {&service}));
+  options.endpoint =
+      config.advertise.empty() ? absl::StrCat("127.0.0.1:", server->port()) : config.advertise;
+  control = std::make_unique<worker::ControlClient>(rpc::Dial(config.replication, coordinator, tls),
+                                                    std::move(options), *store, host, leases);
+  control->Start();
+  Log(Severity::kInfo, "serving",
+      {{"port", absl::StrCat(server->port())}, {"store", config.store}});
+  WaitForShutdownSignal();
+  Log(Severity::kInfo, "stopping");
+  server->SetServing(false);
+  host.CloseAll();
+  server->Stop();
+  control->Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace godwit
+
+int main(int argc, char** argv) {
+  godwit::Config config;
+  godwit::Flags flags("godwit-replication-worker",
+                      "Receives the blocks of source servers and keeps their replicas.");
+  flags.String("store", &config.store, "folder of the staging store; made when missing");
+  flags.String("listen", &config.listen, "address:port of the block stream");
+  flags.String("advertise", &config.advertise,
+               "host:port at which agents reach it (default: 127.0.0.1 and the port)");
+  flags.String("replication", &config.replication, "host:port of the replication coordinator");
+  flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
+  flags.Strings("label", &config.labels, "KEY=VALUE that settings can ask for; may be repeated");
+  flags.Int("max-servers", &config.max_servers, 1, 10000, "source servers it takes at most");
+  if (const auto rest = flags.Parse(argc, argv); !rest.ok()) {
+    if (absl::IsCancelled(rest.status())) return 0;
+    std::fprintf(stderr, "godwit-replication-worker: %s\n",
+                 std::string(rest.status().message()).c_str());
+    return 2;
+  }
+  godwit::BlockShutdownSignals();
+  godwit::InitLog("replication-worker");
+  if (const absl::Status status = godwit::Run(config); !status.ok()) {
+    godwit::Log(godwit::Severity::kError, "cannot run", {{"error", status.ToString()}});
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,79 @@
+#include "services/replication/worker/rpc/block_stream_service.h"
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/ids.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/rpc/serve.h"
+#include "services/replication/worker/rpc/stream_session.h"
+
+namespace godwit::worker {
+namespace pb = ::godwit::replication::v1;
+
+namespace {
+
+// The Open frame against the certificate and the lease.
+absl::StatusOr<std::string> CheckOpen(const pb::AgentFrame& frame, const std::string& peer,
+                                      const LeaseTable& leases) {
+  if (!frame.has_open()) return rpc::FieldError("open", "the first frame must be Open");
+  const pb::Open& open = frame.open();
+  ASSIGN_OR_RETURN(const std::string server,
+                   ParseName("open.source_server", "sourceServers", "s-", open.source_server()));
+  if (server != peer) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("open.source_server: the certificate is of ", peer, ", not of ", server));
+  }
+  RETURN_IF_ERROR(CheckUuid("open.session_id", open.session_id()));
+  if (open.lane_count() < 1 || open.lane_count() > 16 || open.lane() < 0 ||
+      open.lane() >= open.lane_count()) {
+    return rpc::FieldError("open.lane", "lanes are 0 to lane_count - 1, at most 16");
+  }
+  RETURN_IF_ERROR(leases.Check(server, open.lease_generation()));
+  const std::optional<Lease> lease = leases.Find(server);
+  if (!lease || static_cast<std::size_t>(open.disks_size()) != lease->disks.size()) {
+    return absl::AbortedError("open.disks: not the disks of the lease; ask the coordinator");
+  }
+  for (int i = 0; i < open.disks_size(); ++i) {
+    const store::DiskSpec& leased = lease->disks[static_cast<std::size_t>(i)];
+    if (open.disks(i).disk_id() != leased.disk_id ||
+        open.disks(i).size_bytes() != static_cast<std::int64_t>(leased.size_bytes)) {
+      return absl::AbortedError(
+          absl::StrCat("open.disks[", i, "]: not the disks of the lease; ask the coordinator"));
+    }
+  }
+  return server;
+}
+
+}  // namespace
+
+grpc::Status BlockStreamService::Replicate(
+    grpc::ServerContext* context,
+    grpc::ServerReaderWriter<pb::WorkerFrame, pb::AgentFrame>* stream) {
+  const auto body = [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const rpc::Call call, rpc::Admit(*context, "worker.Replicate", rpc::kAgents));
+    pb::AgentFrame first;
+    if (!stream->Read(&first)) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::string server, CheckOpen(first, call.peer.id, leases_));
+    const pb::Open& open = first.open();
+    ASSIGN_OR_RETURN(const auto lane,
+                     host_.Enter(server, open.session_id(), [context] { context->TryCancel(); }));
+    ASSIGN_OR_RETURN(const auto hosted, host_.Open(server, open.lease_generation()));
+    Log(Severity::kInfo, "stream opened",
+        {{"server", server},
+         {"generation", absl::StrCat(open.lease_generation())},
+         {"lane", absl::StrCat(open.lane())},
+         {"from", call.address}});
+    StreamSession session(*hosted, leases_, options_, committed_, open.lane(), *stream,
+                          [context] { context->TryCancel(); });
+    const absl::Status status = session.Run();
+    if (!status.ok() && !hosted->group->Healthy().ok()) host_.Close(server);
+    Log(status.ok() ? Severity::kInfo : Severity::kWarning, "stream ended",
+        {{"server", server},
+         {"lane", absl::StrCat(open.lane())},
+         {"error", std::string(status.message())}});
+    return status;
+  };
+  return rpc::ToGrpc(body());
+}
+
+}  // namespace godwit::worker

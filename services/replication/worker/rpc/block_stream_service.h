@@ -1,0 +1,42 @@
+// The data plane's server side: protos/godwit/replication/v1/block_stream.proto.
+#pragma once
+
+#include <functional>
+
+#include "godwit/replication/v1/block_stream.grpc.pb.h"
+#include "services/replication/worker/engine/group_host.h"
+#include "services/replication/worker/engine/lease_table.h"
+#include "services/replication/worker/store/store.h"
+
+namespace godwit::worker {
+
+// Thread-safe. Must be outlived by what it borrows.
+class BlockStreamService final : public replication::v1::BlockStream::Service {
+ public:
+  struct Options {
+    std::int64_t credit_bytes = std::int64_t{64} << 20;
+    std::int64_t max_message_bytes = std::int64_t{4} << 20;
+    // Data becomes durable after this much or this long, whichever is first.
+    std::int64_t sync_bytes = std::int64_t{64} << 20;
+    absl::Duration sync_interval = absl::Milliseconds(100);
+    absl::Duration ack_interval = absl::Milliseconds(20);
+  };
+  // `committed` is told of every point, after it is durable; it must not block.
+  using Committed = std::function<void(const std::string& server, std::int64_t generation,
+                                       const store::PointFacts& facts)>;
+  BlockStreamService(GroupHost& host, const LeaseTable& leases, Options options,
+                     Committed committed)
+      : host_(host), leases_(leases), options_(options), committed_(std::move(committed)) {}
+
+  grpc::Status Replicate(grpc::ServerContext* context,
+                         grpc::ServerReaderWriter<replication::v1::WorkerFrame,
+                                                  replication::v1::AgentFrame>* stream) override;
+
+ private:
+  GroupHost& host_;
+  const LeaseTable& leases_;
+  const Options options_;
+  const Committed committed_;
+};
+
+}  // namespace godwit::worker

@@ -1,0 +1,225 @@
+#include "services/replication/worker/rpc/stream_session.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/failpoint.h"
+#include "services/common/base/ids.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/rpc/serve.h"
+
+namespace godwit::worker {
+namespace pb = ::godwit::replication::v1;
+using google::protobuf::util::TimeUtil;
+
+absl::Status StreamSession::Send(const pb::WorkerFrame& frame) {
+  absl::MutexLock lock(&write_mutex_);
+  return stream_.Write(frame) ? absl::OkStatus() : absl::UnavailableError("the agent is gone");
+}
+
+absl::Status StreamSession::SendOpened() {
+  pb::WorkerFrame frame;
+  pb::Opened& opened = *frame.mutable_opened();
+  opened.set_committed_epoch(group_.committed_epoch());
+  // Open layers are journaled and taken over, see the store: what was acknowledged is there.
+  opened.set_open_epoch_retained(true);
+  for (std::size_t i = 0; i < group_.disks().size(); ++i)
+    opened.add_disks()->set_empty(group_.Empty(i));
+  opened.set_credit_bytes(options_.credit_bytes);
+  opened.set_max_message_bytes(options_.max_message_bytes);
+  opened.set_replica_id(group_.replica_id());
+  return Send(frame);
+}
+
+absl::Status StreamSession::Run() {
+  RETURN_IF_ERROR(SendOpened());
+  std::thread acknowledger([this] { Acknowledge(); });
+  absl::Status status;
+  pb::AgentFrame frame;
+  std::uint64_t last = 0;
+  while (status.ok() && stream_.Read(&frame)) {
+    if (frame.sequence() != last + 1) {
+      status = rpc::FieldError("sequence", absl::StrCat(frame.sequence(), " after ", last));
+      break;
+    }
+    status = Take(frame);
+    if (!status.ok()) break;
+    last = frame.sequence();
+    absl::MutexLock lock(&mutex_);
+    received_ = last;
+    unsynced_bytes_ += static_cast<std::int64_t>(frame.data().payload().size());
+    if (frame.has_flush()) flush_ = true;
+    if (!failed_.ok()) status = failed_;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    done_ = true;
+  }
+  acknowledger.join();
+  absl::MutexLock lock(&mutex_);
+  return status.ok() ? failed_ : status;
+}
+
+absl::StatusOr<std::uint64_t> StreamSession::DiskBytes(std::uint32_t disk) const {
+  if (disk >= group_.disks().size()) return rpc::FieldError("disk", absl::StrCat("no disk ", disk));
+  return group_.disks()[disk].size_bytes;
+}
+
+absl::Status StreamSession::Take(const pb::AgentFrame& frame) {
+  switch (frame.frame_case()) {
+    case pb::AgentFrame::kData: {
+      const pb::Data& data = frame.data();
+      ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(data.disk()));
+      hosted_.received_bytes += static_cast<std::int64_t>(data.payload().size());
+      GODWIT_FAILPOINT("worker.stream.data");
+      return decoder_.Decode(data, disk_bytes, [&](const Run& run) {
+        return group_.Write(data.disk(), run.first_block, run.bytes);
+      });
+    }
+    case pb::AgentFrame::kZero:
+      return group_.Zero(frame.zero().disk(), frame.zero().first_block(),
+                         frame.zero().block_count());
+    case pb::AgentFrame::kHashes:
+      return TakeHashes(frame);
+    case pb::AgentFrame::kEpochBegin:
+    case pb::AgentFrame::kEpochCommit:
+    case pb::AgentFrame::kEpochAbandon:
+      if (lane_ != 0) return rpc::FieldError("frame", "epochs travel on lane 0");
+      if (frame.has_epoch_begin()) {
+        epoch_begun_ = frame.epoch_begin().epoch();
+      } else if (frame.has_epoch_abandon()) {
+        epoch_begun_ = 0;
+      } else {
+        return TakeCommit(frame.epoch_commit());
+      }
+      return absl::OkStatus();
+    case pb::AgentFrame::kFlush:
+      return absl::OkStatus();
+    case pb::AgentFrame::kOpen:
+      return rpc::FieldError("open", "the stream is open already");
+    case pb::AgentFrame::FRAME_NOT_SET:
+      break;
+  }
+  return rpc::FieldError("frame", "unknown kind of frame: this worker is older than the agent");
+}
+
+absl::Status StreamSession::TakeHashes(const pb::AgentFrame& frame) {
+  const pb::Hashes& hashes = frame.hashes();
+  constexpr std::size_t kDigest = sizeof(block::Digest);
+  const std::size_t count = hashes.digests().size() / kDigest;
+  if (count < 1 || count > 4096 || hashes.digests().size() % kDigest != 0) {
+    return rpc::FieldError("hashes.digests", "1 to 4096 digests of 16 bytes");
+  }
+  pb::WorkerFrame answer;
+  pb::HashDiff& diff = *answer.mutable_hash_diff();
+  diff.set_sequence(frame.sequence());
+  diff.set_disk(hashes.disk());
+  diff.set_first_block(hashes.first_block());
+  std::string differs((count + 7) / 8, '\0');
+  for (std::size_t i = 0; i < count; ++i) {
+    ASSIGN_OR_RETURN(const std::optional<block::Digest> own,
+                     group_.DigestAt(hashes.disk(), hashes.first_block() + i));
+    if (!own ||
+        std::memcmp(own->bytes.data(), hashes.digests().data() + i * kDigest, kDigest) != 0) {
+      differs[i / 8] = static_cast<char>(differs[i / 8] | (1 << (i % 8)));
+    }
+  }
+  diff.set_differs(differs);
+  return Send(answer);
+}
+
+absl::Status StreamSession::TakeCommit(const pb::EpochCommit& commit) {
+  if (epoch_begun_ == 0 || commit.epoch() != epoch_begun_) {
+    return rpc::FieldError("epoch_commit.epoch", absl::StrCat(commit.epoch(), " was not begun"));
+  }
+  if (!commit.request_id().empty()) {
+    RETURN_IF_ERROR(CheckUuid("epoch_commit.request_id", commit.request_id()));
+  }
+  store::PointFacts facts;
+  facts.epoch = commit.epoch();
+  facts.cut_time = absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(commit.cut_time()));
+  facts.consistency = commit.consistency();
+  facts.freeze_time = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(commit.freeze_time()));
+  facts.request_id = commit.request_id();
+  if (commit.has_quiesce_time()) {
+    facts.quiesce_time =
+        absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(commit.quiesce_time()));
+  }
+  RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
+  ASSIGN_OR_RETURN(facts, group_.Commit(facts));
+  epoch_begun_ = 0;
+  committed_(hosted_.server, group_.lease_generation(), facts);
+  pb::WorkerFrame answer;
+  pb::EpochCommitted& committed = *answer.mutable_epoch_committed();
+  committed.set_epoch(facts.epoch);
+  *committed.mutable_commit_time() =
+      TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(facts.commit_time));
+  committed.set_root_hash(facts.root_hash);
+  return Send(answer);
+}
+
+absl::Status StreamSession::MakeDurable() {
+  std::uint64_t upto = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    upto = received_;
+    unsynced_bytes_ = 0;
+    flush_ = false;
+  }
+  RETURN_IF_ERROR(group_.Sync());
+  GODWIT_FAILPOINT("worker.stream.before_ack");
+  // Only now: a worker that slept through the sync must not promise what another one owns.
+  RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
+  absl::MutexLock lock(&mutex_);
+  durable_ = upto;
+  return absl::OkStatus();
+}
+
+void StreamSession::Acknowledge() {
+  std::uint64_t told_received = 0, told_durable = 0;
+  absl::Time next_sync = absl::Now() + options_.sync_interval;
+  while (true) {
+    bool done = false, sync = false, pending = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto urgent = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return done_ || flush_ || unsynced_bytes_ >= options_.sync_bytes;
+      };
+      mutex_.AwaitWithTimeout(absl::Condition(&urgent), options_.ack_interval);
+      done = done_;
+      pending = received_ != durable_;
+      sync =
+          pending && (flush_ || unsynced_bytes_ >= options_.sync_bytes || absl::Now() >= next_sync);
+      if (!pending) flush_ = false;
+    }
+    if (done) return;
+    absl::Status status;
+    if (sync) {
+      status = MakeDurable();
+      next_sync = absl::Now() + options_.sync_interval;
+    }
+    std::uint64_t received = 0, durable = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      received = received_;
+      durable = durable_;
+    }
+    if (status.ok() && (received != told_received || durable != told_durable)) {
+      pb::WorkerFrame frame;
+      frame.mutable_ack()->set_received_sequence(received);
+      frame.mutable_ack()->set_durable_sequence(durable);
+      frame.mutable_ack()->set_credit_bytes(options_.credit_bytes);
+      status = Send(frame);
+      told_received = received;
+      told_durable = durable;
+    }
+    if (!status.ok()) {
+      absl::MutexLock lock(&mutex_);
+      failed_ = status;
+      cancel_();
+      return;
+    }
+  }
+}
+
+}  // namespace godwit::worker

@@ -1,0 +1,68 @@
+// One stream (lane) of an agent, from Opened to its end.
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "services/replication/worker/engine/frames.h"
+#include "services/replication/worker/rpc/block_stream_service.h"
+
+namespace godwit::worker {
+
+// Run() reads and writes blocks on the caller's thread; a second thread makes them durable and
+// acknowledges.
+class StreamSession {
+ public:
+  using Stream =
+      grpc::ServerReaderWriter<replication::v1::WorkerFrame, replication::v1::AgentFrame>;
+  StreamSession(HostedGroup& hosted, const LeaseTable& leases,
+                const BlockStreamService::Options& options,
+                const BlockStreamService::Committed& committed, int lane, Stream& stream,
+                std::function<void()> cancel)
+      : hosted_(hosted),
+        group_(*hosted.group),
+        leases_(leases),
+        options_(options),
+        committed_(committed),
+        lane_(lane),
+        stream_(stream),
+        cancel_(std::move(cancel)) {}
+  // Until the agent ends the stream (OK) or something fails.
+  absl::Status Run();
+
+ private:
+  absl::Status SendOpened();
+  absl::Status Take(const replication::v1::AgentFrame& frame);
+  absl::Status TakeHashes(const replication::v1::AgentFrame& frame);
+  absl::Status TakeCommit(const replication::v1::EpochCommit& commit);
+  // Syncs and acknowledges everything received so far.
+  absl::Status MakeDurable();
+  void Acknowledge();
+  absl::Status Send(const replication::v1::WorkerFrame& frame);
+  absl::StatusOr<std::uint64_t> DiskBytes(std::uint32_t disk) const;
+
+  HostedGroup& hosted_;
+  store::Group& group_;
+  const LeaseTable& leases_;
+  const BlockStreamService::Options& options_;
+  const BlockStreamService::Committed& committed_;
+  const int lane_;
+  Stream& stream_;
+  const std::function<void()> cancel_;  // ends a blocked read
+  FrameDecoder decoder_;
+  std::int64_t epoch_begun_ = 0;
+
+  absl::Mutex write_mutex_;  // of stream_.Write
+  absl::Mutex mutex_;
+  std::uint64_t received_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t durable_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t unsynced_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool flush_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status failed_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace godwit::worker
