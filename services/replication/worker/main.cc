@@ -1,5 +1,7 @@
 // godwit-replication-worker: receives the blocks of source servers and keeps their replicas in a
 // staging store.
+#include <grpcpp/channel.h>
+
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"

@@ -12,7 +12,7 @@
 namespace godwit::worker {
 
 // Consecutive blocks of one disk, in a decoder's buffer.
-struct Run {
+struct BlockRun {
   std::uint64_t first_block = 0;
   block::MutableBytes bytes;
 };
@@ -56,7 +56,7 @@ absl::Status FrameDecoder::Decode(const replication::v1::Data& data, std::uint64
     const std::uint64_t first = data.first_block() + bit;
     const std::size_t size = (length - 1) * std::size_t{block::kBlockSize} +
                              block::BlockBytes(disk_bytes, first + length - 1);
-    if (absl::Status status = write(Run{first, plain->subspan(at, size)}); !status.ok())
+    if (absl::Status status = write(BlockRun{first, plain->subspan(at, size)}); !status.ok())
       return status;
     at += size;
     bit += length;

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <grpcpp/channel.h>
+
 #include "absl/strings/str_cat.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <cstring>
+
 #include "absl/strings/str_cat.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/ids.h"
@@ -72,7 +74,7 @@ absl::Status StreamSession::Take(const pb::AgentFrame& frame) {
       ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(data.disk()));
       hosted_.received_bytes += static_cast<std::int64_t>(data.payload().size());
       GODWIT_FAILPOINT("worker.stream.data");
-      return decoder_.Decode(data, disk_bytes, [&](const Run& run) {
+      return decoder_.Decode(data, disk_bytes, [&](const BlockRun& run) {
         return group_.Write(data.disk(), run.first_block, run.bytes);
       });
     }
