@@ -39,7 +39,11 @@ absl::Status Executor::Execute(Run run, const HeldLease& lease) {
           .message = "the runner before this one was lost",
           .data = {{"before", run.owner}, {"crashes", absl::StrCat(run.crashes - 1)}}}}));
   }
-  if (run.state == RunState::kRunning && run.crashes > kMostCrashes) {
+  const bool steps_left = run.step < static_cast<int>(plan->second.steps.size());
+  if (run.steps.size() != plan->second.steps.size()) {
+    return absl::InternalError("the run's steps are not those of its plan");
+  }
+  if (run.state == RunState::kRunning && steps_left && run.crashes > kMostCrashes) {
     RETURN_IF_ERROR(
         HandleFailure(plan->second, run, lease,
                       Permanent(absl::InternalError(absl::StrCat(

@@ -4,7 +4,7 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -161,11 +161,11 @@ bool ProcessHasArgument(int pid, const std::string& argument) {
 }
 
 absl::Status KillProcess(int pid, std::uint64_t start_time, absl::Duration timeout) {
-  const Fd handle(pidfd_open(pid, 0));
+  const Fd handle(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!ProcessAlive(pid, start_time)) return absl::OkStatus();
   // The descriptor was opened before the check: what was checked is what is killed.
   if (!handle.valid()) return ErrnoStatus("pidfd_open");
-  if (pidfd_send_signal(handle.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH) {
+  if (syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH) {
     return ErrnoStatus(absl::StrCat("kill of process ", pid));
   }
   const absl::Time deadline = absl::Now() + timeout;

@@ -1,0 +1,169 @@
+// godwit-jobs: runs durable jobs (test launch, cutover launch, terminate, clean-up) and the
+// machines they launch on this host.
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/base/flags.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/signals.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/rpc/channel.h"
+#include "services/jobs/clients/conversion_client.h"
+#include "services/jobs/clients/registry_client.h"
+#include "services/jobs/clients/replication_client.h"
+#include "services/jobs/rpc/job_handler.h"
+#include "services/jobs/runner/runner.h"
+#include "services/jobs/steps/environment.h"
+#include "services/jobs/steps/plans.h"
+#include "services/jobs/storage/listener.h"
+#include "services/jobs/storage/pg_job_store.h"
+#include "services/jobs/targets/qemu/qemu_target.h"
+
+namespace godwit::jobs {
+namespace {
+
+struct Config {
+  std::string listen = "127.0.0.1:8443";
+  std::string database;
+  std::string tls_dir;
+  std::string registry, replication, conversion;
+  std::string machines_dir = "/var/lib/godwit/machines";
+  std::int64_t runner_count = 4;
+  absl::Duration lease = absl::Seconds(15);
+  std::string accelerator = "auto";
+  std::string probe_kernel;
+  std::string uefi_code = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+  std::string uefi_variables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+};
+
+absl::Status ParseFlags(int argc, char** argv, Config* config) {
+  Flags flags("godwit-jobs", "Runs jobs and the machines they launch.");
+  flags.String("listen", &config->listen, "address:port to serve on; port 0 chooses one");
+  flags.String("database", &config->database, "libpq connection string");
+  flags.String("tls-dir", &config->tls_dir, "folder with tls.crt, tls.key and ca.crt");
+  flags.String("registry", &config->registry, "host:port of godwit-registry");
+  flags.String("replication", &config->replication, "host:port of godwit-replication");
+  flags.String("conversion", &config->conversion, "host:port of godwit-conversion");
+  flags.String("machines-dir", &config->machines_dir, "folder of the launched machines");
+  flags.Int("runner-count", &config->runner_count, 1, 64, "servers worked on at once");
+  flags.Duration("lease-duration", &config->lease,
+                 "after this long a job of a dead process is taken over");
+  flags.String("accelerator", &config->accelerator, "auto, kvm or tcg");
+  flags.String("probe-kernel", &config->probe_kernel,
+               "kernel image whose boot proves KVM; empty: the newest of /boot");
+  flags.String("uefi-code", &config->uefi_code, "UEFI firmware of launched machines");
+  flags.String("uefi-variables", &config->uefi_variables, "its template of variables");
+  ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));
+  if (!rest.empty()) return absl::InvalidArgumentError(absl::StrCat("unknown argument ", rest[0]));
+  for (const auto& [name, value] :
+       {std::pair<const char*, std::string*>{"tls-dir", &config->tls_dir},
+        {"registry", &config->registry},
+        {"replication", &config->replication},
+        {"conversion", &config->conversion},
+        {"machines-dir", &config->machines_dir}}) {
+    if (value->empty()) return absl::InvalidArgumentError(absl::StrCat("--", name, " is required"));
+  }
+  if (config->accelerator != "auto" && config->accelerator != "kvm" &&
+      config->accelerator != "tcg") {
+    return absl::InvalidArgumentError("--accelerator: must be auto, kvm or tcg");
+  }
+  if (config->lease < absl::Seconds(1) || config->lease > absl::Hours(1)) {
+    return absl::InvalidArgumentError("--lease-duration: must be 1s to 1h");
+  }
+  return absl::OkStatus();
+}
+
+std::string NewestKernel() {
+  std::string newest;
+  std::filesystem::file_time_type newest_time{};
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry("/boot", error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code no_time;
+    const auto time = entry->last_write_time(no_time);
+    const bool kernel = absl::StartsWith(entry->path().filename().string(), "vmlinuz-");
+    if (no_time || !kernel || (!newest.empty() && time <= newest_time)) continue;
+    newest = entry->path().string();
+    newest_time = time;
+  }
+  return newest;
+}
+
+QemuOptions TargetOptions(const Config& config) {
+  AcceleratorOptions accelerator{.probe_kernel = config.probe_kernel.empty() ? NewestKernel()
+                                                                             : config.probe_kernel};
+  if (config.accelerator == "kvm") accelerator.choice = AcceleratorChoice::kKvm;
+  if (config.accelerator == "tcg") accelerator.choice = AcceleratorChoice::kTcg;
+  return {.machines_dir = config.machines_dir,
+          .accelerator = accelerator,
+          .uefi_code = config.uefi_code,
+          .uefi_variables = config.uefi_variables};
+}
+
+std::shared_ptr<grpc::Channel> DialService(const std::string& endpoint, const std::string& id,
+                                           const rpc::TlsMaterial& tls) {
+  return rpc::Dial(endpoint, {.kind = rpc::PeerKind::kService, .id = id}, tls);
+}
+
+absl::Status RunService(const Config& config) {
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  PgJobStore store(config.database, static_cast<int>(config.runner_count) + 8);
+  // Fails early when the database or its schema is missing.
+  RETURN_IF_ERROR(Annotate(store.List({.limit = 1}).status(), "--database"));
+  ASSIGN_OR_RETURN(const std::unique_ptr<QemuTarget> qemu, QemuTarget::Open(TargetOptions(config)));
+
+  RegistryClient registry(DialService(config.registry, "registry", tls));
+  ReplicationClient replication(DialService(config.replication, "replication", tls));
+  ConversionClient conversion(DialService(config.conversion, "conversion", tls));
+  const Environment environment{.store = store,
+                                .registry = registry,
+                                .replication = replication,
+                                .conversion = conversion,
+                                .targets = {{qemu->name(), qemu.get()}}};
+  const Plans plans = MakePlans(environment);
+  RunnerPool runners(store, RealClock(), plans,
+                     {.count = static_cast<int>(config.runner_count),
+                      .lease = config.lease,
+                      .owner = ProcessOwner()});
+  Listener listener(config.database, [&runners] { runners.Wake(); });
+
+  JobHandlerOptions options{.targets = environment.targets, .wake = [&runners] { runners.Wake(); }};
+  for (const auto& [type, plan] : plans) options.step_names[type] = plan.StepNames();
+  JobHandler handler(store, std::move(options));
+  ASSIGN_OR_RETURN(const std::unique_ptr<rpc::Server> server,
+                   rpc::Server::Start({.listen = config.listen, .tls = tls}, {&handler}));
+  server->SetServing(true);
+  Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
+  while (!WaitForShutdownSignal(absl::Minutes(1))) qemu->TrimLogs();
+  Log(Severity::kInfo, "stopping");
+  // Machines go on; their jobs are given back for whoever comes next.
+  handler.Stop();
+  server->Stop();
+  runners.Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace godwit::jobs
+
+int main(int argc, char** argv) {
+  godwit::BlockShutdownSignals();
+  godwit::InitLog("jobs");
+  godwit::jobs::Config config;
+  if (const absl::Status parsed = godwit::jobs::ParseFlags(argc, argv, &config); !parsed.ok()) {
+    if (absl::IsCancelled(parsed)) return 0;
+    std::fprintf(stderr, "godwit-jobs: %s\n", std::string(parsed.message()).c_str());
+    return 2;
+  }
+  if (const absl::Status status = godwit::jobs::RunService(config); !status.ok()) {
+    godwit::Log(godwit::Severity::kError, "cannot run", {{"error", std::string(status.message())}});
+    return 1;
+  }
+  return 0;
+}

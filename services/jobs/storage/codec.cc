@@ -1,0 +1,269 @@
+#include "services/jobs/storage/codec.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+
+namespace godwit::jobs {
+namespace {
+
+using nlohmann::json;
+
+json Parse(absl::string_view text) {
+  return json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+}
+
+// Length of the UTF-8 sequence at the beginning of `text`, 0 when it is none.
+std::size_t SequenceLength(absl::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead == 0) return 0;
+  if (lead < 0x80) return 1;
+  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates, above U+10FFFF.
+  if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f) ||
+      (lead == 0xf0 && byte(1) < 0x90) || (lead == 0xf4 && byte(1) > 0x8f)) {
+    return 0;
+  }
+  return length;
+}
+
+// Reads fields of one object; remembers the first one that is wrong.
+class Reader {
+ public:
+  Reader(const json& object, std::string* wrong) : object_(object), wrong_(wrong) {}
+
+  void Get(const char* key, std::string* out) const {
+    const auto found = Find(key);
+    if (found != nullptr && found->is_string()) {
+      *out = found->get<std::string>();
+    } else {
+      Wrong(key);
+    }
+  }
+  void Get(const char* key, bool* out) const {
+    const auto found = Find(key);
+    if (found != nullptr && found->is_boolean()) {
+      *out = found->get<bool>();
+    } else {
+      Wrong(key);
+    }
+  }
+  template <typename Number>
+  void GetNumber(const char* key, Number* out) const {
+    const auto found = Find(key);
+    if (found != nullptr && found->is_number_integer()) {
+      *out = static_cast<Number>(found->get<std::int64_t>());
+    } else {
+      Wrong(key);
+    }
+  }
+  // Calls `read` with each element, which must be an object.
+  template <typename Read>
+  void Each(const char* key, const Read& read) const {
+    const auto found = Find(key);
+    if (found == nullptr || !found->is_array()) return Wrong(key);
+    for (const json& element : *found) read(Reader(element, wrong_));
+  }
+  Reader Inner(const char* key) const {
+    static const json kNone = json::object();
+    const auto found = Find(key);
+    if (found == nullptr || !found->is_object()) {
+      Wrong(key);
+      return Reader(kNone, wrong_);
+    }
+    return Reader(*found, wrong_);
+  }
+
+ private:
+  const json* Find(const char* key) const {
+    if (!object_.is_object()) return nullptr;
+    const auto found = object_.find(key);
+    return found == object_.end() ? nullptr : &*found;
+  }
+  void Wrong(const char* key) const {
+    if (wrong_->empty()) *wrong_ = key;
+  }
+
+  const json& object_;
+  std::string* wrong_;
+};
+
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+json ProofToJson(const BootProof& proof) {
+  json out = {{"timeout_ms", absl::ToInt64Milliseconds(proof.timeout)},
+              {"console_text", Clean(proof.console_text)},
+              {"tcp_ports", json::array()},
+              {"http_checks", json::array()}};
+  for (const int port : proof.tcp_ports) out["tcp_ports"].push_back({{"port", port}});
+  for (const HttpCheck& check : proof.http_checks) {
+    out["http_checks"].push_back({{"port", check.guest_port},
+                                  {"path", Clean(check.path)},
+                                  {"status", check.status},
+                                  {"body_contains", Clean(check.body_contains)}});
+  }
+  return out;
+}
+
+json SettingsToJson(const LaunchSettings& settings) {
+  json out = {{"target", Clean(settings.target)},
+              {"profile", Clean(settings.profile)},
+              {"boot_mode", static_cast<int>(settings.boot_mode)},
+              {"disposition", static_cast<int>(settings.disposition)},
+              {"right_sizing", static_cast<int>(settings.right_sizing)},
+              {"cpu_count", settings.cpu_count},
+              {"memory_bytes", settings.memory_bytes},
+              {"machine_name", Clean(settings.machine_name)},
+              {"nics", json::array()},
+              {"test_network", static_cast<int>(settings.test_network)},
+              {"cutover_network", static_cast<int>(settings.cutover_network)},
+              {"port_forwards", json::array()},
+              {"boot_proof", ProofToJson(settings.boot_proof)},
+              {"quiesce", settings.quiesce_source_on_cutover}};
+  for (const Nic& nic : settings.nics) {
+    out["nics"].push_back({{"mac", Clean(nic.mac_address)},
+                           {"address", Clean(nic.static_address)},
+                           {"gateway", Clean(nic.gateway)},
+                           {"bridge", Clean(nic.bridge)}});
+  }
+  for (const PortForward& forward : settings.port_forwards) {
+    out["port_forwards"].push_back({{"guest_port", forward.guest_port},
+                                    {"host_port", forward.host_port},
+                                    {"host_address", Clean(forward.host_address)}});
+  }
+  return out;
+}
+
+BootProof ReadProof(const Reader& in) {
+  BootProof proof;
+  std::int64_t timeout = 0;
+  in.GetNumber("timeout_ms", &timeout);
+  proof.timeout = absl::Milliseconds(timeout);
+  in.Get("console_text", &proof.console_text);
+  in.Each("tcp_ports",
+          [&](const Reader& port) { port.GetNumber("port", &proof.tcp_ports.emplace_back()); });
+  in.Each("http_checks", [&](const Reader& check) {
+    HttpCheck& out = proof.http_checks.emplace_back();
+    check.GetNumber("port", &out.guest_port);
+    check.Get("path", &out.path);
+    check.GetNumber("status", &out.status);
+    check.Get("body_contains", &out.body_contains);
+  });
+  return proof;
+}
+
+LaunchSettings ReadSettings(const Reader& in) {
+  LaunchSettings out;
+  in.Get("target", &out.target);
+  in.Get("profile", &out.profile);
+  in.GetNumber("boot_mode", &out.boot_mode);
+  in.GetNumber("disposition", &out.disposition);
+  in.GetNumber("right_sizing", &out.right_sizing);
+  in.GetNumber("cpu_count", &out.cpu_count);
+  in.GetNumber("memory_bytes", &out.memory_bytes);
+  in.Get("machine_name", &out.machine_name);
+  in.Each("nics", [&](const Reader& nic) {
+    Nic& to = out.nics.emplace_back();
+    nic.Get("mac", &to.mac_address);
+    nic.Get("address", &to.static_address);
+    nic.Get("gateway", &to.gateway);
+    nic.Get("bridge", &to.bridge);
+  });
+  in.GetNumber("test_network", &out.test_network);
+  in.GetNumber("cutover_network", &out.cutover_network);
+  in.Each("port_forwards", [&](const Reader& forward) {
+    PortForward& to = out.port_forwards.emplace_back();
+    forward.GetNumber("guest_port", &to.guest_port);
+    forward.GetNumber("host_port", &to.host_port);
+    forward.Get("host_address", &to.host_address);
+  });
+  out.boot_proof = ReadProof(in.Inner("boot_proof"));
+  in.Get("quiesce", &out.quiesce_source_on_cutover);
+  return out;
+}
+
+}  // namespace
+
+std::string Clean(absl::string_view text, std::size_t most) {
+  std::string out;
+  out.reserve(std::min(text.size(), most));
+  while (!text.empty()) {
+    const std::size_t length = SequenceLength(text);
+    if (out.size() + std::max<std::size_t>(length, 1) > most) break;
+    if (length == 0) {
+      out.push_back('?');
+    } else {
+      out.append(text.data(), length);
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
+std::string InputToJson(const RunInput& input) {
+  json machines = json::array();
+  for (const std::string& machine : input.machines) machines.push_back({{"id", Clean(machine)}});
+  return Dump({{"server", Clean(input.server)},
+               {"settings", SettingsToJson(input.settings)},
+               {"point", Clean(input.point)},
+               {"machines", machines},
+               {"hostname", Clean(input.hostname)}});
+}
+
+absl::StatusOr<RunInput> InputFromJson(absl::string_view text) {
+  const json parsed = Parse(text);
+  std::string wrong;
+  RunInput out;
+  const Reader in(parsed, &wrong);
+  in.Get("server", &out.server);
+  out.settings = ReadSettings(in.Inner("settings"));
+  in.Get("point", &out.point);
+  in.Each("machines",
+          [&](const Reader& machine) { machine.Get("id", &out.machines.emplace_back()); });
+  in.Get("hostname", &out.hostname);
+  if (!wrong.empty()) return absl::InternalError(absl::StrCat("stored run: field ", wrong));
+  return out;
+}
+
+std::string MapToJson(const std::map<std::string, std::string>& map) {
+  json out = json::object();
+  for (const auto& [key, value] : map) out[Clean(key)] = Clean(value);
+  return Dump(out);
+}
+
+absl::StatusOr<std::map<std::string, std::string>> MapFromJson(absl::string_view text) {
+  const json parsed = Parse(text);
+  if (!parsed.is_object()) return absl::InternalError("stored map: no JSON object");
+  std::map<std::string, std::string> out;
+  for (const auto& [key, value] : parsed.items()) {
+    if (!value.is_string()) return absl::InternalError(absl::StrCat("stored map: field ", key));
+    out[key] = value.get<std::string>();
+  }
+  return out;
+}
+
+std::string ListToJson(const std::vector<std::string>& list) {
+  json out = json::array();
+  for (const std::string& text : list) out.push_back(Clean(text));
+  return Dump(out);
+}
+
+absl::StatusOr<std::vector<std::string>> ListFromJson(absl::string_view text) {
+  const json parsed = Parse(text);
+  if (!parsed.is_array()) return absl::InternalError("stored list: no JSON array");
+  std::vector<std::string> out;
+  for (const json& element : parsed) {
+    if (!element.is_string()) return absl::InternalError("stored list: an element is no text");
+    out.push_back(element.get<std::string>());
+  }
+  return out;
+}
+
+}  // namespace godwit::jobs
