@@ -17,7 +17,7 @@ constexpr pg::Statement kInsertJob = {
     "jobs_insert_job",
     "INSERT INTO jobs.job (job_id, request_id, request_hash, type, initiated_by, warnings) "
     "VALUES ($1, $2::uuid, $3, $4::smallint, $5, $6::jsonb) "
-    "ON CONFLICT (request_id) DO NOTHING"};
+    "ON CONFLICT DO NOTHING"};
 constexpr pg::Statement kInsertRun = {
     "jobs_insert_run",
     "INSERT INTO jobs.run (job_id, index, type, server, input, plan_version) "
@@ -112,7 +112,8 @@ absl::StatusOr<Job> PgJobStore::Create(const NewJob& job, int most_active) {
                           Clean(job.initiated_by, 256), ListToJson(job.warnings)}));
     if (inserted.affected() == 0) {
       ASSIGN_OR_RETURN(replayed, known());
-      return replayed ? absl::OkStatus() : absl::AbortedError("request_id: used at the same time");
+      return replayed ? absl::OkStatus()
+                      : absl::AlreadyExistsError("job_id: belongs to another request");
     }
     RETURN_IF_ERROR(Insert(transaction, job));
     return transaction.Exec(kNotify).status();
