@@ -1,0 +1,22 @@
+// The services of the registry. `backend` must outlive them; all are thread-safe.
+#pragma once
+
+#include <memory>
+
+#include "services/registry/rpc/backend.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace godwit::registry {
+
+// Only Enroll answers: for the port without client certificates.
+std::unique_ptr<grpc::Service> MakeEnrollHandler(Backend& backend);
+// Renew and UpdateProperties, for agents with a certificate.
+std::unique_ptr<grpc::Service> MakeAgentHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeTokenHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeSourceServerHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeEventHandler(Backend& backend);
+
+}  // namespace godwit::registry

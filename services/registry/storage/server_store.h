@@ -1,0 +1,68 @@
+// Source servers in PostgreSQL. Functions work on the connection of the caller's transaction; each
+// change makes the next version and a history row. Errors are those of pg::Connection::Exec.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "services/common/pg/connection.h"
+#include "services/registry/domain/source_server.h"
+
+namespace godwit::registry::storage {
+
+// What goes into the history row of a change.
+struct Change {
+  absl::string_view event;
+  absl::string_view principal;
+};
+
+// NOT_FOUND "sourceServers/s-...".
+absl::StatusOr<SourceServer> GetServer(pg::Connection& connection, const std::string& id);
+// The same, locked until the transaction ends. Lock several in the order of their ids.
+absl::StatusOr<SourceServer> LockServer(pg::Connection& connection, const std::string& id);
+// Locked; nullopt when there is none.
+absl::StatusOr<std::optional<SourceServer>> LockServerOfKey(pg::Connection& connection,
+                                                            const std::string& public_key_hash);
+absl::StatusOr<std::optional<SourceServer>> LockServerOfUserProvidedId(
+    pg::Connection& connection, const std::string& user_provided_id);
+
+// Version 1. ALREADY_EXISTS: its user-provided id or key is taken. Times and version of the answer
+// are the database's.
+absl::StatusOr<SourceServer> InsertServer(pg::Connection& connection, const SourceServer& server,
+                                          const Change& change);
+// Saves a locked server as its next version. state_time is taken from `server`.
+absl::StatusOr<SourceServer> SaveServer(pg::Connection& connection, const SourceServer& server,
+                                        const Change& change);
+absl::Status DeleteServer(pg::Connection& connection, const std::string& id);
+
+struct ServerQuery {
+  bool show_archived = false;
+  std::vector<Lifecycle> states;       // empty: all
+  std::string application;             // empty: all
+  absl::Time after_time;               // keyset: of the last server of the page before
+  std::string after_id;                // empty: from the start
+  int limit = 50;
+};
+// Oldest first.
+absl::StatusOr<std::vector<SourceServer>> ListServers(pg::Connection& connection,
+                                                      const ServerQuery& query);
+// What changed after `since`, by time of change; at most `limit`.
+absl::StatusOr<std::vector<SourceServer>> ListChangedServers(pg::Connection& connection,
+                                                             absl::Time since, int limit);
+
+struct HistoryRow {
+  std::int64_t version = 0;
+  absl::Time time;
+  Lifecycle lifecycle = Lifecycle::kNotReady;
+  std::string event, principal;
+};
+// Oldest first, versions above `after_version`.
+absl::StatusOr<std::vector<HistoryRow>> ListHistory(pg::Connection& connection,
+                                                    const std::string& id,
+                                                    std::int64_t after_version, int limit);
+
+}  // namespace godwit::registry::storage
