@@ -67,26 +67,25 @@ absl::StatusOr<std::string> OutboxSender::Call(const storage::Command& command) 
       jobs_pb::CreateJobRequest request;
       RETURN_IF_ERROR(FromJson(command.body, &request));
       jobs_pb::Job job;
-      RETURN_IF_ERROR(rpc::FromGrpc(
-          jobs_pb::JobService::NewStub(jobs_)->CreateJob(&context, request, &job)));
+      RETURN_IF_ERROR(
+          rpc::FromGrpc(jobs_pb::JobService::NewStub(jobs_)->CreateJob(&context, request, &job)));
       return job.SerializeAsString();
     }
     case storage::CommandKind::kStartServer: {
       replication_pb::StartServerRequest request;
       RETURN_IF_ERROR(FromJson(command.body, &request));
       replication_pb::Replication replication;
-      RETURN_IF_ERROR(rpc::FromGrpc(
-          replication_pb::ReplicationService::NewStub(replication_)
-              ->StartServer(&context, request, &replication)));
+      RETURN_IF_ERROR(rpc::FromGrpc(replication_pb::ReplicationService::NewStub(replication_)
+                                        ->StartServer(&context, request, &replication)));
       return std::string();
     }
     case storage::CommandKind::kEndServer: {
       replication_pb::EndServerRequest request;
       RETURN_IF_ERROR(FromJson(command.body, &request));
       replication_pb::Replication replication;
-      const absl::Status status = rpc::FromGrpc(
-          replication_pb::ReplicationService::NewStub(replication_)
-              ->EndServer(&context, request, &replication));
+      const absl::Status status =
+          rpc::FromGrpc(replication_pb::ReplicationService::NewStub(replication_)
+                            ->EndServer(&context, request, &replication));
       // Replication that never began has ended.
       if (!absl::IsNotFound(status)) RETURN_IF_ERROR(status);
       return std::string();
@@ -98,11 +97,10 @@ absl::StatusOr<std::string> OutboxSender::Call(const storage::Command& command) 
 OutboxSender::Delivery OutboxSender::Refuse(const storage::Command& command,
                                             const absl::Status& status) {
   int undone = 0;
-  const absl::Status undo =
-      pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
-        ASSIGN_OR_RETURN(undone, storage::UndoLaunch(transaction.connection(), command.id));
-        return absl::OkStatus();
-      });
+  const absl::Status undo = pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
+    ASSIGN_OR_RETURN(undone, storage::UndoLaunch(transaction.connection(), command.id));
+    return absl::OkStatus();
+  });
   if (!undo.ok()) {
     // The lease of the command ends; the background meets the same refusal and undoes then.
     Log(Severity::kWarning, "launch refused but not undone yet",

@@ -23,7 +23,7 @@ class OutboxSender {
  public:
   struct Options {
     absl::Duration call_timeout = absl::Seconds(10);
-    absl::Duration idle_pause = absl::Seconds(1);    // between looks at the table
+    absl::Duration idle_pause = absl::Seconds(1);     // between looks at the table
     absl::Duration least_backoff = absl::Seconds(1);  // doubles with each attempt
     absl::Duration most_backoff = absl::Seconds(60);
   };

@@ -1,5 +1,6 @@
-// Installation tokens: "godwit-<id>.<secret>". Only a hash of the secret is kept. The secret follows
-// from the id and a key of the installation, so that a repeated request gets the same answer.
+// Installation tokens: "godwit-<id>.<secret>". Only a hash of the secret is kept. The secret
+// follows from the id and a key of the installation, so that a repeated request gets the same
+// answer.
 #pragma once
 
 #include <cstdint>

@@ -119,10 +119,17 @@ Advice AdviceOf(Event step) {
 }  // namespace
 
 absl::string_view Name(Lifecycle state) {
-  constexpr const char* kNames[] = {
-      "LIFECYCLE_STATE_UNSPECIFIED", "PENDING_INSTALLATION", "DISCOVERED", "STOPPED",
-      "NOT_READY",    "READY_FOR_TEST", "TESTING",    "READY_FOR_CUTOVER",
-      "CUTTING_OVER", "CUTOVER",        "DISCONNECTED"};
+  constexpr const char* kNames[] = {"LIFECYCLE_STATE_UNSPECIFIED",
+                                    "PENDING_INSTALLATION",
+                                    "DISCOVERED",
+                                    "STOPPED",
+                                    "NOT_READY",
+                                    "READY_FOR_TEST",
+                                    "TESTING",
+                                    "READY_FOR_CUTOVER",
+                                    "CUTTING_OVER",
+                                    "CUTOVER",
+                                    "DISCONNECTED"};
   const int index = static_cast<int>(state);
   return kNames[index >= kFirstLifecycle && index <= kLastLifecycle ? index : 0];
 }

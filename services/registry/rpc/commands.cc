@@ -19,8 +19,8 @@ absl::StatusOr<std::string> Enqueue(pg::Connection& connection, storage::Command
   request.set_source_server(absl::StrCat("sourceServers/", server_id));
   request.set_request_id(id);
   ASSIGN_OR_RETURN(const std::string body, ToJson(request));
-  RETURN_IF_ERROR(storage::Enqueue(
-      connection, {.id = id, .kind = kind, .servers = {server_id}, .body = body}));
+  RETURN_IF_ERROR(
+      storage::Enqueue(connection, {.id = id, .kind = kind, .servers = {server_id}, .body = body}));
   return id;
 }
 

@@ -35,8 +35,8 @@ absl::Status FromJson(const std::string& text, google::protobuf::Message* messag
   options.ignore_unknown_fields = true;
   const auto status = json::JsonStringToMessage(text, message, options);
   if (!status.ok()) {
-    return absl::DataLossError(absl::StrCat("stored document of ", message->GetTypeName(), ": ",
-                                            status.ToString()));
+    return absl::DataLossError(
+        absl::StrCat("stored document of ", message->GetTypeName(), ": ", status.ToString()));
   }
   return absl::OkStatus();
 }

@@ -76,8 +76,8 @@ absl::StatusOr<SourceServer> Recognise(pg::Connection& connection, const pb::Enr
   if (wanted.empty()) return SourceServer();
   ASSIGN_OR_RETURN(server, storage::LockServerOfUserProvidedId(connection, wanted));
   if (!server) return SourceServer();
-  const bool gone = server->lifecycle == Lifecycle::kDisconnected ||
-                    server->lifecycle == Lifecycle::kCutover;
+  const bool gone =
+      server->lifecycle == Lifecycle::kDisconnected || server->lifecycle == Lifecycle::kCutover;
   if (server->identity_revoked || (!server->public_key_hash.empty() && !gone)) {
     return KeyOfAnother(wanted);
   }
@@ -110,8 +110,7 @@ absl::Status CheckEnroll(const pb::EnrollRequest& request) {
   RETURN_IF_ERROR(CheckCsr(request.csr_pem()));
   if (!request.has_properties()) return rpc::FieldError("properties", "is required");
   RETURN_IF_ERROR(CheckProperties(request.properties(), DiskIds::kOptional));
-  RETURN_IF_ERROR(
-      CheckText("user_provided_id", request.user_provided_id(), 0, kMaxUserProvidedId));
+  RETURN_IF_ERROR(CheckText("user_provided_id", request.user_provided_id(), 0, kMaxUserProvidedId));
   RETURN_IF_ERROR(CheckTags("tags", request.tags()));
   return CheckRequestId(request.request_id());
 }
@@ -139,8 +138,7 @@ absl::StatusOr<pb::EnrollResponse> Enroll(Backend& backend, pg::Connection& conn
                                           std::string* start_command) {
   start_command->clear();
   ASSIGN_OR_RETURN(const std::string key, rpc::PublicKeyHash(request.csr_pem()));
-  ASSIGN_OR_RETURN(const InstallationToken token,
-                   Admit(backend, connection, request.token(), key));
+  ASSIGN_OR_RETURN(const InstallationToken token, Admit(backend, connection, request.token(), key));
   ASSIGN_OR_RETURN(SourceServer server, Recognise(connection, request, key));
   const bool is_new = server.id.empty();
   const Lifecycle before = server.lifecycle;

@@ -27,26 +27,25 @@ class EnrollHandler final : public pb::EnrollmentService::Service {
   grpc::Status Enroll(grpc::ServerContext* context, const pb::EnrollRequest* request,
                       pb::EnrollResponse* response) override {
     std::string start_command, name;
-    return ServeChange(
-        context, backend_.mutator,
-        {.method = "EnrollmentService.Enroll",
-         .access = rpc::kAnybody,
-         .resource = "sourceServers/-",
-         .request = request,
-         .audit_refusals = false,
-         .made_resource = &name},
-        response,
-        {.check = [&] { return CheckEnroll(*request); },
-         .apply = [&](pg::Connection& connection, const rpc::Call&) -> absl::Status {
-           ASSIGN_OR_RETURN(*response,
-                            registry::Enroll(backend_, connection, *request, &start_command));
-           name = response->source_server();
-           return absl::OkStatus();
-         },
-         .after = [&](const rpc::Call&, bool) -> absl::Status {
-           if (!start_command.empty()) backend_.sender.DeliverNow(start_command);
-           return absl::OkStatus();
-         }});
+    return ServeChange(context, backend_.mutator,
+                       {.method = "EnrollmentService.Enroll",
+                        .access = rpc::kAnybody,
+                        .resource = "sourceServers/-",
+                        .request = request,
+                        .audit_refusals = false,
+                        .made_resource = &name},
+                       response,
+                       {.check = [&] { return CheckEnroll(*request); },
+                        .apply = [&](pg::Connection& connection, const rpc::Call&) -> absl::Status {
+                          ASSIGN_OR_RETURN(*response, registry::Enroll(backend_, connection,
+                                                                       *request, &start_command));
+                          name = response->source_server();
+                          return absl::OkStatus();
+                        },
+                        .after = [&](const rpc::Call&, bool) -> absl::Status {
+                          if (!start_command.empty()) backend_.sender.DeliverNow(start_command);
+                          return absl::OkStatus();
+                        }});
   }
 
  private:

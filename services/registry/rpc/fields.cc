@@ -18,9 +18,9 @@ constexpr std::size_t kMaxPageToken = 200;
 // The helpers of base name the field in their text; this adds it for programs.
 absl::Status AsFieldError(absl::string_view field, const absl::Status& status) {
   if (status.ok()) return status;
-  return rpc::WithInfo(
-      status, {.reason = "BAD_FIELD",
-               .field_violations = {{std::string(field), std::string(status.message())}}});
+  return rpc::WithInfo(status,
+                       {.reason = "BAD_FIELD",
+                        .field_violations = {{std::string(field), std::string(status.message())}}});
 }
 
 absl::Status BadPageToken() {

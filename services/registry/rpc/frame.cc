@@ -25,8 +25,8 @@ std::string Canonical(const google::protobuf::Message& message) {
   return bytes;
 }
 
-absl::Status Apply(storage::Mutator& mutator, storage::Mutation& mutation,
-                   const ChangeCall& change, const rpc::Call& call, google::protobuf::Message* response,
+absl::Status Apply(storage::Mutator& mutator, storage::Mutation& mutation, const ChangeCall& change,
+                   const rpc::Call& call, google::protobuf::Message* response,
                    const ChangeSteps& steps) {
   const absl::StatusOr<storage::Outcome> outcome =
       mutator.Run(mutation, [&](pg::Connection& connection) -> absl::StatusOr<std::string> {
@@ -55,8 +55,8 @@ grpc::Status ServeChange(grpc::ServerContext* context, storage::Mutator& mutator
                              .resource = change.resource,
                              .audit_refusals = change.audit_refusals};
   bool admitted = false;
-  const grpc::Status status = rpc::Serve(
-      context, change.method, change.access, [&](const rpc::Call& call) -> absl::Status {
+  const grpc::Status status =
+      rpc::Serve(context, change.method, change.access, [&](const rpc::Call& call) -> absl::Status {
         admitted = true;
         mutation.principal = call.peer.id.empty() ? "anybody" : call.peer.Principal();
         mutation.peer = call.address;

@@ -15,12 +15,12 @@
 namespace godwit::registry {
 
 struct ChangeCall {
-  const char* method;           // "SourceServerService.StartTest"
+  const char* method;  // "SourceServerService.StartTest"
   std::uint32_t access;
-  std::string resource;         // as the caller named it
-  std::string request_id;       // empty: the call has none
+  std::string resource;    // as the caller named it
+  std::string request_id;  // empty: the call has none
   const google::protobuf::Message* request;
-  bool audit_refusals = true;   // false for calls of strangers
+  bool audit_refusals = true;  // false for calls of strangers
   // Set by `apply` when the call makes the resource; then audited instead of `resource`.
   const std::string* made_resource = nullptr;
 };

@@ -26,8 +26,7 @@ absl::Status CheckCount(absl::string_view field, int count, int most) {
 
 absl::Status CheckDisk(const std::string& field, const pb::Disk& disk, DiskIds disk_ids) {
   const bool may_lack_id = disk_ids == DiskIds::kOptional && disk.disk_id().empty();
-  if (const absl::Status id = CheckId("disk_id", "d-", disk.disk_id());
-      !id.ok() && !may_lack_id) {
+  if (const absl::Status id = CheckId("disk_id", "d-", disk.disk_id()); !id.ok() && !may_lack_id) {
     return rpc::FieldError(absl::StrCat(field, ".disk_id"), id.message());
   }
   RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".device_name"), disk.device_name(), 1, 255));

@@ -6,7 +6,8 @@
 
 namespace godwit::registry {
 
-// Ids of disks follow from the server's id, so an agent that enrols for the first time has none yet.
+// Ids of disks follow from the server's id, so an agent that enrols for the first time has none
+// yet.
 enum class DiskIds { kOptional, kRequired };
 
 // INVALID_ARGUMENT names the field, for example "properties.disks[3].size_bytes".

@@ -59,13 +59,13 @@ class TokenHandler final : public pb::TokenService::Service {
                request->has_lifetime() ? DurationOf(request->lifetime()) : kDefaultTokenLifetime;
            ASSIGN_OR_RETURN(
                const InstallationToken token,
-               storage::InsertToken(
-                   connection, {.id = id,
-                                .secret_hash = HashOf(TokenSecret(backend_.token_key, id)),
-                                .expire_time = backend_.clock.Now() + lifetime,
-                                .max_uses = std::max(request->max_uses(), 1),
-                                .description = request->description(),
-                                .tags = TagsToJson(request->tags())}));
+               storage::InsertToken(connection,
+                                    {.id = id,
+                                     .secret_hash = HashOf(TokenSecret(backend_.token_key, id)),
+                                     .expire_time = backend_.clock.Now() + lifetime,
+                                     .max_uses = std::max(request->max_uses(), 1),
+                                     .description = request->description(),
+                                     .tags = TagsToJson(request->tags())}));
            ASSIGN_OR_RETURN(*response, ToProto(token, backend_.ca_pin));
            name = response->name();
            return absl::OkStatus();
@@ -81,8 +81,7 @@ class TokenHandler final : public pb::TokenService::Service {
   grpc::Status ListTokens(grpc::ServerContext* context, const pb::ListTokensRequest* request,
                           pb::ListTokensResponse* response) override {
     return rpc::Serve(
-        context, "TokenService.ListTokens", rpc::kAdmins,
-        [&](const rpc::Call&) -> absl::Status {
+        context, "TokenService.ListTokens", rpc::kAdmins, [&](const rpc::Call&) -> absl::Status {
           ASSIGN_OR_RETURN(const int size, PageSize(request->page_size()));
           ASSIGN_OR_RETURN(const PageKey after, ParsePageToken(request->page_token()));
           ASSIGN_OR_RETURN(pg::Pool::Lease connection, backend_.mutator.pool().Acquire());
@@ -101,20 +100,20 @@ class TokenHandler final : public pb::TokenService::Service {
 
   grpc::Status RevokeToken(grpc::ServerContext* context, const pb::RevokeTokenRequest* request,
                            pb::Token* response) override {
-    return ServeChange(
-        context, backend_.mutator,
-        {.method = "TokenService.RevokeToken",
-         .access = rpc::kAdmins,
-         .resource = request->name(),
-         .request = request},
-        response,
-        {.check = [&] { return TokenId(request->name()).status(); },
-         .apply = [&](pg::Connection& connection, const rpc::Call&) -> absl::Status {
-           ASSIGN_OR_RETURN(const std::string id, TokenId(request->name()));
-           ASSIGN_OR_RETURN(const InstallationToken token, storage::RevokeToken(connection, id));
-           ASSIGN_OR_RETURN(*response, ToProto(token, backend_.ca_pin));
-           return absl::OkStatus();
-         }});
+    return ServeChange(context, backend_.mutator,
+                       {.method = "TokenService.RevokeToken",
+                        .access = rpc::kAdmins,
+                        .resource = request->name(),
+                        .request = request},
+                       response,
+                       {.check = [&] { return TokenId(request->name()).status(); },
+                        .apply = [&](pg::Connection& connection, const rpc::Call&) -> absl::Status {
+                          ASSIGN_OR_RETURN(const std::string id, TokenId(request->name()));
+                          ASSIGN_OR_RETURN(const InstallationToken token,
+                                           storage::RevokeToken(connection, id));
+                          ASSIGN_OR_RETURN(*response, ToProto(token, backend_.ca_pin));
+                          return absl::OkStatus();
+                        }});
   }
 
   grpc::Status RevokeServerIdentity(grpc::ServerContext* context,

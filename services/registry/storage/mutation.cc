@@ -45,10 +45,10 @@ std::string Printable(absl::string_view text) {
 absl::Status Audit(pg::Connection& connection, const Mutation& mutation,
                    const absl::Status& status) {
   return connection
-      .Exec(kAudit, {mutation.principal, Printable(mutation.peer), mutation.method,
-                     Printable(mutation.resource), Number(status.code()),
-                     Printable(mutation.request_id),
-                     Printable(status.ok() ? mutation.detail : std::string(status.message()))})
+      .Exec(kAudit,
+            {mutation.principal, Printable(mutation.peer), mutation.method,
+             Printable(mutation.resource), Number(status.code()), Printable(mutation.request_id),
+             Printable(status.ok() ? mutation.detail : std::string(status.message()))})
       .status();
 }
 
@@ -62,9 +62,8 @@ absl::StatusOr<Outcome> Mutator::Run(
     outcome = Outcome();
     pg::Connection& connection = transaction.connection();
     if (!mutation.request_id.empty()) {
-      ASSIGN_OR_RETURN(
-          const pg::Result claimed,
-          connection.Exec(kClaimRequest, {mutation.request_id, mutation.fingerprint}));
+      ASSIGN_OR_RETURN(const pg::Result claimed,
+                       connection.Exec(kClaimRequest, {mutation.request_id, mutation.fingerprint}));
       if (claimed.affected() == 0) {
         ASSIGN_OR_RETURN(const pg::Result kept,
                          connection.Exec(kGetRequest, {mutation.request_id}));
@@ -79,8 +78,8 @@ absl::StatusOr<Outcome> Mutator::Run(
     }
     ASSIGN_OR_RETURN(outcome.answer, body(connection));
     if (!mutation.request_id.empty()) {
-      RETURN_IF_ERROR(connection.Exec(kAnswerRequest,
-                                      {mutation.request_id, pg::BytesParam(outcome.answer)}));
+      RETURN_IF_ERROR(
+          connection.Exec(kAnswerRequest, {mutation.request_id, pg::BytesParam(outcome.answer)}));
     }
     return Audit(connection, mutation, absl::OkStatus());
   });
@@ -117,9 +116,8 @@ absl::Status ForgetRequest(pg::Connection& connection, const std::string& reques
 absl::StatusOr<std::vector<AuditRow>> ListAudit(pg::Connection& connection,
                                                 std::int64_t before_sequence,
                                                 const std::string& resource, int limit) {
-  ASSIGN_OR_RETURN(
-      const pg::Result result,
-      connection.Exec(kListAudit, {Number(before_sequence), resource, Number(limit)}));
+  ASSIGN_OR_RETURN(const pg::Result result,
+                   connection.Exec(kListAudit, {Number(before_sequence), resource, Number(limit)}));
   std::vector<AuditRow> rows;
   const auto text = [&result](int row, int column) {
     return std::string(result.Text(row, column));

@@ -1,5 +1,5 @@
-// The frame around everything that changes the registry: one transaction with the change, the answer
-// kept under the request id, and the audit row. Thread-safe.
+// The frame around everything that changes the registry: one transaction with the change, the
+// answer kept under the request id, and the audit row. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +31,9 @@ struct Outcome {
 };
 
 // Runs `body` in a transaction and keeps its answer. A request id seen within 24 h gives the kept
-// answer without running `body`; with another fingerprint it is refused (INVALID_ARGUMENT with field
-// request_id). Failures are audited too. `body` may run twice (deadlock), so it must change nothing
-// but through its connection and what it resets at its start.
+// answer without running `body`; with another fingerprint it is refused (INVALID_ARGUMENT with
+// field request_id). Failures are audited too. `body` may run twice (deadlock), so it must change
+// nothing but through its connection and what it resets at its start.
 class Mutator {
  public:
   explicit Mutator(pg::Pool& pool) : pool_(pool) {}

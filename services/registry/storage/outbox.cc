@@ -11,10 +11,9 @@
 namespace godwit::registry::storage {
 namespace {
 
-constexpr pg::Statement kEnqueue = {
-    "registry_outbox_enqueue",
-    "insert into registry.outbox (id, kind, servers, body)"
-    " values ($1::uuid, $2::smallint, $3::text[], $4::jsonb)"};
+constexpr pg::Statement kEnqueue = {"registry_outbox_enqueue",
+                                    "insert into registry.outbox (id, kind, servers, body)"
+                                    " values ($1::uuid, $2::smallint, $3::text[], $4::jsonb)"};
 constexpr pg::Statement kRememberUndo = {
     "registry_launch_undo_insert",
     "insert into registry.launch_undo values ($1::uuid, $2, $3::bigint, $4::smallint,"
@@ -88,11 +87,10 @@ absl::Status RememberForUndo(pg::Connection& connection, const std::string& comm
   return connection
       .Exec(kRememberUndo,
             {command_id, before.id, Number(version), Number(before.lifecycle),
-             pg::Micros(before.state_time), OrNull(before.launch_job),
-             Number(before.launch_status), OrNull(test.job), MicrosOrNull(test.initiate),
-             MicrosOrNull(test.finalize), MicrosOrNull(test.revert), OrNull(cutover.job),
-             MicrosOrNull(cutover.initiate), MicrosOrNull(cutover.finalize),
-             MicrosOrNull(cutover.revert)})
+             pg::Micros(before.state_time), OrNull(before.launch_job), Number(before.launch_status),
+             OrNull(test.job), MicrosOrNull(test.initiate), MicrosOrNull(test.finalize),
+             MicrosOrNull(test.revert), OrNull(cutover.job), MicrosOrNull(cutover.initiate),
+             MicrosOrNull(cutover.finalize), MicrosOrNull(cutover.revert)})
       .status();
 }
 
@@ -108,13 +106,12 @@ absl::StatusOr<std::optional<Command>> Claim(pg::Connection& connection, const s
        .attempt_count = static_cast<int>(result.Int(0, 4))});
 }
 
-absl::Status MarkDone(pg::Connection& connection, const std::string& id,
-                      const std::string& error) {
+absl::Status MarkDone(pg::Connection& connection, const std::string& id, const std::string& error) {
   return connection.Exec(kDone, {id, error}).status();
 }
 
-absl::Status MarkFailed(pg::Connection& connection, const std::string& id,
-                        const std::string& error, absl::Duration retry_after) {
+absl::Status MarkFailed(pg::Connection& connection, const std::string& id, const std::string& error,
+                        absl::Duration retry_after) {
   return connection.Exec(kFailed, {id, error, Millis(retry_after)}).status();
 }
 
@@ -122,8 +119,7 @@ absl::StatusOr<int> UndoLaunch(pg::Connection& connection, const std::string& co
   ASSIGN_OR_RETURN(const pg::Result rows, connection.Exec(kUndoRows, {command_id}));
   int undone = 0;
   for (int row = 0; row < rows.rows(); ++row) {
-    absl::StatusOr<SourceServer> server =
-        LockServer(connection, std::string(rows.Text(row, 0)));
+    absl::StatusOr<SourceServer> server = LockServer(connection, std::string(rows.Text(row, 0)));
     if (!server.ok()) return server.status();
     if (server->version != rows.Int(row, 1)) continue;  // somebody moved it on meanwhile
     server->lifecycle = static_cast<Lifecycle>(rows.Int(row, 2));
@@ -132,9 +128,8 @@ absl::StatusOr<int> UndoLaunch(pg::Connection& connection, const std::string& co
     server->launch_status = static_cast<LaunchStatus>(rows.Int(row, 5));
     server->last_test = RecordFrom(rows, row, 6);
     server->last_cutover = RecordFrom(rows, row, 10);
-    RETURN_IF_ERROR(
-        SaveServer(connection, *server,
-                   {.event = "LaunchRefused", .principal = "service/registry"}));
+    RETURN_IF_ERROR(SaveServer(connection, *server,
+                               {.event = "LaunchRefused", .principal = "service/registry"}));
     ++undone;
   }
   RETURN_IF_ERROR(connection.Exec(kDrop, {command_id}));
@@ -149,8 +144,7 @@ absl::StatusOr<bool> LaunchWaits(pg::Connection& connection, const std::string& 
 
 absl::StatusOr<OutboxLoad> Load(pg::Connection& connection) {
   ASSIGN_OR_RETURN(const pg::Result result, connection.Exec(kLoad));
-  return OutboxLoad{.waiting = result.Int(0, 0),
-                    .oldest = absl::Microseconds(result.Int(0, 1))};
+  return OutboxLoad{.waiting = result.Int(0, 0), .oldest = absl::Microseconds(result.Int(0, 1))};
 }
 
 absl::Status ForgetOldCommands(pg::Connection& connection) {

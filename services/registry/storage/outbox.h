@@ -1,6 +1,6 @@
-// Commands to other services that leave after the transaction that decided them. A command keeps its
-// id over all attempts; the receiver recognises it. Those that share a
-// server and a receiver leave in order.
+// Commands to other services that leave after the transaction that decided them. A command keeps
+// its id over all attempts; the receiver recognises it. Those that share a server and a receiver
+// leave in order.
 #pragma once
 
 #include <cstdint>
@@ -33,17 +33,17 @@ absl::Status Enqueue(pg::Connection& connection, const Command& command);
 absl::Status RememberForUndo(pg::Connection& connection, const std::string& command_id,
                              const SourceServer& before, std::int64_t version);
 
-// Takes a due command, the oldest first, or the one with `id`, and keeps others from it for `lease`.
-// nullopt: nothing is due, or an earlier command of one of its servers waits.
+// Takes a due command, the oldest first, or the one with `id`, and keeps others from it for
+// `lease`. nullopt: nothing is due, or an earlier command of one of its servers waits.
 absl::StatusOr<std::optional<Command>> Claim(pg::Connection& connection, const std::string& id,
                                              absl::Duration lease);
 absl::Status MarkDone(pg::Connection& connection, const std::string& id, const std::string& error);
-absl::Status MarkFailed(pg::Connection& connection, const std::string& id,
-                        const std::string& error, absl::Duration retry_after);
+absl::Status MarkFailed(pg::Connection& connection, const std::string& id, const std::string& error,
+                        absl::Duration retry_after);
 
-// The receiver refused a CreateJob for good: puts the servers that did not change since back to what
-// they were and forgets the command and the request id it came with, so that the same request may be
-// made again. Returns the number of servers.
+// The receiver refused a CreateJob for good: puts the servers that did not change since back to
+// what they were and forgets the command and the request id it came with, so that the same request
+// may be made again. Returns the number of servers.
 absl::StatusOr<int> UndoLaunch(pg::Connection& connection, const std::string& command_id);
 
 // Whether a CreateJob for the server has not left yet.

@@ -8,22 +8,22 @@
 namespace godwit::registry::storage {
 namespace {
 
-#define GODWIT_SERVER_COLUMNS                                                                   \
-  "id, version, lifecycle, registry.micros(state_time), archived, user_provided_id, "           \
-  "application_id, test_job, registry.micros(test_initiate_time), "                             \
-  "registry.micros(test_finalize_time), registry.micros(test_revert_time), cutover_job, "       \
-  "registry.micros(cutover_initiate_time), registry.micros(cutover_finalize_time), "            \
-  "registry.micros(cutover_revert_time), launch_job, launch_status, public_key_hash, "          \
-  "certificate_generation, renewal_hash, identity_revoked, properties, machine, tags, "         \
-  "replication_settings, launch_settings, registry.micros(create_time), "                       \
+#define GODWIT_SERVER_COLUMNS                                                             \
+  "id, version, lifecycle, registry.micros(state_time), archived, user_provided_id, "     \
+  "application_id, test_job, registry.micros(test_initiate_time), "                       \
+  "registry.micros(test_finalize_time), registry.micros(test_revert_time), cutover_job, " \
+  "registry.micros(cutover_initiate_time), registry.micros(cutover_finalize_time), "      \
+  "registry.micros(cutover_revert_time), launch_job, launch_status, public_key_hash, "    \
+  "certificate_generation, renewal_hash, identity_revoked, properties, machine, tags, "   \
+  "replication_settings, launch_settings, registry.micros(create_time), "                 \
   "registry.micros(update_time), registry.micros(enroll_time)"
 
-constexpr pg::Statement kGet = {
-    "registry_server_get",
-    "select " GODWIT_SERVER_COLUMNS " from registry.source_server where id = $1"};
-constexpr pg::Statement kLock = {
-    "registry_server_lock",
-    "select " GODWIT_SERVER_COLUMNS " from registry.source_server where id = $1 for update"};
+constexpr pg::Statement kGet = {"registry_server_get",
+                                "select " GODWIT_SERVER_COLUMNS
+                                " from registry.source_server where id = $1"};
+constexpr pg::Statement kLock = {"registry_server_lock",
+                                 "select " GODWIT_SERVER_COLUMNS
+                                 " from registry.source_server where id = $1 for update"};
 constexpr pg::Statement kLockOfKey = {"registry_server_lock_of_key",
                                       "select " GODWIT_SERVER_COLUMNS
                                       " from registry.source_server where public_key_hash = $1"
@@ -62,15 +62,14 @@ constexpr pg::Statement kRemember = {
     " values ($1, $2::bigint, $3::smallint, $4, $5)"};
 constexpr pg::Statement kDelete = {"registry_server_delete",
                                    "delete from registry.source_server where id = $1"};
-constexpr pg::Statement kList = {
-    "registry_server_list",
-    "select " GODWIT_SERVER_COLUMNS
-    " from registry.source_server"
-    " where (create_time, id) > (to_timestamp($1::bigint / 1e6), $2)"
-    " and ($3::boolean or not archived)"
-    " and ($4::smallint[] = '{}' or lifecycle = any ($4::smallint[]))"
-    " and ($5 = '' or application_id = $5)"
-    " order by create_time, id limit $6::bigint"};
+constexpr pg::Statement kList = {"registry_server_list",
+                                 "select " GODWIT_SERVER_COLUMNS
+                                 " from registry.source_server"
+                                 " where (create_time, id) > (to_timestamp($1::bigint / 1e6), $2)"
+                                 " and ($3::boolean or not archived)"
+                                 " and ($4::smallint[] = '{}' or lifecycle = any ($4::smallint[]))"
+                                 " and ($5 = '' or application_id = $5)"
+                                 " order by create_time, id limit $6::bigint"};
 constexpr pg::Statement kListChanged = {
     "registry_server_list_changed",
     "select " GODWIT_SERVER_COLUMNS
@@ -194,22 +193,34 @@ absl::StatusOr<SourceServer> SaveServer(pg::Connection& connection, const Source
                                         const Change& change) {
   const LaunchRecord& test = server.last_test;
   const LaunchRecord& cutover = server.last_cutover;
-  ASSIGN_OR_RETURN(
-      const SourceServer saved,
-      One(connection.Exec(
-              kSave,
-              {server.id, Number(server.lifecycle), pg::Micros(server.state_time),
-               Bool(server.archived), OrNull(server.user_provided_id), OrNull(server.application),
-               OrNull(test.job), MicrosOrNull(test.initiate), MicrosOrNull(test.finalize),
-               MicrosOrNull(test.revert), OrNull(cutover.job), MicrosOrNull(cutover.initiate),
-               MicrosOrNull(cutover.finalize), MicrosOrNull(cutover.revert),
-               OrNull(server.launch_job), Number(server.launch_status),
-               OrNull(server.public_key_hash), Number(server.certificate_generation),
-               OrNull(server.renewal_hash), Bool(server.identity_revoked),
-               OrNull(server.properties), OrNull(server.machine), server.tags,
-               server.replication_settings, server.launch_settings,
-               MicrosOrNull(server.enroll_time)}),
-          server.id));
+  ASSIGN_OR_RETURN(const SourceServer saved,
+                   One(connection.Exec(kSave, {server.id,
+                                               Number(server.lifecycle),
+                                               pg::Micros(server.state_time),
+                                               Bool(server.archived),
+                                               OrNull(server.user_provided_id),
+                                               OrNull(server.application),
+                                               OrNull(test.job),
+                                               MicrosOrNull(test.initiate),
+                                               MicrosOrNull(test.finalize),
+                                               MicrosOrNull(test.revert),
+                                               OrNull(cutover.job),
+                                               MicrosOrNull(cutover.initiate),
+                                               MicrosOrNull(cutover.finalize),
+                                               MicrosOrNull(cutover.revert),
+                                               OrNull(server.launch_job),
+                                               Number(server.launch_status),
+                                               OrNull(server.public_key_hash),
+                                               Number(server.certificate_generation),
+                                               OrNull(server.renewal_hash),
+                                               Bool(server.identity_revoked),
+                                               OrNull(server.properties),
+                                               OrNull(server.machine),
+                                               server.tags,
+                                               server.replication_settings,
+                                               server.launch_settings,
+                                               MicrosOrNull(server.enroll_time)}),
+                       server.id));
   RETURN_IF_ERROR(Remember(connection, saved, change));
   return saved;
 }
@@ -220,17 +231,15 @@ absl::Status DeleteServer(pg::Connection& connection, const std::string& id) {
 
 absl::StatusOr<std::vector<SourceServer>> ListServers(pg::Connection& connection,
                                                       const ServerQuery& query) {
-  const std::string states =
-      absl::StrCat("{",
-                   absl::StrJoin(query.states, ",",
-                                 [](std::string* out, Lifecycle state) {
-                                   absl::StrAppend(out, static_cast<int>(state));
-                                 }),
-                   "}");
-  return All(connection.Exec(kList,
-                             {query.after_id.empty() ? "0" : pg::Micros(query.after_time),
-                              query.after_id, Bool(query.show_archived), states,
-                              query.application, Number(query.limit)}));
+  const std::string states = absl::StrCat(
+      "{",
+      absl::StrJoin(
+          query.states, ",",
+          [](std::string* out, Lifecycle state) { absl::StrAppend(out, static_cast<int>(state)); }),
+      "}");
+  return All(connection.Exec(
+      kList, {query.after_id.empty() ? "0" : pg::Micros(query.after_time), query.after_id,
+              Bool(query.show_archived), states, query.application, Number(query.limit)}));
 }
 
 absl::StatusOr<std::vector<SourceServer>> ListChangedServers(pg::Connection& connection,

@@ -41,10 +41,10 @@ absl::Status DeleteServer(pg::Connection& connection, const std::string& id);
 
 struct ServerQuery {
   bool show_archived = false;
-  std::vector<Lifecycle> states;       // empty: all
-  std::string application;             // empty: all
-  absl::Time after_time;               // keyset: of the last server of the page before
-  std::string after_id;                // empty: from the start
+  std::vector<Lifecycle> states;  // empty: all
+  std::string application;        // empty: all
+  absl::Time after_time;          // keyset: of the last server of the page before
+  std::string after_id;           // empty: from the start
   int limit = 50;
 };
 // Oldest first.

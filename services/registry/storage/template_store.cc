@@ -9,12 +9,12 @@ namespace {
 
 #define GODWIT_TEMPLATE_COLUMNS "id, version, replication, launch, tags"
 
-constexpr pg::Statement kGet = {
-    "registry_template_get",
-    "select " GODWIT_TEMPLATE_COLUMNS " from registry.settings_template where id = $1"};
-constexpr pg::Statement kLock = {
-    "registry_template_lock",
-    "select " GODWIT_TEMPLATE_COLUMNS " from registry.settings_template where id = $1 for update"};
+constexpr pg::Statement kGet = {"registry_template_get",
+                                "select " GODWIT_TEMPLATE_COLUMNS
+                                " from registry.settings_template where id = $1"};
+constexpr pg::Statement kLock = {"registry_template_lock",
+                                 "select " GODWIT_TEMPLATE_COLUMNS
+                                 " from registry.settings_template where id = $1 for update"};
 constexpr pg::Statement kInsert = {
     "registry_template_insert",
     "insert into registry.settings_template (id, replication, launch, tags)"

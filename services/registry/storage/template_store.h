@@ -1,4 +1,5 @@
-// Templates of settings in PostgreSQL. Functions work on the connection of the caller's transaction.
+// Templates of settings in PostgreSQL. Functions work on the connection of the caller's
+// transaction.
 #pragma once
 
 #include <cstdint>

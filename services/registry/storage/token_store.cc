@@ -7,7 +7,7 @@
 namespace godwit::registry::storage {
 namespace {
 
-#define GODWIT_TOKEN_COLUMNS                                                                 \
+#define GODWIT_TOKEN_COLUMNS                                                                \
   "id, secret_hash, registry.micros(create_time), registry.micros(expire_time), max_uses, " \
   "use_count, revoked, description, tags"
 
@@ -16,15 +16,14 @@ constexpr pg::Statement kInsert = {
     "insert into registry.installation_token (id, secret_hash, expire_time, max_uses, description,"
     " tags) values ($1, $2, to_timestamp($3::bigint / 1e6), $4::integer, $5, $6::jsonb)"
     " returning " GODWIT_TOKEN_COLUMNS};
-constexpr pg::Statement kLock = {
-    "registry_token_lock",
-    "select " GODWIT_TOKEN_COLUMNS " from registry.installation_token where id = $1 for update"};
-constexpr pg::Statement kList = {
-    "registry_token_list",
-    "select " GODWIT_TOKEN_COLUMNS
-    " from registry.installation_token"
-    " where (create_time, id) > (to_timestamp($1::bigint / 1e6), $2)"
-    " order by create_time, id limit $3::bigint"};
+constexpr pg::Statement kLock = {"registry_token_lock",
+                                 "select " GODWIT_TOKEN_COLUMNS
+                                 " from registry.installation_token where id = $1 for update"};
+constexpr pg::Statement kList = {"registry_token_list",
+                                 "select " GODWIT_TOKEN_COLUMNS
+                                 " from registry.installation_token"
+                                 " where (create_time, id) > (to_timestamp($1::bigint / 1e6), $2)"
+                                 " order by create_time, id limit $3::bigint"};
 constexpr pg::Statement kRevoke = {
     "registry_token_revoke",
     "update registry.installation_token set revoked = true where id = $1"
@@ -74,8 +73,7 @@ absl::StatusOr<InstallationToken> LockToken(pg::Connection& connection, const st
 
 absl::StatusOr<std::vector<InstallationToken>> ListTokens(pg::Connection& connection,
                                                           absl::Time after_time,
-                                                          const std::string& after_id,
-                                                          int limit) {
+                                                          const std::string& after_id, int limit) {
   ASSIGN_OR_RETURN(const pg::Result result,
                    connection.Exec(kList, {after_id.empty() ? "0" : pg::Micros(after_time),
                                            after_id, Number(limit)}));

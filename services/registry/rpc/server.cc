@@ -1,0 +1,99 @@
+#include "services/registry/rpc/server.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/impl/codegen/service_type.h>
+
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/status_macros.h"
+#include "services/registry/domain/installation_token.h"
+#include "services/registry/rpc/handlers.h"
+
+namespace godwit::registry {
+namespace {
+
+constexpr pg::Statement kSchemaPresent = {
+    "registry_schema_present", "select to_regclass('registry.source_server') is not null"};
+
+rpc::Identity ServiceIdentity(const char* name) {
+  return {.kind = rpc::PeerKind::kService, .id = name};
+}
+
+class Server final : public RegistryServer {
+ public:
+  Server(const ServerConfig& config, Clock& clock, std::string ca_pin)
+      : pool_({.conninfo = config.database, .max_connections = config.max_database_connections}),
+        mutator_(pool_),
+        sender_(pool_, rpc::Dial(config.jobs, ServiceIdentity("jobs"), config.tls),
+                rpc::Dial(config.replication, ServiceIdentity("replication"), config.tls),
+                OutboxSender::Options()),
+        backend_{
+            .mutator = mutator_,
+            .sender = sender_,
+            .clock = clock,
+            .profile = config.profile,
+            .ca = config.ca,
+            .ca_pin = std::move(ca_pin),
+            .token_key = HashOf(absl::StrCat("installation tokens\n", config.ca.private_key_pem)),
+            .registry_endpoint = config.advertise,
+            .replication_endpoint = config.advertise_replication,
+            .agent_certificate_lifetime = config.agent_certificate_lifetime},
+        enroll_(MakeEnrollHandler(backend_)) {
+    handlers_.push_back(MakeAgentHandler(backend_));
+    handlers_.push_back(MakeTokenHandler(backend_));
+    handlers_.push_back(MakeSourceServerHandler(backend_));
+    handlers_.push_back(MakeEventHandler(backend_));
+  }
+  ~Server() override {
+    if (enroll_server_ != nullptr) enroll_server_->Stop();
+    if (server_ != nullptr) server_->Stop();
+    sender_.Stop();
+  }
+
+  absl::Status Run(const ServerConfig& config) {
+    ASSIGN_OR_RETURN(const pg::Result present, pool_.Exec(kSchemaPresent));
+    if (!present.Bool(0, 0)) {
+      return absl::FailedPreconditionError(
+          "the database has no registry schema; run godwit-migrate --database CONNINFO");
+    }
+    std::vector<grpc::Service*> services;
+    for (const auto& handler : handlers_) services.push_back(handler.get());
+    ASSIGN_OR_RETURN(server_,
+                     rpc::Server::Start({.listen = config.listen, .tls = config.tls}, services));
+    ASSIGN_OR_RETURN(enroll_server_, rpc::Server::Start({.listen = config.enroll_listen,
+                                                         .tls = config.tls,
+                                                         .client_auth = rpc::ClientAuth::kNone,
+                                                         .max_threads = 16,
+                                                         .max_message_bytes = 256 * 1024},
+                                                        {enroll_.get()}));
+    sender_.Start();
+    return absl::OkStatus();
+  }
+
+  int port() const override { return server_->port(); }
+  int enroll_port() const override { return enroll_server_->port(); }
+
+ private:
+  pg::Pool pool_;
+  storage::Mutator mutator_;
+  OutboxSender sender_;
+  Backend backend_;
+  std::unique_ptr<grpc::Service> enroll_;
+  std::vector<std::unique_ptr<grpc::Service>> handlers_;
+  std::unique_ptr<rpc::Server> server_, enroll_server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(const ServerConfig& config,
+                                                                      Clock& clock) {
+  ASSIGN_OR_RETURN(std::string pin, rpc::CertificatePin(config.ca.certificate_pem));
+  auto server = std::make_unique<Server>(config, clock, std::move(pin));
+  RETURN_IF_ERROR(server->Run(config));
+  return std::unique_ptr<RegistryServer>(std::move(server));
+}
+
+}  // namespace godwit::registry

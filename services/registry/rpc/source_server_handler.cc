@@ -1,0 +1,156 @@
+#include <grpcpp/impl/codegen/server_context.h>
+
+#include "absl/strings/str_cat.h"
+#include "godwit/registry/v1/source_server_service.grpc.pb.h"
+#include "services/common/base/status_macros.h"
+#include "services/registry/rpc/commands.h"
+#include "services/registry/rpc/convert.h"
+#include "services/registry/rpc/frame.h"
+#include "services/registry/rpc/handlers.h"
+#include "services/registry/rpc/launch_verbs.h"
+#include "services/registry/rpc/server_reads.h"
+#include "services/registry/rpc/verbs.h"
+
+namespace godwit::registry {
+namespace {
+
+using Context = grpc::ServerContext;
+
+constexpr absl::Duration kDefaultUndoWindow = absl::Hours(72);
+
+Verb VerbOf(Event event, const pb::ServerVerbRequest& request) {
+  return {.event = event,
+          .name = request.name(),
+          .etag = request.etag(),
+          .request_id = request.request_id(),
+          .request = &request};
+}
+
+absl::StatusOr<absl::Duration> UndoWindow(const SourceServer& server) {
+  pb::ReplicationSettings settings;
+  RETURN_IF_ERROR(FromJson(server.replication_settings, &settings));
+  return settings.has_undo_window() ? DurationOf(settings.undo_window()) : kDefaultUndoWindow;
+}
+
+class SourceServerHandler final : public pb::SourceServerService::Service {
+ public:
+  explicit SourceServerHandler(Backend& backend) : backend_(backend) {}
+
+  grpc::Status GetSourceServer(Context* context, const pb::GetSourceServerRequest* request,
+                               pb::SourceServer* response) override {
+    return rpc::Serve(context, "SourceServerService.GetSourceServer", rpc::kReaders,
+                      [&](const rpc::Call&) { return GetServer(backend_, *request, response); });
+  }
+  grpc::Status ListSourceServers(Context* context, const pb::ListSourceServersRequest* request,
+                                 pb::ListSourceServersResponse* response) override {
+    return rpc::Serve(context, "SourceServerService.ListSourceServers", rpc::kReaders,
+                      [&](const rpc::Call&) { return ListServers(backend_, *request, response); });
+  }
+  grpc::Status ListServerHistory(Context* context, const pb::ListServerHistoryRequest* request,
+                                 pb::ListServerHistoryResponse* response) override {
+    return rpc::Serve(context, "SourceServerService.ListServerHistory", rpc::kReaders,
+                      [&](const rpc::Call&) { return ListHistory(backend_, *request, response); });
+  }
+  grpc::Status CreateSourceServer(Context* context, const pb::CreateSourceServerRequest* request,
+                                  pb::SourceServer* response) override {
+    return ServeCreateServer(context, backend_, *request, response);
+  }
+  grpc::Status UpdateSourceServer(Context* context, const pb::UpdateSourceServerRequest* request,
+                                  pb::SourceServer* response) override {
+    return ServeUpdateServer(context, backend_, *request, response);
+  }
+  grpc::Status DeleteSourceServer(Context* context, const pb::DeleteSourceServerRequest* request,
+                                  pb::DeleteSourceServerResponse* response) override {
+    return ServeDeleteServer(context, backend_, *request, response);
+  }
+
+  grpc::Status StartTest(Context* context, const pb::StartLaunchRequest* request,
+                         jobs_pb::Job* response) override {
+    return ServeLaunch(context, backend_, Event::kStartTest, *request, response);
+  }
+  grpc::Status StartCutover(Context* context, const pb::StartLaunchRequest* request,
+                            jobs_pb::Job* response) override {
+    return ServeLaunch(context, backend_, Event::kStartCutover, *request, response);
+  }
+  grpc::Status TerminateTargetInstances(Context* context, const pb::StartLaunchRequest* request,
+                                        jobs_pb::Job* response) override {
+    return ServeLaunch(context, backend_, Event::kTerminateTargetInstances, *request, response);
+  }
+
+  grpc::Status MarkReadyForCutover(Context* context, const pb::ServerVerbRequest* request,
+                                   pb::SourceServer* response) override {
+    return ServeVerb(context, backend_, VerbOf(Event::kMarkReadyForCutover, *request), response);
+  }
+  grpc::Status RevertToReadyForTest(Context* context, const pb::ServerVerbRequest* request,
+                                    pb::SourceServer* response) override {
+    return ServeVerb(context, backend_, VerbOf(Event::kRevertToReadyForTest, *request), response);
+  }
+  grpc::Status RevertCutover(Context* context, const pb::ServerVerbRequest* request,
+                             pb::SourceServer* response) override {
+    return ServeVerb(context, backend_, VerbOf(Event::kRevertCutover, *request), response);
+  }
+  grpc::Status Archive(Context* context, const pb::ServerVerbRequest* request,
+                       pb::SourceServer* response) override {
+    return ServeVerb(context, backend_, VerbOf(Event::kArchive, *request), response);
+  }
+  grpc::Status Unarchive(Context* context, const pb::ServerVerbRequest* request,
+                         pb::SourceServer* response) override {
+    return ServeVerb(context, backend_, VerbOf(Event::kUnarchive, *request), response);
+  }
+  grpc::Status FinalizeCutover(Context* context, const pb::FinalizeRequest* request,
+                               pb::SourceServer* response) override {
+    return End(context, Event::kFinalizeCutover, *request, response);
+  }
+  grpc::Status DisconnectFromService(Context* context, const pb::FinalizeRequest* request,
+                                     pb::SourceServer* response) override {
+    return End(context, Event::kDisconnectFromService, *request, response);
+  }
+
+  grpc::Status StartReplication(Context* context, const pb::ServerVerbRequest* request,
+                                pb::SourceServer* response) override {
+    Verb verb = VerbOf(Event::kStartReplication, *request);
+    verb.command = [](pg::Connection& connection, const SourceServer&, const SourceServer& after) {
+      return EnqueueStartServer(connection, after.id);
+    };
+    return ServeVerb(context, backend_, verb, response);
+  }
+  grpc::Status StopReplication(Context* context, const pb::ServerVerbRequest* request,
+                               pb::SourceServer* response) override {
+    Verb verb = VerbOf(Event::kStopReplication, *request);
+    verb.command = [](pg::Connection& connection, const SourceServer&, const SourceServer& after) {
+      return EnqueueEndServer(connection, after.id, {.stop_only = true, .keep_agent = true});
+    };
+    return ServeVerb(context, backend_, verb, response);
+  }
+
+ private:
+  // The server leaves the service: its agent is released, staging goes after the undo window.
+  grpc::Status End(Context* context, Event event, const pb::FinalizeRequest& request,
+                   pb::SourceServer* response) {
+    const auto command = [&request](pg::Connection& connection, const SourceServer& before,
+                                    const SourceServer& after) -> absl::StatusOr<std::string> {
+      if (before.public_key_hash.empty()) return std::string();  // no agent ever
+      ASSIGN_OR_RETURN(const absl::Duration undo_window, UndoWindow(after));
+      return EnqueueEndServer(connection, after.id,
+                              {.keep_agent = request.keep_agent(), .undo_window = undo_window});
+    };
+    return ServeVerb(context, backend_,
+                     {.event = event,
+                      .name = request.name(),
+                      .etag = request.etag(),
+                      .request_id = request.request_id(),
+                      .request = &request,
+                      .command = command},
+                     response);
+  }
+
+  Backend& backend_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeSourceServerHandler(Backend& backend) {
+  return std::make_unique<SourceServerHandler>(backend);
+}
+
+}  // namespace godwit::registry
