@@ -1,5 +1,6 @@
 #include "services/registry/clients/outbox_sender.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
 #include <algorithm>
