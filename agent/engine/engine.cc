@@ -1,0 +1,402 @@
+#include "agent/engine/engine.h"
+
+#include <grpcpp/channel.h>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/failpoint.h"
+#include "services/common/base/ids.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/block/hash.h"
+
+namespace godwit::agent {
+namespace pb = ::godwit::replication::v1;
+using block::kBlockSize;
+using Phase = pb::AgentProgress;
+
+namespace {
+
+constexpr absl::Duration kIdle = absl::Milliseconds(100);
+constexpr absl::Duration kMaxBackoff = absl::Seconds(10);
+
+pb::Replication::StallCause CauseOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return pb::Replication::STAGING_FULL;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kCancelled:
+      return pb::Replication::FAILED_TO_CONNECT_AGENT_TO_REPLICATION_SERVER;
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kAborted:
+      return pb::Replication::FAILED_TO_PAIR_REPLICATION_SERVER_WITH_AGENT;
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kNotFound:
+      return pb::Replication::SOURCE_READ_ERROR;
+    default:
+      return pb::Replication::FAILED_TO_START_DATA_TRANSFER;
+  }
+}
+
+}  // namespace
+
+Engine::Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks, Freezer* freezer,
+               Dial dial)
+    : options_(std::move(options)),
+      disks_(std::move(disks)),
+      freezer_(freezer),
+      dial_(std::move(dial)),
+      state_(LoadReplicaState(options_.state_path, options_.boot_id)),
+      cursors_(disks_.size()),
+      hash_cursors_(disks_.size()) {}
+
+void Engine::Start() {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void Engine::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status Engine::Detach() {
+  absl::MutexLock lock(&mutex_);
+  absl::Status status;
+  for (const auto& disk : disks_) status.Update(disk->tracker().Detach());
+  return status;
+}
+
+void Engine::SetDirective(const pb::Directive& directive) {
+  absl::MutexLock lock(&mutex_);
+  directive_ = directive;
+  if (!directive.has_point_order() || !report_ ||
+      report_->request_id() != directive.point_order().request_id()) {
+    report_.reset();
+  }
+}
+
+std::optional<pb::PointReport> Engine::Report() {
+  absl::MutexLock lock(&mutex_);
+  return report_;
+}
+
+void Engine::SetPhase(Phase::Phase phase) {
+  absl::MutexLock lock(&mutex_);
+  phase_ = phase;
+}
+
+std::int64_t Engine::PendingBytes() {
+  std::int64_t blocks = 0;
+  for (const auto& disk : disks_) blocks += static_cast<std::int64_t>(disk->pending());
+  return blocks * kBlockSize;
+}
+
+pb::AgentProgress Engine::Progress() {
+  absl::MutexLock lock(&mutex_);
+  pb::AgentProgress progress;
+  progress.set_phase(phase_);
+  for (const auto& disk : disks_) {
+    pb::AgentDiskProgress& part = *progress.add_disks();
+    const auto bytes = [&](std::uint64_t blocks) {
+      return static_cast<std::int64_t>(std::min(blocks * kBlockSize, disk->size_bytes()));
+    };
+    part.set_disk_id(disk->disk_id());
+    part.set_pending_bytes(bytes(disk->pending() + disk->unverified()));
+    part.set_replicated_bytes(
+        bytes(disk->block_count() - std::min(disk->block_count(), disk->pending())));
+    if (phase_ == Phase::RESCAN)
+      part.set_rescanned_bytes(bytes(disk->block_count() - disk->unverified()));
+  }
+  progress.set_wire_bytes(wire_bytes_);
+  progress.set_sent_bytes(plain_bytes_);
+  const absl::Duration age = absl::Now() - rate_since_;
+  if (age >= absl::Seconds(2)) {
+    rate_ = static_cast<std::int64_t>(static_cast<double>(plain_bytes_ - rate_bytes_) /
+                                      absl::ToDoubleSeconds(age));
+    rate_bytes_ = plain_bytes_;
+    rate_since_ = absl::Now();
+  }
+  progress.set_bytes_per_second(rate_);
+  progress.set_error_message(error_);
+  progress.set_stall_cause(stall_);
+  progress.set_abandoned_cut_count(abandoned_cuts_);
+  progress.set_connected_generation(connected_generation_);
+  return progress;
+}
+
+bool Engine::StillAssigned(const pb::Assignment& assignment) {
+  absl::MutexLock lock(&mutex_);
+  return !stopping_ && directive_.action() == pb::Directive::REPLICATE &&
+         directive_.assignment().lease_generation() == assignment.lease_generation() &&
+         directive_.assignment().worker() == assignment.worker() &&
+         directive_.assignment().endpoint() == assignment.endpoint();
+}
+
+void Engine::Loop() {
+  absl::Duration backoff = absl::Milliseconds(200);
+  while (true) {
+    pb::Directive directive;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return;
+      directive = directive_;
+    }
+    if (directive.action() != pb::Directive::REPLICATE) {
+      // The marks go on; taking them keeps the backlog that people see true.
+      TakeMarks().status().IgnoreError();
+      SetPhase(directive.action() == pb::Directive::PAUSE ? Phase::PAUSED : Phase::CONNECTING);
+      absl::SleepFor(kIdle);
+      continue;
+    }
+    const absl::Time from = absl::Now();
+    const absl::Status status = Replicate(directive.assignment());
+    {
+      absl::MutexLock lock(&mutex_);
+      connected_generation_ = 0;
+      for (const auto& disk : disks_) disk->ForgetSent();
+      if (status.ok()) continue;
+      phase_ = Phase::CONNECTING;
+      error_ = std::string(status.message());
+      stall_ = CauseOf(status);
+    }
+    Log(Severity::kWarning, "replication interrupted", {{"error", status.ToString()}});
+    if (absl::Now() - from > absl::Seconds(30)) backoff = absl::Milliseconds(200);
+    for (const absl::Time end = absl::Now() + backoff;
+         absl::Now() < end && StillAssigned(directive.assignment());) {
+      absl::SleepFor(kIdle);
+    }
+    backoff = std::min(backoff * 2, kMaxBackoff);
+  }
+}
+
+absl::StatusOr<std::uint64_t> Engine::TakeMarks() {
+  absl::MutexLock lock(&mutex_);
+  std::uint64_t marks = 0;
+  for (const auto& disk : disks_) {
+    ASSIGN_OR_RETURN(const std::uint64_t taken, disk->TakeMarks());
+    marks += taken;
+    if (disk->tracker().TakeLost()) {
+      Log(Severity::kWarning, "change marks may be lost: the disk is compared as a whole",
+          {{"disk", disk->disk_id()}});
+      disk->SetAllUnverified();
+    }
+  }
+  return marks;
+}
+
+void Engine::OnDurable(const InFlight& sent) {
+  absl::MutexLock lock(&mutex_);
+  SourceDisk& disk = *disks_[sent.disk];
+  if (sent.zero_count == 0) {
+    disk.Durable(sent.blocks);
+    return;
+  }
+  for (std::uint64_t i = 0; i < sent.zero_count; ++i) disk.Durable({sent.zero_first + i, 1});
+}
+
+void Engine::OnHashDiff(const pb::HashDiff& diff) {
+  absl::MutexLock lock(&mutex_);
+  // Answers come in the order of the questions; anything else is no answer to them.
+  if (asked_.empty() || asked_.front().disk != diff.disk() ||
+      asked_.front().first != diff.first_block())
+    return;
+  SourceDisk& disk = *disks_[diff.disk()];
+  disk.Verified(asked_.front().first, asked_.front().count);
+  asked_.pop_front();
+  for (std::uint64_t i = 0; i < diff.differs().size() * 8; ++i) {
+    const std::uint64_t block = diff.first_block() + i;
+    if (block >= disk.block_count()) break;
+    if ((diff.differs()[i / 8] >> (i % 8) & 1) != 0) disk.Differs(block);
+  }
+}
+
+absl::Status Engine::Reconcile(const pb::Opened& opened) {
+  absl::MutexLock lock(&mutex_);
+  if (opened.disks_size() != static_cast<int>(disks_.size())) {
+    return absl::InternalError("the worker answered for other disks");
+  }
+  const bool same = !state_.replica_id.empty() && opened.replica_id() == state_.replica_id;
+  const bool in_step =
+      same && opened.open_epoch_retained() && opened.committed_epoch() == state_.committed_epoch;
+  // The commit went through, its answer did not: only this agent commits epochs of this replica.
+  const bool one_ahead = same && opened.committed_epoch() == state_.committed_epoch + 1;
+  std::int64_t full = 0, compared = 0;
+  for (std::size_t i = 0; i < disks_.size(); ++i) {
+    SourceDisk& disk = *disks_[i];
+    // Committed, or of another replica: either way no longer of an open epoch.
+    if (!in_step) disk.Committed();
+    const bool known = disk.tracker().Resumed() || known_.contains(disk.disk_id());
+    if (opened.disks(static_cast<int>(i)).empty()) {
+      disk.SetAllPending();
+      ++full;
+    } else if (!(in_step || one_ahead) || !known) {
+      disk.SetAllUnverified();
+      ++compared;
+    }
+    known_.insert(disk.disk_id());
+  }
+  state_.replica_id = opened.replica_id();
+  state_.committed_epoch = opened.committed_epoch();
+  first_point_ = opened.committed_epoch() > 0;
+  Log(Severity::kInfo, "connected",
+      {{"committed_epoch", absl::StrCat(opened.committed_epoch())},
+       {"disks_sent_whole", absl::StrCat(full)},
+       {"disks_compared", absl::StrCat(compared)},
+       {"pending_bytes", absl::StrCat(PendingBytes())}});
+  return SaveReplicaState(options_.state_path, state_);
+}
+
+absl::StatusOr<bool> Engine::Rescan(BlockSession& session) {
+  constexpr std::uint64_t kBlocks = 128;  // 8 MiB of reading a frame
+  constexpr std::size_t kMaxUnderWay = 4;
+  bool sent = false;
+  for (std::size_t i = 0; i < disks_.size(); ++i) {
+    SourceDisk& disk = *disks_[i];
+    std::uint64_t count = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (disk.unverified() == 0 || asked_.size() >= kMaxUnderWay) continue;
+      count = disk.NextUnverified(&hash_cursors_[i], kBlocks);
+      if (count == 0) {
+        // All asked; what was lost with a session is asked again from the start.
+        if (asked_.empty()) hash_cursors_[i] = 0;
+        continue;
+      }
+    }
+    const std::uint64_t first = hash_cursors_[i];
+    block::AlignedBuffer buffer(count * kBlockSize);
+    RETURN_IF_ERROR(disk.Read(first, count, buffer.bytes()));
+    std::string digests;
+    for (std::uint64_t b = 0; b < count; ++b) {
+      const block::Digest digest = block::DigestOf(
+          buffer.bytes().subspan(b * kBlockSize, block::BlockBytes(disk.size_bytes(), first + b)));
+      digests.append(reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size());
+    }
+    pb::AgentFrame frame;
+    frame.mutable_hashes()->set_disk(static_cast<std::uint32_t>(i));
+    frame.mutable_hashes()->set_first_block(first);
+    frame.mutable_hashes()->set_digests(std::move(digests));
+    {
+      absl::MutexLock lock(&mutex_);
+      asked_.push_back({static_cast<std::uint32_t>(i), first, count});
+    }
+    hash_cursors_[i] += count;
+    RETURN_IF_ERROR(session.Send(std::move(frame), {}));
+    sent = true;
+  }
+  return sent;
+}
+
+absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
+  std::int64_t sent = 0;
+  for (std::size_t i = 0; i < disks_.size(); ++i) {
+    SourceDisk& disk = *disks_[i];
+    while (sent < limit) {
+      BlockGroup group;
+      {
+        absl::MutexLock lock(&mutex_);
+        if (disk.pending() == 0) break;
+        group = disk.NextPending(&cursors_[i]);
+        if (group.present == 0) {
+          cursors_[i] = 0;
+          break;
+        }
+        // Before the read: a write that completes after it is marked and taken later.
+        disk.Sent(group);
+      }
+      RETURN_IF_ERROR(sender.ReadAndSend(static_cast<std::uint32_t>(i), disk, group));
+      sent += std::popcount(group.present) * std::int64_t{kBlockSize};
+    }
+  }
+  RETURN_IF_ERROR(sender.Flush());
+  return sent > 0;
+}
+
+absl::Status Engine::Replicate(const pb::Assignment& assignment) {
+  SetPhase(Phase::CONNECTING);
+  pb::Open open;
+  open.set_source_server(options_.source_server);
+  open.set_lease_generation(assignment.lease_generation());
+  for (const auto& disk : disks_) {
+    pb::StreamDisk& part = *open.add_disks();
+    part.set_disk_id(disk->disk_id());
+    part.set_size_bytes(static_cast<std::int64_t>(disk->size_bytes()));
+  }
+  open.set_lane_count(1);
+  open.set_session_id(NewUuid());
+  RETURN_IF_ERROR(TakeMarks().status());
+  ASSIGN_OR_RETURN(
+      const auto session,
+      BlockSession::Open(dial_(assignment), open,
+                         {.durable = [this](const InFlight& sent) { OnDurable(sent); },
+                          .hash_diff = [this](const pb::HashDiff& diff) { OnHashDiff(diff); }}));
+  {
+    absl::MutexLock lock(&mutex_);
+    asked_.clear();
+    connected_generation_ = assignment.lease_generation();
+    error_.clear();
+    stall_ = pb::Replication::STALL_CAUSE_UNSPECIFIED;
+  }
+  std::fill(cursors_.begin(), cursors_.end(), 0);
+  std::fill(hash_cursors_.begin(), hash_cursors_.end(), 0);
+  RETURN_IF_ERROR(Reconcile(session->opened()));
+  Sender sender(*session);
+  std::int64_t wire_seen = 0, plain_seen = 0;
+  absl::Time next_cut = absl::InfinitePast();
+  std::string last_order;
+  while (StillAssigned(assignment)) {
+    RETURN_IF_ERROR(session->Ended());
+    RETURN_IF_ERROR(TakeMarks().status());
+    ASSIGN_OR_RETURN(const bool hashed, Rescan(*session));
+    bool initial = false, rescanning = false, changed = false;
+    std::optional<pb::PointOrder> order;
+    pb::AgentSettings settings;
+    std::int64_t pending = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      settings = directive_.settings();
+      for (const auto& disk : disks_) {
+        rescanning = rescanning || disk->unverified() > 0;
+        changed = changed || disk->pending() > 0 || disk->durable() > 0;
+      }
+      initial = !first_point_;
+      pending = PendingBytes();
+      if (directive_.has_point_order() && directive_.point_order().request_id() != done_request_) {
+        order = directive_.point_order();
+      }
+      phase_ = rescanning ? Phase::RESCAN
+               : initial  ? Phase::INITIAL_SYNC
+               : changed  ? Phase::COPYING
+                          : Phase::IDLE;
+    }
+    sender.SetLimit(settings.bandwidth_limit_bytes_per_second());
+    ASSIGN_OR_RETURN(const bool sent, SendPending(sender, kSliceBytes));
+    {
+      const std::int64_t wire = session->wire_bytes(), plain = session->plain_bytes();
+      absl::MutexLock lock(&mutex_);
+      wire_bytes_ += wire - wire_seen;
+      plain_bytes_ += plain - plain_seen;
+      wire_seen = wire;
+      plain_seen = plain;
+    }
+    const pb::PointOrder* const ordered = order && !initial ? &*order : nullptr;
+    if (ordered != nullptr && ordered->request_id() != last_order) {
+      last_order = ordered->request_id();
+      next_cut = absl::InfinitePast();  // an order does not wait for the interval
+    }
+    if (!rescanning && absl::Now() >= next_cut &&
+        (ordered != nullptr || pending <= options_.converged_bytes)) {
+      const absl::Status cut = Cut(*session, sender, ordered);
+      RETURN_IF_ERROR(session->Ended());
+      next_cut = absl::Now() + EndCut(cut, ordered);
+    }
+    if (!sent && !hashed) absl::SleepFor(kIdle);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace godwit::agent

@@ -1,0 +1,138 @@
+// Keeps the replica of all disks equal to the source: initial sync, copy rounds, rescans, cuts.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "agent/engine/freezer.h"
+#include "agent/engine/sender.h"
+#include "agent/engine/source_disk.h"
+#include "agent/state/replica_state.h"
+#include "agent/uplink/block_session.h"
+#include "godwit/replication/v1/agent_service.pb.h"
+
+namespace godwit::agent {
+
+// Thread-safe. The engine has a thread of its own between Start and Stop.
+class Engine {
+ public:
+  struct Options {
+    std::string source_server;  // sourceServers/{s}
+    std::string state_path;     // of ReplicaState
+    std::string boot_id;
+    std::string quiesce_folder = "/etc/godwit/quiesce.d", resume_folder = "/etc/godwit/resume.d";
+    absl::Duration hook_limit = absl::Seconds(120);
+    // "major:minor" of the disks and their partitions, for the freeze.
+    std::vector<std::string> devices;
+    // Blocks left over when a cut freezes: at most so many bytes are read while frozen.
+    std::int64_t max_frozen_bytes = std::int64_t{64} << 20;
+    // Begin to freeze when less than this is pending.
+    std::int64_t converged_bytes = std::int64_t{4} << 20;
+  };
+  using Dial = std::function<std::shared_ptr<grpc::Channel>(const replication::v1::Assignment&)>;
+  Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks, Freezer* freezer,
+         Dial dial);
+  ~Engine() { Stop(); }
+  void Start();
+  void Stop();
+
+  // What the coordinator wants now; replaces the directive before.
+  void SetDirective(const replication::v1::Directive& directive);
+  // For the heartbeat.
+  replication::v1::AgentProgress Progress();
+  // The end of a point request, until the coordinator stops asking for it.
+  std::optional<replication::v1::PointReport> Report();
+  // Takes the trackers out of the kernel. After Stop.
+  absl::Status Detach();
+
+ private:
+  // Content read while frozen.
+  struct Captured {
+    std::uint32_t disk;
+    BlockGroup blocks;
+    std::unique_ptr<block::AlignedBuffer> plain;
+    std::size_t size;
+  };
+  struct Asked {
+    std::uint32_t disk;
+    std::uint64_t first, count;
+  };
+  // Sent between two looks at the directive and the marks.
+  static constexpr std::int64_t kSliceBytes = std::int64_t{16} << 20;
+  // Attempts of one point request before it fails.
+  static constexpr int kMaxOrderAttempts = 8;
+
+  void Loop();
+  // One session with the worker, until it fails or the directive changes.
+  absl::Status Replicate(const replication::v1::Assignment& assignment);
+  absl::Status Reconcile(const replication::v1::Opened& opened);
+  // How many there were.
+  absl::StatusOr<std::uint64_t> TakeMarks();
+  // Sends hashes of what is unverified; true when something was sent.
+  absl::StatusOr<bool> Rescan(BlockSession& session);
+  // Sends pending blocks, at most about `limit` bytes; true when something was sent.
+  absl::StatusOr<bool> SendPending(Sender& sender, std::int64_t limit);
+  // Makes a point; with an order the one that it asks for.
+  absl::Status Cut(BlockSession& session, Sender& sender, const replication::v1::PointOrder* order);
+  // Keeps account of a cut that ended; how long to wait before the next.
+  absl::Duration EndCut(const absl::Status& status, const replication::v1::PointOrder* order);
+  // Freezes, captures, thaws; *facts receives what EpochCommit says of it.
+  absl::Status FreezeAndCapture(const std::vector<MountedFileSystem>& mounts,
+                                std::vector<Captured>* captured,
+                                replication::v1::EpochCommit* facts);
+  absl::Status CutQuiesced(BlockSession& session, Sender& sender,
+                           const replication::v1::PointOrder* order);
+  absl::Status Quiesce(const replication::v1::PointOrder& order);
+  absl::Status Converge(BlockSession& session, Sender& sender,
+                        const std::vector<MountedFileSystem>& mounts);
+  // Reads everything pending into memory, until nothing new is marked.
+  absl::Status Capture(std::vector<Captured>* captured);
+  // Undoes the quiesce hooks.
+  void Resume();
+  bool StillAssigned(const replication::v1::Assignment& assignment) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::int64_t PendingBytes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetPhase(replication::v1::AgentProgress::Phase phase);
+  void OnDurable(const InFlight& sent);
+  void OnHashDiff(const replication::v1::HashDiff& diff);
+
+  const Options options_;
+  const std::vector<std::unique_ptr<SourceDisk>>
+      disks_;  // their states are guarded by mutex_; Read is not
+  Freezer* const freezer_;
+  const Dial dial_;
+  ReplicaState state_;      // engine thread only
+  absl::Time quiesced_at_;  // engine thread only
+
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  replication::v1::Directive directive_ ABSL_GUARDED_BY(mutex_);
+  replication::v1::AgentProgress::Phase phase_ ABSL_GUARDED_BY(mutex_) =
+      replication::v1::AgentProgress::CONNECTING;
+  std::string error_ ABSL_GUARDED_BY(mutex_);
+  replication::v1::Replication::StallCause stall_ ABSL_GUARDED_BY(mutex_) =
+      replication::v1::Replication::STALL_CAUSE_UNSPECIFIED;
+  int abandoned_cuts_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t connected_generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t wire_bytes_ ABSL_GUARDED_BY(mutex_) = 0, plain_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t rate_bytes_ ABSL_GUARDED_BY(mutex_) = 0, rate_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time rate_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+  bool first_point_ ABSL_GUARDED_BY(mutex_) = false;  // a point exists
+  std::string done_request_ ABSL_GUARDED_BY(mutex_);
+  std::optional<replication::v1::PointReport> report_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Asked> asked_ ABSL_GUARDED_BY(mutex_);  // hashes without an answer, in order
+  std::set<std::string> known_;  // disks that a session of this process settled; engine thread only
+  std::vector<std::uint64_t> cursors_, hash_cursors_;  // engine thread only
+  std::thread thread_;
+};
+
+}  // namespace godwit::agent

@@ -1,0 +1,136 @@
+#include "agent/engine/sender.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+#include "absl/time/clock.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/block/hash.h"
+
+namespace godwit::agent {
+namespace pb = ::godwit::replication::v1;
+using block::kBlockSize;
+
+namespace {
+
+constexpr int kNone = -1000;
+constexpr int kLadder[] = {kNone, -5, -1, 1, 3};
+// The level is chosen anew after so many frames.
+constexpr int kChoiceFrames = 32;
+// A throttled sender may be ahead by so much time.
+constexpr double kBurstSeconds = 0.1;
+constexpr std::uint64_t kMaxZeroRun = 65536;
+
+std::uint32_t Mask(std::uint32_t bit) { return 1u << bit; }
+
+}  // namespace
+
+absl::Status Sender::ReadAndSend(std::uint32_t index, const SourceDisk& disk,
+                                 const BlockGroup& blocks) {
+  // One read from the first to the last block: gaps inside 1 MiB cost less than seeks.
+  const auto first = static_cast<std::uint32_t>(std::countr_zero(blocks.present));
+  const auto last = static_cast<std::uint32_t>(std::bit_width(blocks.present)) - 1;
+  const std::uint64_t start = blocks.first_block + first;
+  const std::size_t size = (last - first) * std::size_t{kBlockSize} +
+                           block::BlockBytes(disk.size_bytes(), blocks.first_block + last);
+  RETURN_IF_ERROR(disk.Read(start, last - first + 1, buffer_.bytes().first(size)));
+  // Close the gaps.
+  std::size_t out = 0;
+  for (std::uint32_t bit = first; bit <= last; ++bit) {
+    if ((blocks.present & Mask(bit)) == 0) continue;
+    const std::size_t in = (bit - first) * std::size_t{kBlockSize};
+    const std::size_t bytes = std::min<std::size_t>(kBlockSize, size - in);
+    if (in != out) std::memmove(buffer_.data() + out, buffer_.data() + in, bytes);
+    out += bytes;
+  }
+  return Send(index, disk, blocks, buffer_.bytes().first(out));
+}
+
+absl::Status Sender::Send(std::uint32_t index, const SourceDisk& disk, const BlockGroup& blocks,
+                          block::MutableBytes plain) {
+  BlockGroup data{.first_block = blocks.first_block};
+  std::size_t in = 0, out = 0;
+  for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks; ++bit) {
+    if ((blocks.present & Mask(bit)) == 0) continue;
+    const std::uint64_t number = blocks.first_block + bit;
+    const std::size_t bytes = block::BlockBytes(disk.size_bytes(), number);
+    if (block::IsZero(plain.subspan(in, bytes))) {
+      const auto run = zeros_.find(index);
+      if (run != zeros_.end() && run->second.first + run->second.count == number &&
+          run->second.count < kMaxZeroRun) {
+        ++run->second.count;
+      } else {
+        if (run != zeros_.end()) RETURN_IF_ERROR(Flush());
+        zeros_[index] = {number, 1};
+      }
+    } else {
+      if (in != out) std::memmove(plain.data() + out, plain.data() + in, bytes);
+      out += bytes;
+      data.present |= Mask(bit);
+    }
+    in += bytes;
+  }
+  return data.present == 0 ? absl::OkStatus() : SendData(index, data, plain.first(out));
+}
+
+absl::Status Sender::SendData(std::uint32_t index, const BlockGroup& blocks, block::Bytes plain) {
+  pb::AgentFrame frame;
+  pb::Data& data = *frame.mutable_data();
+  data.set_disk(index);
+  data.set_first_block(blocks.first_block);
+  data.set_present(blocks.present);
+  data.set_checksum(block::Checksum(plain));
+  ChooseLevel();
+  if (kLadder[rung_] != kNone && compressor_.Compress(kLadder[rung_], plain, &packed_)) {
+    data.set_codec(pb::CODEC_ZSTD);
+    data.set_payload(packed_);
+  } else {
+    data.set_codec(pb::CODEC_NONE);
+    data.set_payload(plain.data(), plain.size());
+  }
+  Throttle(static_cast<std::int64_t>(data.payload().size()));
+  return session_.Send(
+      std::move(frame),
+      {.disk = index, .blocks = blocks, .bytes = static_cast<std::int64_t>(plain.size())});
+}
+
+absl::Status Sender::Flush() {
+  for (const auto& [index, run] : zeros_) {
+    pb::AgentFrame frame;
+    pb::Zero& zero = *frame.mutable_zero();
+    zero.set_disk(index);
+    zero.set_first_block(run.first);
+    zero.set_block_count(run.count);
+    RETURN_IF_ERROR(session_.Send(
+        std::move(frame), {.disk = index, .zero_first = run.first, .zero_count = run.count}));
+  }
+  zeros_.clear();
+  return absl::OkStatus();
+}
+
+void Sender::ChooseLevel() {
+  if (++frames_since_choice_ < kChoiceFrames) return;
+  frames_since_choice_ = 0;
+  // Waiting for the window: the link is slower than this processor, so spend processor on fewer
+  // bytes.
+  const int waited = session_.TakeWaitPermille();
+  if (waited > 500 && rung_ + 1 < std::size(kLadder)) ++rung_;
+  if (waited < 100 && rung_ > 0) --rung_;
+}
+
+void Sender::Throttle(std::int64_t bytes) {
+  if (limit_ <= 0) return;
+  const double rate = static_cast<double>(limit_);
+  const absl::Time now = absl::Now();
+  if (allowance_at_ != absl::InfinitePast()) {
+    allowance_ = std::min(rate * kBurstSeconds,
+                          allowance_ + rate * absl::ToDoubleSeconds(now - allowance_at_));
+  }
+  allowance_at_ = now;
+  allowance_ -= static_cast<double>(bytes);
+  // The debt is slept off; the next call sees the time that passed.
+  if (allowance_ < 0) absl::SleepFor(absl::Seconds(std::min(10.0, -allowance_ / rate)));
+}
+
+}  // namespace godwit::agent

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+// Marks every block of one disk that a completed request changed. The kernel's licence is asked of
+// programs that use its GPL-only helpers.
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "agent/tracker/dirty_layout.h"
+
+// Only the members that are read; their places come from the running kernel's type information.
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct gendisk {
+  int major;
+  int first_minor;
+};
+struct request_queue {
+  struct gendisk* disk;
+};
+struct request {
+  struct request_queue* q;
+  unsigned int cmd_flags;
+  __u64 __sector;
+};
+// Before Linux 5.15 (5.17 for all drivers) a request named its disk itself.
+struct request___before {
+  struct gendisk* rq_disk;
+};
+#pragma clang attribute pop
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct godwit_page);
+} dirty SEC(".maps"), states SEC(".maps");
+
+// Requests that are too long to be marked block by block.
+struct {
+  __uint(type, BPF_MAP_TYPE_QUEUE);
+  __uint(max_entries, GODWIT_RANGES);
+  __uint(value_size, sizeof(struct godwit_range));
+} ranges SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct godwit_meta);
+} meta SEC(".maps");
+
+const volatile int disk_major = 0;
+const volatile int disk_first_minor = 0;
+const volatile __u64 block_count = 0;
+
+enum {
+  OP_WRITE = 1,
+  OP_DISCARD = 3,
+  OP_SECURE_ERASE = 5,
+  OP_ZONE_APPEND = 7,
+  OP_WRITE_ZEROES = 9,
+  OP_DRV_OUT = 35
+};
+
+static __always_inline void count(__u64* counter) { __sync_fetch_and_add(counter, 1); }
+
+static __always_inline void mark(__u64 block) {
+  __u32 key = block / GODWIT_PAGE;
+  struct godwit_page* marks = bpf_map_lookup_elem(&dirty, &key);
+  if (marks) marks->bytes[block & (GODWIT_PAGE - 1)] = 1;
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
+  struct gendisk* disk = 0;
+  if (bpf_core_field_exists(struct request_queue, disk)) {
+    disk = BPF_CORE_READ(rq, q, disk);
+  } else {
+    disk = BPF_CORE_READ((struct request___before*)rq, rq_disk);
+  }
+  if (!disk || BPF_CORE_READ(disk, major) != disk_major ||
+      BPF_CORE_READ(disk, first_minor) != disk_first_minor) {
+    return 0;
+  }
+  __u32 zero = 0;
+  struct godwit_meta* counters = bpf_map_lookup_elem(&meta, &zero);
+  if (!counters) return 0;
+  __u32 op = BPF_CORE_READ(rq, cmd_flags) & 0xff;
+  if (op == OP_DRV_OUT) {
+    count(&counters->passthrough);
+    return 0;
+  }
+  if (op != OP_WRITE && op != OP_DISCARD && op != OP_SECURE_ERASE && op != OP_WRITE_ZEROES &&
+      op != OP_ZONE_APPEND)
+    return 0;
+  if (nr_bytes == 0) return 0;  // a flush, or the data part was counted before
+  __u64 sector = BPF_CORE_READ(rq, __sector);
+  __u64 first = sector / GODWIT_SECTORS;
+  __u64 last = (sector + (nr_bytes + 511) / 512 - 1) / GODWIT_SECTORS;
+  if (last >= block_count) {
+    count(&counters->out_of_range);
+    if (first >= block_count) return 0;
+    last = block_count - 1;
+  }
+  count(&counters->marked);
+  if (last - first < GODWIT_MARKED_SINGLY) {
+    for (__u32 i = 0; i < GODWIT_MARKED_SINGLY; ++i) {
+      if (first + i > last) break;
+      mark(first + i);
+    }
+    return 0;
+  }
+  struct godwit_range range = {.first = first, .last = last};
+  if (bpf_map_push_elem(&ranges, &range, 0) != 0) count(&counters->ranges_dropped);
+  return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

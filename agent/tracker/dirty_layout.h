@@ -1,0 +1,33 @@
+// What the eBPF program and the agent share. C, for both compilers.
+#ifndef GODWIT_AGENT_TRACKER_DIRTY_LAYOUT_H_
+#define GODWIT_AGENT_TRACKER_DIRTY_LAYOUT_H_
+
+#include <linux/types.h>
+
+#define GODWIT_PAGE 4096    // blocks of one map entry: 256 MiB of disk
+#define GODWIT_SECTORS 128  // 512-byte sectors of a block
+#define GODWIT_MARKED_SINGLY 64  // longest request, in blocks, that is marked block by block
+#define GODWIT_RANGES 8192   // longer ones between two takes
+#define GODWIT_LAYOUT 1     // raised whenever the meaning of a map changes
+
+// One byte for each block.
+struct godwit_page {
+  __u8 bytes[GODWIT_PAGE];
+};
+
+// Blocks first to last.
+struct godwit_range {
+  __u64 first, last;
+};
+
+struct godwit_meta {
+  __u32 layout;
+  __s32 major, first_minor;
+  __u64 block_count;
+  // Requests seen.
+  __u64 marked;
+  // Each of these means that marks may be missing.
+  __u64 out_of_range, passthrough, ranges_dropped;
+};
+
+#endif  // GODWIT_AGENT_TRACKER_DIRTY_LAYOUT_H_

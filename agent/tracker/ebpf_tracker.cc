@@ -1,0 +1,284 @@
+#include "agent/tracker/ebpf_tracker.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "agent/tracker/dirty.skel.h"
+#include "agent/tracker/dirty_layout.h"
+#include "services/common/base/file.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/block/block.h"
+
+namespace godwit::agent {
+namespace {
+
+constexpr char kBpffs[] = "/sys/fs/bpf";
+constexpr unsigned long kBpffsMagic = 0xcafe4a11;
+constexpr const char* kMaps[] = {"dirty", "ranges", "states", "meta"};
+
+absl::Status BpfError(absl::string_view what, int error) {
+  return absl::UnimplementedError(
+      absl::StrCat(what, ": ", std::strerror(error < 0 ? -error : error)));
+}
+
+// A map's memory.
+class Mapping {
+ public:
+  Mapping() = default;
+  ~Mapping() {
+    if (data_ != nullptr) munmap(data_, size_);
+  }
+  Mapping(const Mapping&) = delete;
+  absl::Status Map(int fd, std::size_t size) {
+    const std::size_t page = 4096;
+    size_ = (size + page - 1) / page * page;
+    void* data = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (data == MAP_FAILED) return BpfError("mapping a BPF map", errno);
+    data_ = data;
+    return absl::OkStatus();
+  }
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+std::uint64_t Pages(std::uint64_t count) { return (count + GODWIT_PAGE - 1) / GODWIT_PAGE; }
+
+class EbpfTracker final : public ChangeTracker {
+ public:
+  EbpfTracker(std::string folder, std::uint64_t blocks, bool resumed, bool pinned)
+      : folder_(std::move(folder)), blocks_(blocks), resumed_(resumed), pinned_(pinned) {}
+  ~EbpfTracker() override {
+    if (skeleton_ != nullptr) dirty_bpf__destroy(skeleton_);
+  }
+
+  // The fds may be closed afterwards.
+  absl::Status Map(int dirty, int ranges, int states, int meta, int link) {
+    RETURN_IF_ERROR(dirty_.Map(dirty, Pages(blocks_) * sizeof(godwit_page)));
+    ranges_ = Fd(dup(ranges));
+    if (!ranges_.valid()) return BpfError("dup", errno);
+    RETURN_IF_ERROR(states_.Map(states, Pages(blocks_) * sizeof(godwit_page)));
+    RETURN_IF_ERROR(meta_.Map(meta, sizeof(godwit_meta)));
+    bpf_link_info link_info{};
+    __u32 size = sizeof link_info;
+    if (bpf_obj_get_info_by_fd(link, &link_info, &size) != 0)
+      return BpfError("the program's link", errno);
+    program_ = Fd(bpf_prog_get_fd_by_id(link_info.prog_id));
+    if (!program_.valid()) return BpfError("the program of the link", errno);
+    const absl::StatusOr<std::uint64_t> misses = Misses();
+    if (!misses.ok()) return misses.status();
+    return absl::OkStatus();
+  }
+  void Own(dirty_bpf* skeleton) { skeleton_ = skeleton; }
+
+  std::string Describe() const override {
+    return absl::StrCat(
+        "ebpf: tp_btf/block_rq_complete",
+        pinned_ ? ", goes on without the agent" : "; bpffs is not there: ends with the agent");
+  }
+  std::span<std::uint8_t> States() override { return {states_.as<std::uint8_t>(), blocks_}; }
+  bool Resumed() const override { return resumed_; }
+
+  absl::Status Take(const std::function<void(std::uint64_t)>& mark) override {
+    std::uint8_t* const dirty = dirty_.as<std::uint8_t>();
+    // Looked at before it is taken away, so that a crash in between loses nothing. There is no other taker.
+    for (godwit_range range; bpf_map_lookup_elem(ranges_.get(), nullptr, &range) == 0;) {
+      for (std::uint64_t block = range.first; block <= range.last; ++block) mark(block);
+      if (bpf_map_lookup_and_delete_elem(ranges_.get(), nullptr, &range) != 0) return BpfError("taking a range", errno);
+    }
+    for (std::uint64_t page = 0; page < Pages(blocks_); ++page) {
+      const std::uint64_t first = page * GODWIT_PAGE;
+      // Eight marks at a time: most are not set. The map has room up to a whole page.
+      for (std::uint64_t at = first; at < first + GODWIT_PAGE; at += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, dirty + at, sizeof word);
+        if (word == 0) continue;
+        for (std::uint64_t block = at; block < at + 8; ++block) {
+          if (dirty[block] == 0) continue;
+          mark(block);
+          Clear(&dirty[block]);
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  bool TakeLost() override {
+    const godwit_meta& meta = *meta_.as<godwit_meta>();
+    const std::uint64_t misses = Misses().value_or(seen_losses_ + 1);
+    const std::uint64_t losses = meta.out_of_range + meta.passthrough + meta.ranges_dropped + misses;
+    if (!losses_known_) {
+      // At the start: a resumed tracker counts from what the agent before had seen, which is kept
+      // nowhere: any loss is a loss.
+      losses_known_ = true;
+      seen_losses_ = losses;
+      return resumed_ && losses != 0;
+    }
+    if (losses == seen_losses_) return false;
+    Log(Severity::kWarning, "change tracking lost marks",
+        {{"out_of_range", absl::StrCat(meta.out_of_range)},
+         {"passthrough", absl::StrCat(meta.passthrough)},
+         {"ranges_dropped", absl::StrCat(meta.ranges_dropped)},
+         {"recursion_misses", absl::StrCat(misses)}});
+    seen_losses_ = losses;
+    return true;
+  }
+
+  absl::Status Detach() override {
+    if (skeleton_ != nullptr) dirty_bpf__destroy(std::exchange(skeleton_, nullptr));
+    std::error_code error;
+    std::filesystem::remove_all(folder_, error);
+    rmdir(kPinRoot);
+    return error ? absl::InternalError(absl::StrCat(folder_, ": ", error.message()))
+                 : absl::OkStatus();
+  }
+
+ private:
+  // A mark that was set again before the exchange is of a request that had completed by then:
+  // `mark` was called for its block, and whoever reads the block afterwards reads what it wrote.
+  static void Clear(std::uint8_t* byte) {
+    std::atomic_ref<std::uint8_t>(*byte).exchange(0, std::memory_order_seq_cst);
+  }
+
+  absl::StatusOr<std::uint64_t> Misses() const {
+    bpf_prog_info info{};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(program_.get(), &info, &size) != 0)
+      return BpfError("the program's counters", errno);
+    return info.recursion_misses;
+  }
+
+  const std::string folder_;
+  const std::uint64_t blocks_;
+  const bool resumed_, pinned_;
+  dirty_bpf* skeleton_ = nullptr;
+  Mapping dirty_, states_, meta_;
+  Fd ranges_, program_;
+  bool losses_known_ = false;
+  std::uint64_t seen_losses_ = 0;
+};
+
+// True when pins can be made.
+bool MountBpffs() {
+  struct statfs info;
+  if (statfs(kBpffs, &info) == 0 && static_cast<unsigned long>(info.f_type) == kBpffsMagic)
+    return true;
+  return mount("bpf", kBpffs, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700") == 0;
+}
+
+// What an agent process before left running; NOT_FOUND when there is nothing that fits.
+absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device,
+                                                     const std::string& folder,
+                                                     std::uint64_t blocks) {
+  Fd fds[4];
+  for (int i = 0; i < 4; ++i) {
+    fds[i] = Fd(bpf_obj_get((folder + "/" + kMaps[i]).c_str()));
+    if (!fds[i].valid()) return absl::NotFoundError("no pins");
+  }
+  const Fd link(bpf_obj_get((folder + "/link").c_str()));
+  if (!link.valid()) return absl::NotFoundError("no pinned program");
+  Mapping meta;
+  RETURN_IF_ERROR(meta.Map(fds[3].get(), sizeof(godwit_meta)));
+  const godwit_meta& found = *meta.as<godwit_meta>();
+  if (found.layout != GODWIT_LAYOUT || found.major != device.major ||
+      found.first_minor != device.first_minor || found.block_count != blocks) {
+    return absl::NotFoundError("the pins are of another version or another device");
+  }
+  auto tracker = std::make_unique<EbpfTracker>(folder, blocks, /*resumed=*/true, /*pinned=*/true);
+  RETURN_IF_ERROR(tracker->Map(fds[0].get(), fds[1].get(), fds[2].get(), fds[3].get(), link.get()));
+  return tracker;
+}
+
+absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
+                                                    const std::string& folder, std::uint64_t blocks,
+                                                    bool pin) {
+  dirty_bpf* const skeleton = dirty_bpf__open();
+  if (skeleton == nullptr) return BpfError("opening the program", errno);
+  auto tracker = std::make_unique<EbpfTracker>(folder, blocks, /*resumed=*/false, pin);
+  tracker->Own(skeleton);
+  skeleton->rodata->disk_major = device.major;
+  skeleton->rodata->disk_first_minor = device.first_minor;
+  skeleton->rodata->block_count = blocks;
+  bpf_map__set_max_entries(skeleton->maps.dirty, static_cast<__u32>(Pages(blocks)));
+  bpf_map__set_max_entries(skeleton->maps.states, static_cast<__u32>(Pages(blocks)));
+  if (const int error = dirty_bpf__load(skeleton); error != 0) {
+    return BpfError("this kernel does not take the program (BTF and tracing programs are needed)",
+                    error);
+  }
+  {
+    Mapping meta;
+    RETURN_IF_ERROR(meta.Map(bpf_map__fd(skeleton->maps.meta), sizeof(godwit_meta)));
+    *meta.as<godwit_meta>() = {.layout = GODWIT_LAYOUT,
+                               .major = device.major,
+                               .first_minor = device.first_minor,
+                               .block_count = blocks};
+  }
+  if (const int error = dirty_bpf__attach(skeleton); error != 0)
+    return BpfError("attaching the program", error);
+  RETURN_IF_ERROR(tracker->Map(bpf_map__fd(skeleton->maps.dirty), bpf_map__fd(skeleton->maps.ranges),
+                               bpf_map__fd(skeleton->maps.states), bpf_map__fd(skeleton->maps.meta),
+                               bpf_link__fd(skeleton->links.complete)));
+  if (!pin) return tracker;
+  bpf_map* const maps[] = {skeleton->maps.dirty, skeleton->maps.ranges, skeleton->maps.states,
+                           skeleton->maps.meta};
+  for (int i = 0; i < 4; ++i) {
+    if (const int error = bpf_map__pin(maps[i], (folder + "/" + kMaps[i]).c_str()); error != 0) {
+      return BpfError("pinning a map", error);
+    }
+  }
+  // Last: a folder without it is not taken over.
+  if (const int error = bpf_link__pin(skeleton->links.complete, (folder + "/link").c_str());
+      error != 0) {
+    return BpfError("pinning the program", error);
+  }
+  return tracker;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ChangeTracker>> StartEbpfTracker(const TrackedDevice& device) {
+  libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
+  const std::uint64_t blocks = block::BlockCount(device.size_bytes);
+  const std::string folder = absl::StrCat(kPinRoot, "/", device.disk_id);
+  const bool pin = MountBpffs();
+  if (pin) {
+    absl::StatusOr<std::unique_ptr<ChangeTracker>> adopted = Adopt(device, folder, blocks);
+    if (adopted.ok()) return adopted;
+    std::error_code error;
+    std::filesystem::remove_all(folder, error);
+    mkdir(kPinRoot, 0700);
+    if (mkdir(folder.c_str(), 0700) != 0) return ErrnoStatus(folder);
+  }
+  absl::StatusOr<std::unique_ptr<ChangeTracker>> loaded = Load(device, folder, blocks, pin);
+  if (!loaded.ok() && pin) {
+    std::error_code error;
+    std::filesystem::remove_all(folder, error);
+    rmdir(kPinRoot);
+  }
+  return loaded;
+}
+
+absl::Status RemoveAllPins() {
+  std::error_code error;
+  std::filesystem::remove_all(kPinRoot, error);
+  return error ? absl::InternalError(absl::StrCat(kPinRoot, ": ", error.message()))
+               : absl::OkStatus();
+}
+
+}  // namespace godwit::agent
