@@ -1,6 +1,7 @@
 // Calls of the services. The service is found by the package of the request message.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,23 +26,28 @@ inline constexpr int kMostPages = 10000;
 // "registry" for godwit.registry.v1.
 template <typename Request>
 std::string ServiceOf() {
-  const std::vector<std::string> parts = absl::StrSplit(Request::descriptor()->file()->package(), '.');
+  const std::vector<std::string> parts =
+      absl::StrSplit(Request::descriptor()->file()->package(), '.');
   return parts[1];
 }
 
 // A stub for the service that takes `Request`.
 template <typename Stub, typename Request>
-absl::StatusOr<Stub> Connect(Context& context) {
-  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, context.Channel(ServiceOf<Request>()));
-  return Stub(channel);
+absl::StatusOr<std::unique_ptr<Stub>> Connect(Context& context) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel,
+                   context.Channel(ServiceOf<Request>()));
+  return std::make_unique<Stub>(channel);
 }
 
-// One call with its deadline. Reads and calls with a request id are repeated while the service cannot be reached.
+// One call with its deadline. Reads and calls with a request id are repeated while the service
+// cannot be reached.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Call(Context& context,
-                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                           Response*),
                               const Request& request) {
-  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, context.Channel(ServiceOf<Request>()));
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel,
+                   context.Channel(ServiceOf<Request>()));
   Stub stub(channel);
   Response response;
   const auto once = [&] {
@@ -53,15 +59,16 @@ absl::StatusOr<Response> Call(Context& context,
   const std::string& name = Request::descriptor()->name();
   const bool repeatable = absl::StartsWith(name, "Get") || absl::StartsWith(name, "List") ||
                           Request::descriptor()->FindFieldByName("request_id") != nullptr;
-  RETURN_IF_ERROR(repeatable ? rpc::Retry(kRetryTime, once) : once());
+  RETURN_IF_ERROR(context.Unreachable(ServiceOf<Request>(),
+                                      repeatable ? rpc::Retry(kRetryTime, once) : once()));
   return response;
 }
 
 // All pages of a list joined into one answer.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> CallAllPages(Context& context,
-                                      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                                   Response*),
+                                      grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                                   const Request&, Response*),
                                       Request request) {
   request.set_page_size(500);
   Response all;
@@ -71,7 +78,8 @@ absl::StatusOr<Response> CallAllPages(Context& context,
     answer.clear_next_page_token();
     all.MergeFrom(answer);
     if (next.empty()) return all;
-    if (next == request.page_token()) return absl::InternalError("the service gave the same page twice");
+    if (next == request.page_token())
+      return absl::InternalError("the service gave the same page twice");
     request.set_page_token(std::move(next));
   }
   return absl::ResourceExhaustedError("the list is too long");

@@ -6,19 +6,20 @@
 
 namespace godwit::cli {
 
-void Context::AddTo(Flags& flags) {
-  flags.String("tls-dir", &tls_dir_, "folder with tls.crt, tls.key and ca.crt");
+void Context::AddTo(Options& options) {
+  options.String("tls-dir", &tls_dir_, "DIR", "holds tls.crt, tls.key and ca.crt");
   for (auto& [service, endpoint] : endpoints_) {
-    flags.String(service, &endpoint, absl::StrCat("host:port of the ", service, " service"));
+    options.String(service, &endpoint, "HOST:PORT", absl::StrCat("the ", service, " service"));
   }
-  flags.String("enrollment", &enrollment_, "host:port of the registry's enrolment port");
-  flags.String("output", &output_, "table or json");
-  flags.Duration("call-timeout", &call_timeout_, "longest wait for one answer");
+  options.String("enrollment", &enrollment_, "HOST:PORT", "the registry's enrolment port");
+  options.String("output", &output_, "FORMAT", "table or json");
+  options.Duration("call-timeout", &call_timeout_, "longest wait for one answer");
 }
 
 absl::Status Context::Check() const {
   if (output_ != "table" && output_ != "json") {
-    return absl::InvalidArgumentError(absl::StrCat("--output: ", output_, " is neither table nor json"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--output: ", output_, " is neither table nor json"));
   }
   if (call_timeout_ <= absl::ZeroDuration() || call_timeout_ > absl::Hours(1)) {
     return absl::InvalidArgumentError("--call-timeout: from 1ms to 1h");
@@ -31,14 +32,23 @@ bool Context::Knows(absl::string_view service) const {
   return found != endpoints_.end() && !found->second.empty();
 }
 
+absl::Status Context::Need(absl::string_view service) const {
+  if (Knows(service)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("where is the ", service, " service? Give --", service,
+                   " HOST:PORT, or set it in the configuration file"));
+}
+
+absl::Status Context::Unreachable(absl::string_view service, const absl::Status& status) const {
+  if (!absl::IsUnavailable(status) || !Knows(service)) return status;
+  return Annotate(
+      status, absl::StrCat("the ", service, " service at ", endpoints_.at(std::string(service))));
+}
+
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Context::Channel(absl::string_view service) {
   const std::string name(service);
   if (const auto open = channels_.find(name); open != channels_.end()) return open->second;
-  if (!Knows(service)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("where is the ", name, " service? Give --", name,
-                     " HOST:PORT, or set it in the configuration file"));
-  }
+  RETURN_IF_ERROR(Need(service));
   if (tls_dir_.empty()) {
     return absl::InvalidArgumentError(
         "no certificate: give --tls-dir DIR, or set it in the configuration file");

@@ -1,5 +1,5 @@
-// What every command has: where to print, how to reach the services. Lives as long as one run of the program.
-// Not thread-safe.
+// What every command has: where to print, how to reach the services. Lives as long as one run of
+// the program. Not thread-safe.
 #pragma once
 
 #include <iosfwd>
@@ -11,8 +11,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "cli/options.h"
 #include "services/common/base/clock.h"
-#include "services/common/base/flags.h"
 
 namespace grpc {
 class Channel;
@@ -22,12 +22,13 @@ namespace godwit::cli {
 
 class Context {
  public:
-  // `terminal`: whether `err` is a terminal (progress bars instead of lines). All must outlive this.
+  // `terminal`: whether `err` is a terminal (progress bars instead of lines). All must outlive
+  // this.
   Context(std::ostream& out, std::ostream& err, bool terminal, Clock& clock)
       : out_(out), err_(err), terminal_(terminal), clock_(clock) {}
 
   // The options every command takes.
-  void AddTo(Flags& flags);
+  void AddTo(Options& options);
   // INVALID_ARGUMENT when an option has no meaning. After parsing.
   absl::Status Check() const;
 
@@ -39,18 +40,27 @@ class Context {
   absl::Duration call_timeout() const { return call_timeout_; }
   const std::string& enrollment() const { return enrollment_; }
 
+  // The server a command is about, for the help of its refusal; "" when there is none or several.
+  const std::string& subject() const { return subject_; }
+  void set_subject(std::string subject) { subject_ = std::move(subject); }
+
   // Whether the endpoint of a service ("registry", "replication", "jobs", "conversion") is known.
   bool Knows(absl::string_view service) const;
-  // The channel to a service, made at first use. INVALID_ARGUMENT names the option that is missing; PERMISSION_DENIED when there is
-  // no usable certificate.
+  // The channel to a service, made at first use. INVALID_ARGUMENT names the option that is missing;
+  // PERMISSION_DENIED when there is no usable certificate.
   absl::StatusOr<std::shared_ptr<grpc::Channel>> Channel(absl::string_view service);
+  // INVALID_ARGUMENT naming the option when the service is not known.
+  absl::Status Need(absl::string_view service) const;
+  // `status` (UNAVAILABLE) with the name and endpoint of the service before its message; others as
+  // they are.
+  absl::Status Unreachable(absl::string_view service, const absl::Status& status) const;
 
  private:
   std::ostream& out_;
   std::ostream& err_;
   const bool terminal_;
   Clock& clock_;
-  std::string tls_dir_, enrollment_, output_ = "table";
+  std::string subject_, tls_dir_, enrollment_, output_ = "table";
   std::map<std::string, std::string> endpoints_ = {
       {"registry", ""}, {"replication", ""}, {"jobs", ""}, {"conversion", ""}};
   absl::Duration call_timeout_ = absl::Seconds(30);

@@ -47,45 +47,62 @@ std::string Metadata(const rpc::ErrorInfo& info, absl::string_view key) {
   return "";
 }
 
-std::string Help(const absl::Status& status, const rpc::ErrorInfo& info) {
+std::string Help(const Context& context, const absl::Status& status, const rpc::ErrorInfo& info) {
   const std::string call = Metadata(info, "helpful_call");
   if (!call.empty()) {
     std::string subject;
     for (const absl::string_view key : {"name", "source_server", "server", "resource", "job"}) {
       if (subject = Metadata(info, key); !subject.empty()) break;
     }
+    if (call == "CancelJob")
+      subject = Metadata(info, "job");
+    else if (subject.empty())
+      subject = context.subject();
     return HelpfulCommand(call, subject);
   }
   if (const std::string job = Metadata(info, "job"); !job.empty()) {
-    return absl::StrCat("godwit jobs watch ", absl::StripPrefix(job, "jobs/"));
+    return absl::StrCat("godwit jobs ", ExitCodeOf(status) == kFailed ? "log " : "watch ",
+                        absl::StripPrefix(job, "jobs/"));
   }
-  if (status.code() == absl::StatusCode::kAborted) return "the same command again: it reads the present state first";
+  if (status.code() == absl::StatusCode::kAborted)
+    return "the same command again: it reads the present state first";
   return "";
 }
 
 absl::string_view Word(ExitCode code) {
   switch (code) {
-    case kFailed: return "failed";
-    case kUsage: return "usage";
-    case kNotFound: return "not found";
-    case kRefused: return "refused";
-    case kUnavailable: return "unavailable";
-    case kNotPermitted: return "not permitted";
-    case kTimedOut: return "timed out";
-    default: return "error";
+    case kFailed:
+      return "failed";
+    case kUsage:
+      return "usage";
+    case kNotFound:
+      return "not found";
+    case kRefused:
+      return "refused";
+    case kUnavailable:
+      return "unavailable";
+    case kNotPermitted:
+      return "not permitted";
+    case kTimedOut:
+      return "timed out";
+    default:
+      return "error";
   }
 }
 
 void PrintErrorJson(Context& context, const absl::Status& status, const rpc::ErrorInfo& info) {
-  const auto text = [](absl::string_view value) { return absl::StrCat("\"", JsonEscape(value), "\""); };
+  const auto text = [](absl::string_view value) {
+    return absl::StrCat("\"", JsonEscape(value), "\"");
+  };
   std::string metadata;
   for (const auto& [key, value] : info.metadata) {
     absl::StrAppend(&metadata, metadata.empty() ? "" : ", ", text(key), ": ", text(value));
   }
   context.err() << "{\"code\": " << text(absl::StatusCodeToString(status.code()))
-                << ", \"reason\": " << text(info.reason) << ", \"message\": " << text(status.message())
-                << ", \"help\": " << text(Help(status, info)) << ", \"metadata\": {" << metadata
-                << "}, \"exitCode\": " << ExitCodeOf(status) << "}\n";
+                << ", \"reason\": " << text(info.reason)
+                << ", \"message\": " << text(status.message())
+                << ", \"help\": " << text(Help(context, status, info)) << ", \"metadata\": {"
+                << metadata << "}, \"exitCode\": " << ExitCodeOf(status) << "}\n";
 }
 
 }  // namespace
@@ -107,20 +124,29 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     return *given == "0" ? kDone : kFailed;
   }
   switch (status.code()) {
-    case absl::StatusCode::kOk: return kDone;
+    case absl::StatusCode::kOk:
+      return kDone;
     case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kOutOfRange: return kUsage;
-    case absl::StatusCode::kNotFound: return kNotFound;
+    case absl::StatusCode::kOutOfRange:
+      return kUsage;
+    case absl::StatusCode::kNotFound:
+      return kNotFound;
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kAborted: return kRefused;
+    case absl::StatusCode::kAborted:
+      return kRefused;
     case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kResourceExhausted: return kUnavailable;
+    case absl::StatusCode::kResourceExhausted:
+      return kUnavailable;
     case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kUnauthenticated: return kNotPermitted;
-    case absl::StatusCode::kDeadlineExceeded: return kTimedOut;
-    case absl::StatusCode::kCancelled: return kFailed;
-    default: return kInternal;
+    case absl::StatusCode::kUnauthenticated:
+      return kNotPermitted;
+    case absl::StatusCode::kDeadlineExceeded:
+      return kTimedOut;
+    case absl::StatusCode::kCancelled:
+      return kFailed;
+    default:
+      return kInternal;
   }
 }
 
@@ -154,7 +180,7 @@ void PrintError(Context& context, const absl::Status& status) {
   if (info.retry_after > absl::ZeroDuration()) {
     context.err() << "try again in " << absl::FormatDuration(info.retry_after) << "\n";
   }
-  if (const std::string help = Help(status, info); !help.empty()) {
+  if (const std::string help = Help(context, status, info); !help.empty()) {
     context.err() << "try: " << help << "\n";
   }
 }

@@ -28,7 +28,8 @@ absl::Status HelpPrinted();
 
 ExitCode ExitCodeOf(const absl::Status& status);
 
-// The command that makes the call named in metadata "helpful_call"; empty when there is none. `server` may be empty.
+// The command that makes the call named in metadata "helpful_call"; empty when there is none.
+// `server` may be empty.
 std::string HelpfulCommand(absl::string_view call, absl::string_view server);
 
 // Prints the failure to context.err(), as text or JSON.

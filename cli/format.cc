@@ -40,7 +40,8 @@ std::string Span(const google::protobuf::Duration& duration) { return Span(ToDur
 
 std::string When(const google::protobuf::Timestamp& time) {
   if (time.seconds() == 0 && time.nanos() == 0) return "-";
-  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", absl::FromUnixSeconds(time.seconds()), absl::UTCTimeZone());
+  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", absl::FromUnixSeconds(time.seconds()),
+                          absl::UTCTimeZone());
 }
 
 absl::Time ToTime(const google::protobuf::Timestamp& time) {
@@ -70,7 +71,8 @@ std::string EnumName(const google::protobuf::EnumDescriptor* type, int number) {
   return value == nullptr ? absl::StrCat(number) : value->name();
 }
 
-absl::StatusOr<int> ParseEnum(absl::string_view option, const google::protobuf::EnumDescriptor* type,
+absl::StatusOr<int> ParseEnum(absl::string_view option,
+                              const google::protobuf::EnumDescriptor* type,
                               absl::string_view text) {
   const std::string wanted = absl::AsciiStrToUpper(absl::StrReplaceAll(text, {{"-", "_"}}));
   std::string known;
@@ -105,9 +107,10 @@ absl::StatusOr<std::int64_t> ParseBytes(absl::string_view option, absl::string_v
   }
   double value = 0;
   constexpr double kMost = 9.0e18;
-  if (!absl::SimpleAtod(absl::StripAsciiWhitespace(number), &value) || !(value >= 0) || value * factor > kMost) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--", option, ": ", text, " is no size: write 512MiB, 2GiB or a number of bytes"));
+  if (!absl::SimpleAtod(absl::StripAsciiWhitespace(number), &value) || !(value >= 0) ||
+      value * factor > kMost) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--", option, ": ", text, " is no size: write 512MiB, 2GiB or a number of bytes"));
   }
   return static_cast<std::int64_t>(value * factor);
 }
@@ -116,7 +119,8 @@ absl::StatusOr<absl::Duration> ParseSpan(absl::string_view option, absl::string_
   absl::Duration duration;
   if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
       duration == absl::InfiniteDuration()) {
-    return absl::InvalidArgumentError(absl::StrCat("--", option, ": ", text, " is no duration: write 90s, 5m or 1h30m"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", option, ": ", text, " is no duration: write 90s, 5m or 1h30m"));
   }
   return duration;
 }

@@ -12,10 +12,12 @@ namespace {
 
 // Columns on a terminal: bytes that continue a UTF-8 character take none.
 std::size_t Width(absl::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-void Line(std::ostream& out, const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) {
+void Line(std::ostream& out, const std::vector<std::string>& cells,
+          const std::vector<std::size_t>& widths) {
   std::string line;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string cell = Plain(cells[i]);
@@ -66,7 +68,8 @@ absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, boo
   options.always_print_primitive_fields = true;
   std::string text;
   const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
-  if (!status.ok()) return absl::InternalError(absl::StrCat("cannot print as JSON: ", status.ToString()));
+  if (!status.ok())
+    return absl::InternalError(absl::StrCat("cannot print as JSON: ", status.ToString()));
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
 }

@@ -17,7 +17,8 @@ class Message;
 
 namespace godwit::cli {
 
-// Columns as wide as they need to be. Control bytes in cells (host names and messages come from peers) are shown as "?".
+// Columns as wide as they need to be. Control bytes in cells (host names and messages come from
+// peers) are shown as "?".
 class Table {
  public:
   explicit Table(std::vector<std::string> header) : header_(std::move(header)) {}
@@ -33,7 +34,9 @@ class Table {
 // "name:   value" lines; an empty value is left out.
 class Fields {
  public:
-  void Add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
+  void Add(std::string name, std::string value) {
+    fields_.emplace_back(std::move(name), std::move(value));
+  }
   void Print(std::ostream& out) const;
 
  private:
@@ -46,6 +49,7 @@ std::string Plain(absl::string_view text);
 // Protobuf JSON; on several lines unless `one_line`.
 absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, bool one_line);
 // Prints it to context.out().
-absl::Status PrintJson(Context& context, const google::protobuf::Message& message, bool one_line = false);
+absl::Status PrintJson(Context& context, const google::protobuf::Message& message,
+                       bool one_line = false);
 
 }  // namespace godwit::cli

@@ -1,0 +1,42 @@
+// What a command is. Each group of commands is a file in commands/ that lists them.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "cli/context.h"
+#include "cli/options.h"
+
+namespace godwit::cli {
+
+using Arguments = std::vector<std::string>;
+inline constexpr std::size_t kAnyNumber = 1000;
+
+struct Command {
+  std::string words;                // "servers list"
+  std::string arguments;            // "SERVER...", for the help
+  std::string purpose;              // one line
+  std::size_t least = 0, most = 0;  // arguments
+  std::function<void(Options&)> options = [](Options&) {};
+  std::function<absl::Status(Context&, const Options&, const Arguments&)> run;
+};
+
+std::vector<Command> ServerCommands();       // servers
+std::vector<Command> LifeCycleCommands();    // test, cutover, mark-ready...
+std::vector<Command> ReplicationCommands();  // replication
+std::vector<Command> ReplicationSettingsCommands();
+std::vector<Command> LaunchSettingsCommands();
+std::vector<Command> PointCommands();
+std::vector<Command> JobCommands();
+std::vector<Command> FleetCommands();  // tokens, workers, conversion
+
+// All of them.
+std::vector<Command> AllCommands();
+
+// Finds the command, parses and runs it. `arguments` are without the program's name. Prints help to
+// context.out().
+absl::Status RunCommandLine(Context& context, std::vector<std::string> arguments);
+
+}  // namespace godwit::cli

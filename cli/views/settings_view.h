@@ -1,0 +1,15 @@
+// Settings as people read them.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+
+#include "godwit/jobs/v1/launch.pb.h"
+#include "godwit/registry/v1/settings.pb.h"
+
+namespace godwit::cli {
+
+void PrintReplicationSettings(const registry::v1::ReplicationSettings& settings, std::ostream& out);
+void PrintLaunchSettings(const jobs::v1::LaunchSettings& settings, std::ostream& out);
+
+}  // namespace godwit::cli
