@@ -7,6 +7,7 @@
 #include "services/common/rpc/ca.h"
 #include "services/registry/clients/outbox_sender.h"
 #include "services/registry/domain/lifecycle.h"
+#include "services/registry/rpc/watch_hub.h"
 #include "services/registry/storage/mutation.h"
 
 namespace godwit::registry {
@@ -14,6 +15,7 @@ namespace godwit::registry {
 struct Backend {
   storage::Mutator& mutator;
   OutboxSender& sender;
+  WatchHub& watch_hub;
   Clock& clock;
   Profile profile = Profile::kStrict;
   rpc::CaMaterial ca;

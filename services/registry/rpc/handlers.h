@@ -18,5 +18,7 @@ std::unique_ptr<grpc::Service> MakeAgentHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeTokenHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeSourceServerHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeEventHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeTemplateHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeFleetHandler(Backend& backend);
 
 }  // namespace godwit::registry

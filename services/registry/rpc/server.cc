@@ -30,9 +30,11 @@ class Server final : public RegistryServer {
         sender_(pool_, rpc::Dial(config.jobs, ServiceIdentity("jobs"), config.tls),
                 rpc::Dial(config.replication, ServiceIdentity("replication"), config.tls),
                 OutboxSender::Options()),
+        watch_hub_(pool_),
         backend_{
             .mutator = mutator_,
             .sender = sender_,
+            .watch_hub = watch_hub_,
             .clock = clock,
             .profile = config.profile,
             .ca = config.ca,
@@ -46,8 +48,11 @@ class Server final : public RegistryServer {
     handlers_.push_back(MakeTokenHandler(backend_));
     handlers_.push_back(MakeSourceServerHandler(backend_));
     handlers_.push_back(MakeEventHandler(backend_));
+    handlers_.push_back(MakeTemplateHandler(backend_));
+    handlers_.push_back(MakeFleetHandler(backend_));
   }
   ~Server() override {
+    watch_hub_.Stop();  // ends the streams, so that the server need not cut them
     if (enroll_server_ != nullptr) enroll_server_->Stop();
     if (server_ != nullptr) server_->Stop();
     sender_.Stop();
@@ -70,6 +75,7 @@ class Server final : public RegistryServer {
                                                          .max_message_bytes = 256 * 1024},
                                                         {enroll_.get()}));
     sender_.Start();
+    watch_hub_.Start();
     return absl::OkStatus();
   }
 
@@ -80,6 +86,7 @@ class Server final : public RegistryServer {
   pg::Pool pool_;
   storage::Mutator mutator_;
   OutboxSender sender_;
+  WatchHub watch_hub_;
   Backend backend_;
   std::unique_ptr<grpc::Service> enroll_;
   std::vector<std::unique_ptr<grpc::Service>> handlers_;

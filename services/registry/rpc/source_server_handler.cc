@@ -9,7 +9,9 @@
 #include "services/registry/rpc/handlers.h"
 #include "services/registry/rpc/launch_verbs.h"
 #include "services/registry/rpc/server_reads.h"
+#include "services/registry/rpc/settings_calls.h"
 #include "services/registry/rpc/verbs.h"
+#include "services/registry/rpc/watch.h"
 
 namespace godwit::registry {
 namespace {
@@ -32,9 +34,43 @@ absl::StatusOr<absl::Duration> UndoWindow(const SourceServer& server) {
   return settings.has_undo_window() ? DurationOf(settings.undo_window()) : kDefaultUndoWindow;
 }
 
-class SourceServerHandler final : public pb::SourceServerService::Service {
+// Watching is a callback reactor: streams are many and mostly idle.
+using Base = pb::SourceServerService::WithCallbackMethod_WatchSourceServers<
+    pb::SourceServerService::Service>;
+
+class SourceServerHandler final : public Base {
  public:
   explicit SourceServerHandler(Backend& backend) : backend_(backend) {}
+
+  grpc::ServerWriteReactor<pb::SourceServer>* WatchSourceServers(
+      grpc::CallbackServerContext* context, const pb::WatchSourceServersRequest* request) override {
+    return StartWatch(*context, backend_.watch_hub, *request);
+  }
+
+  grpc::Status GetReplicationSettings(Context* context, const pb::GetSettingsRequest* request,
+                                      pb::ReplicationSettings* response) override {
+    return rpc::Serve(context, "SourceServerService.GetReplicationSettings", rpc::kReaders,
+                      [&](const rpc::Call&) {
+                        return registry::GetReplicationSettings(backend_, *request, response);
+                      });
+  }
+  grpc::Status GetLaunchSettings(Context* context, const pb::GetSettingsRequest* request,
+                                 jobs_pb::LaunchSettings* response) override {
+    return rpc::Serve(context, "SourceServerService.GetLaunchSettings", rpc::kReaders,
+                      [&](const rpc::Call&) {
+                        return registry::GetLaunchSettings(backend_, *request, response);
+                      });
+  }
+  grpc::Status UpdateReplicationSettings(Context* context,
+                                         const pb::UpdateReplicationSettingsRequest* request,
+                                         pb::ReplicationSettings* response) override {
+    return ServeUpdateReplicationSettings(context, backend_, *request, response);
+  }
+  grpc::Status UpdateLaunchSettings(Context* context,
+                                    const pb::UpdateLaunchSettingsRequest* request,
+                                    jobs_pb::LaunchSettings* response) override {
+    return ServeUpdateLaunchSettings(context, backend_, *request, response);
+  }
 
   grpc::Status GetSourceServer(Context* context, const pb::GetSourceServerRequest* request,
                                pb::SourceServer* response) override {

@@ -73,8 +73,10 @@ constexpr pg::Statement kList = {"registry_server_list",
 constexpr pg::Statement kListChanged = {
     "registry_server_list_changed",
     "select " GODWIT_SERVER_COLUMNS
-    " from registry.source_server where update_time > to_timestamp($1::bigint / 1e6)"
-    " order by update_time limit $2::bigint"};
+    " from registry.source_server"
+    " where update_time > now() - $1::bigint * interval '1 millisecond'"
+    " and (update_time, id) > (to_timestamp($2::bigint / 1e6), $3)"
+    " order by update_time, id limit $4::bigint"};
 constexpr pg::Statement kHistory = {
     "registry_server_history",
     "select version, registry.micros(time), lifecycle, event, principal"
@@ -243,8 +245,13 @@ absl::StatusOr<std::vector<SourceServer>> ListServers(pg::Connection& connection
 }
 
 absl::StatusOr<std::vector<SourceServer>> ListChangedServers(pg::Connection& connection,
-                                                             absl::Time since, int limit) {
-  return All(connection.Exec(kListChanged, {pg::Micros(since), Number(limit)}));
+                                                             absl::Duration window,
+                                                             absl::Time after_time,
+                                                             const std::string& after_id,
+                                                             int limit) {
+  return All(connection.Exec(
+      kListChanged, {Number(absl::ToInt64Milliseconds(window)),
+                     after_id.empty() ? "0" : pg::Micros(after_time), after_id, Number(limit)}));
 }
 
 absl::StatusOr<std::vector<HistoryRow>> ListHistory(pg::Connection& connection,

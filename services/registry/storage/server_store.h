@@ -50,9 +50,14 @@ struct ServerQuery {
 // Oldest first.
 absl::StatusOr<std::vector<SourceServer>> ListServers(pg::Connection& connection,
                                                       const ServerQuery& query);
-// What changed after `since`, by time of change; at most `limit`.
+// What was saved less than `window` ago by the database's clock, in the order (time of change, id),
+// after the place of the last one of the page before (empty id: from the start). The window must be
+// longer than any transaction: a change becomes visible when its transaction ends.
 absl::StatusOr<std::vector<SourceServer>> ListChangedServers(pg::Connection& connection,
-                                                             absl::Time since, int limit);
+                                                             absl::Duration window,
+                                                             absl::Time after_time,
+                                                             const std::string& after_id,
+                                                             int limit);
 
 struct HistoryRow {
   std::int64_t version = 0;

@@ -1,0 +1,50 @@
+// Applications and waves in PostgreSQL: the same columns, one table each. Functions work on the
+// connection of the caller's transaction.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/pg/connection.h"
+#include "services/registry/domain/source_server.h"
+
+namespace godwit::registry::storage {
+
+enum class GroupKind { kApplication, kWave };
+
+struct Group {
+  std::string id;
+  std::int64_t version = 0;
+  std::string display_name, description;
+  std::string tags = "{}";  // JSON document
+  bool archived = false;
+  std::string wave;  // of applications
+  absl::Time create_time;
+};
+
+// NOT_FOUND "applications/app-...". The second one locks.
+absl::StatusOr<Group> GetGroup(pg::Connection& connection, GroupKind kind, const std::string& id);
+absl::StatusOr<Group> LockGroup(pg::Connection& connection, GroupKind kind, const std::string& id);
+absl::StatusOr<Group> InsertGroup(pg::Connection& connection, GroupKind kind, const Group& group);
+// As the next version.
+absl::StatusOr<Group> SaveGroup(pg::Connection& connection, GroupKind kind, const Group& group);
+absl::Status DeleteGroup(pg::Connection& connection, GroupKind kind, const std::string& id);
+
+struct GroupQuery {
+  bool show_archived = false;
+  absl::Time after_time;
+  std::string after_id;  // empty: from the start
+  int limit = 50;
+};
+// Oldest first.
+absl::StatusOr<std::vector<Group>> ListGroups(pg::Connection& connection, GroupKind kind,
+                                              const GroupQuery& query);
+
+// Ids of the members, ascending: servers of an application, applications of a wave.
+absl::StatusOr<std::vector<std::string>> MembersOf(pg::Connection& connection, GroupKind kind,
+                                                   const std::string& id);
+
+}  // namespace godwit::registry::storage
