@@ -1,5 +1,7 @@
 #include "services/registry/rpc/watch.h"
 
+#include <grpcpp/impl/codegen/server_context.h>
+
 #include <deque>
 #include <map>
 
