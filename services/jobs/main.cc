@@ -1,7 +1,5 @@
 // godwit-jobs: runs durable jobs (test launch, cutover launch, terminate, clean-up) and the
 // machines they launch on this host.
-#include <grpcpp/grpcpp.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>

@@ -30,11 +30,20 @@ void Heartbeat::Remove(const std::shared_ptr<HeldLease>& lease) {
   std::erase(leases_, lease);
 }
 
+void Heartbeat::Nudge() {
+  const absl::MutexLock guard(&mutex_);
+  nudged_ = true;
+}
+
 void Heartbeat::Loop() {
   while (true) {
     {
       const absl::MutexLock guard(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stop_), ttl_ / 3)) return;
+      const auto woken = [this]()
+                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stop_ || nudged_; };
+      mutex_.AwaitWithTimeout(absl::Condition(&woken), ttl_ / 3);
+      if (stop_) return;
+      nudged_ = false;
     }
     RenewAll();
   }

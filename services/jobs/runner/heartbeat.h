@@ -20,6 +20,8 @@ class Heartbeat {
   ~Heartbeat();
   void Add(std::shared_ptr<HeldLease> lease);
   void Remove(const std::shared_ptr<HeldLease>& lease);
+  // Renews now: somebody may have asked to cancel.
+  void Nudge();
   void Stop();
 
  private:
@@ -31,6 +33,7 @@ class Heartbeat {
   const absl::Duration ttl_;
   absl::Mutex mutex_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  bool nudged_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::shared_ptr<HeldLease>> leases_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };

@@ -32,6 +32,7 @@ RunnerPool::RunnerPool(JobStore& store, Clock& clock, const Plans& plans, Runner
 RunnerPool::~RunnerPool() { Stop(); }
 
 void RunnerPool::Wake() {
+  heartbeat_.Nudge();
   const absl::MutexLock guard(&mutex_);
   ++wakes_;
 }

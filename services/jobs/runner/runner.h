@@ -24,7 +24,7 @@ class RunnerPool {
  public:
   RunnerPool(JobStore& store, Clock& clock, const Plans& plans, RunnerOptions options);
   ~RunnerPool();
-  // Looks at once: a job was created here.
+  // Looks at once: a job was created or is to be cancelled.
   void Wake();
   // Lets steps stop at their next check, gives leases back, joins. Idempotent.
   void Stop();

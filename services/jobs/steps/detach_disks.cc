@@ -21,7 +21,7 @@ class DetachDisks final : public Step {
     const Run& run = context.run();
     ASSIGN_OR_RETURN(Target* const target, environment_.FindTarget(run.input.settings.target));
     RETURN_IF_ERROR(context.Check());
-    RETURN_IF_ERROR(target->Detach(run.machine_id, kCopyTimeout));
+    RETURN_IF_ERROR(target->Detach(run.machine_id, kCopyTimeout, [&] { return context.Check(); }));
     const std::string clone = context.Get(kFactClone);
     if (!clone.empty()) {
       RETURN_IF_ERROR(context.Check());

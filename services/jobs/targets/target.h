@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -78,8 +79,9 @@ class Target {
   virtual std::string ReadFirmwareLog(const std::string& machine_id) = 0;
   // Copies all that the disks still take from the clone into them, while the machine runs;
   // afterwards the machine needs neither clone nor staging. A machine that is stopped is copied at
-  // rest.
-  virtual absl::Status Detach(const std::string& machine_id, absl::Duration timeout) = 0;
+  // rest. Asks `check` now and then and stops with its error; called again it goes on where it was.
+  virtual absl::Status Detach(const std::string& machine_id, absl::Duration timeout,
+                              const std::function<absl::Status()>& check) = 0;
   // Machine, disks, logs, description: all gone. Destroying what is not there succeeds.
   virtual absl::Status Destroy(const std::string& machine_id) = 0;
   // Ids of the machines that exist here.

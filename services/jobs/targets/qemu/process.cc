@@ -4,10 +4,12 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -21,6 +23,7 @@ namespace godwit::jobs {
 namespace {
 
 constexpr std::size_t kMostOutput = 64 << 10;
+constexpr absl::Duration kSlice = absl::Milliseconds(200);
 
 std::vector<char*> Pointers(const std::vector<std::string>& argv) {
   std::vector<char*> out;
@@ -60,15 +63,20 @@ void KeepOnly(int fd) {
 }  // namespace
 
 absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
-                                         absl::Duration timeout) {
+                                         absl::Duration timeout,
+                                         const std::function<absl::Status()>& check) {
   const absl::Time deadline = absl::Now() + timeout;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus("pipe");
   Fd read_end(ends[0]), write_end(ends[1]);
   std::vector<char*> pointers = Pointers(argv);
+  const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) return ErrnoStatus("fork");
   if (pid == 0) {
+    // A helper that outlived us would go on writing where our successor begins anew.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(126);
     const int null = open("/dev/null", O_RDONLY);
     dup2(null, 0);
     dup2(write_end.get(), 1);
@@ -80,15 +88,19 @@ absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
   }
   write_end.Reset();
   CommandResult result;
-  bool timed_out = false;
+  absl::Status stopped;
   while (true) {
-    const auto left = absl::ToInt64Milliseconds(deadline - absl::Now());
-    pollfd entry{.fd = read_end.get(), .events = POLLIN, .revents = 0};
-    if (left <= 0 || poll(&entry, 1, static_cast<int>(left)) == 0) {
-      timed_out = true;
+    if (check != nullptr) stopped = check();
+    if (stopped.ok() && absl::Now() >= deadline) {
+      stopped = absl::DeadlineExceededError(absl::StrCat(argv[0], " took too long"));
+    }
+    if (!stopped.ok()) {
       kill(pid, SIGKILL);
       break;
     }
+    const absl::Duration wait = std::min(deadline - absl::Now(), kSlice);
+    pollfd entry{.fd = read_end.get(), .events = POLLIN, .revents = 0};
+    if (poll(&entry, 1, static_cast<int>(absl::ToInt64Milliseconds(wait)) + 1) <= 0) continue;
     char part[4096];
     const ssize_t got = read(read_end.get(), part, sizeof(part));
     if (got < 0 && errno == EINTR) continue;
@@ -98,7 +110,7 @@ absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  if (timed_out) return absl::DeadlineExceededError(absl::StrCat(argv[0], " took too long"));
+  RETURN_IF_ERROR(stopped);
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (result.exit_code == 127) return absl::NotFoundError(absl::StrCat("cannot run ", argv[0]));
   return result;

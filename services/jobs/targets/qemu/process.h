@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,11 @@ struct CommandResult {
   std::string output;  // standard output and error, at most 64 KiB
 };
 // Runs argv[0] (searched in PATH) with no input. A non-zero exit is not an error of this function.
-// DEADLINE_EXCEEDED: it was killed after `timeout`. NOT_FOUND: no such program.
+// DEADLINE_EXCEEDED: it was killed after `timeout`. NOT_FOUND: no such program. `check`, when set,
+// is asked several times a second; its error ends the program and is given back.
 absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
-                                         absl::Duration timeout);
+                                         absl::Duration timeout,
+                                         const std::function<absl::Status()>& check = nullptr);
 
 struct DetachedOptions {
   std::vector<std::string> argv;

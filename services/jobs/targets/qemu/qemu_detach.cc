@@ -46,22 +46,26 @@ absl::StatusOr<bool> HasBacking(const std::string& path) {
 
 }  // namespace
 
-absl::Status QemuTarget::Detach(const std::string& machine_id, absl::Duration timeout) {
+absl::Status QemuTarget::Detach(const std::string& machine_id, absl::Duration timeout,
+                                const std::function<absl::Status()>& check) {
   const absl::Time deadline = absl::Now() + timeout;
   ASSIGN_OR_RETURN(const MachineState state, Load(machine_id));
   if (state.pid != 0 && ProcessAlive(state.pid, state.start_time)) {
-    return DetachRunning(state, deadline);
+    return DetachRunning(state, deadline, check);
   }
   // At rest the disks are rewritten: nothing may start the machine meanwhile.
-  ASSIGN_OR_RETURN(const Fd lock, Lock());
-  return DetachStopped(state, deadline);
+  ASSIGN_OR_RETURN(const Fd lock, TryRunLock(machine_id));
+  if (!lock.valid()) return absl::UnavailableError("the machine is just being started");
+  return DetachStopped(state, deadline, check);
 }
 
-absl::Status QemuTarget::DetachRunning(const MachineState& state, absl::Time deadline) {
+absl::Status QemuTarget::DetachRunning(const MachineState& state, absl::Time deadline,
+                                       const std::function<absl::Status()>& check) {
   const std::string dir = Dir(state.spec.machine_id);
   for (std::size_t i = 0; i < state.spec.disks.size(); ++i) {
     ASSIGN_OR_RETURN(const bool attached, HasBacking(absl::StrCat(dir, "/", DiskFile(i))));
     if (!attached) continue;
+    RETURN_IF_ERROR(check());
     const std::string id = absl::StrCat("detach", i);
     ASSIGN_OR_RETURN(Qmp qmp, Qmp::Connect(dir, kQmpSocket, kCommandTimeout));
     ASSIGN_OR_RETURN(bool ended, JobEnded(qmp, id));
@@ -74,6 +78,8 @@ absl::Status QemuTarget::DetachRunning(const MachineState& state, absl::Time dea
       if (absl::Now() > deadline) {
         return absl::DeadlineExceededError(absl::StrCat("copying disk ", i, " takes too long"));
       }
+      // QEMU goes on copying even when this caller has to stop.
+      RETURN_IF_ERROR(check());
       absl::SleepFor(kPoll);
       ASSIGN_OR_RETURN(ended, JobEnded(qmp, id));
     }
@@ -83,7 +89,8 @@ absl::Status QemuTarget::DetachRunning(const MachineState& state, absl::Time dea
   return absl::OkStatus();
 }
 
-absl::Status QemuTarget::DetachStopped(const MachineState& state, absl::Time deadline) {
+absl::Status QemuTarget::DetachStopped(const MachineState& state, absl::Time deadline,
+                                       const std::function<absl::Status()>& check) {
   const std::string dir = Dir(state.spec.machine_id);
   for (std::size_t i = 0; i < state.spec.disks.size(); ++i) {
     const std::string path = absl::StrCat(dir, "/", DiskFile(i));
@@ -92,7 +99,7 @@ absl::Status QemuTarget::DetachStopped(const MachineState& state, absl::Time dea
     const std::string copy = absl::StrCat(path, ".copy");
     ASSIGN_OR_RETURN(const CommandResult made,
                      RunCommand({"qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", path, copy},
-                                deadline - absl::Now()));
+                                deadline - absl::Now(), check));
     if (made.exit_code != 0) {
       unlink(copy.c_str());
       return absl::InternalError(absl::StrCat("qemu-img convert: ", made.output));

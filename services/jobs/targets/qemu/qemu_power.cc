@@ -29,17 +29,16 @@ std::string Tail(const std::string& path) {
   return text->size() > 2048 ? text->substr(text->size() - 2048) : *text;
 }
 
-// The lock a machine's process holds for life: invalid when somebody holds it.
-absl::StatusOr<Fd> TryRunLock(const std::string& dir) {
-  const std::string path = absl::StrCat(dir, "/", kRunLock);
+}  // namespace
+
+absl::StatusOr<Fd> QemuTarget::TryRunLock(const std::string& machine_id) {
+  const std::string path = absl::StrCat(Dir(machine_id), "/", kRunLock);
   Fd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock.valid()) return errno == ENOENT ? absl::StatusOr<Fd>(Fd()) : ErrnoStatus(path);
   if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
   if (errno == EWOULDBLOCK) return Fd();
   return ErrnoStatus(path);
 }
-
-}  // namespace
 
 absl::Status QemuTarget::Adopt(MachineState* state) {
   if (state->pid != 0 && ProcessAlive(state->pid, state->start_time)) return absl::OkStatus();
@@ -48,7 +47,7 @@ absl::Status QemuTarget::Adopt(MachineState* state) {
   if (access(dir.c_str(), F_OK) != 0) return absl::OkStatus();
   const absl::Time deadline = absl::Now() + kAdoptTimeout;
   while (true) {
-    ASSIGN_OR_RETURN(const Fd lock, TryRunLock(dir));
+    ASSIGN_OR_RETURN(const Fd lock, TryRunLock(state->spec.machine_id));
     if (lock.valid()) return absl::OkStatus();  // nothing runs
     const auto text = ReadFile(absl::StrCat(dir, "/", kPidFile), 64);
     int pid = 0;
@@ -72,7 +71,7 @@ absl::Status QemuTarget::Launch(MachineState* state) {
   const std::string dir = Dir(state->spec.machine_id);
   unlink(absl::StrCat(dir, "/", kQmpSocket).c_str());
   unlink(absl::StrCat(dir, "/", kQemuLog).c_str());
-  ASSIGN_OR_RETURN(const Fd lock, TryRunLock(dir));
+  ASSIGN_OR_RETURN(const Fd lock, TryRunLock(state->spec.machine_id));
   if (!lock.valid()) return absl::UnavailableError("the machine's lock is held");
   ASSIGN_OR_RETURN(state->pid, SpawnDetached({.argv = QemuCommand(*state, options_.uefi_code),
                                               .work_dir = dir,

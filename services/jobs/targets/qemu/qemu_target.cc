@@ -22,6 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kLockFiles = 64;
 constexpr absl::Duration kLockTimeout = absl::Seconds(120);
 constexpr absl::Duration kToolTimeout = absl::Seconds(60);
 constexpr std::int64_t kMostConsoleBytes = 64ll << 20;
@@ -64,14 +65,18 @@ std::string QemuTarget::Dir(const std::string& machine_id) const {
   return absl::StrCat(options_.machines_dir, "/", machine_id);
 }
 
-absl::StatusOr<Fd> QemuTarget::Lock() {
-  const std::string path = absl::StrCat(options_.machines_dir, "/.lock");
+absl::StatusOr<Fd> QemuTarget::Lock(const std::string& machine_id) {
+  // A fixed set of files shared by all machines: a lock's file must never be removed.
+  std::uint64_t hash = 14695981039346656037u;
+  for (const char c : machine_id) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  const std::string path = absl::StrCat(options_.machines_dir, "/.lock-", hash % kLockFiles);
   Fd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock.valid()) return ErrnoStatus(path);
   const absl::Time deadline = absl::Now() + kLockTimeout;
   while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoStatus(path);
-    if (absl::Now() > deadline) return absl::UnavailableError("machines-dir stays locked");
+    if (absl::Now() > deadline)
+      return absl::UnavailableError("the machine stays locked by another call");
     absl::SleepFor(absl::Milliseconds(10));
   }
   return lock;
@@ -125,7 +130,7 @@ absl::Status QemuTarget::MakeDisks(const MachineSpec& spec, const std::string& d
 
 absl::Status QemuTarget::Create(const MachineSpec& spec) {
   RETURN_IF_ERROR(Validate(spec));
-  ASSIGN_OR_RETURN(const Fd lock, Lock());
+  ASSIGN_OR_RETURN(const Fd lock, Lock(spec.machine_id));
   if (auto present = Load(spec.machine_id); present.ok()) {
     if (spec.epoch < present->spec.epoch) return LostLease();
     present->spec.epoch = spec.epoch;
@@ -148,7 +153,7 @@ absl::Status QemuTarget::Create(const MachineSpec& spec) {
 }
 
 absl::StatusOr<MachineStatus> QemuTarget::Start(const std::string& machine_id, std::int64_t epoch) {
-  ASSIGN_OR_RETURN(const Fd lock, Lock());
+  ASSIGN_OR_RETURN(const Fd lock, Lock(machine_id));
   ASSIGN_OR_RETURN(MachineState state, Load(machine_id));
   if (epoch < state.spec.epoch) return LostLease();
   state.spec.epoch = epoch;
@@ -170,7 +175,7 @@ absl::StatusOr<MachineStatus> QemuTarget::Start(const std::string& machine_id, s
 }
 
 absl::Status QemuTarget::Stop(const std::string& machine_id, absl::Duration grace) {
-  ASSIGN_OR_RETURN(const Fd lock, Lock());
+  ASSIGN_OR_RETURN(const Fd lock, Lock(machine_id));
   auto state = Load(machine_id);
   if (absl::IsNotFound(state.status())) return absl::OkStatus();
   RETURN_IF_ERROR(state.status());
@@ -212,7 +217,7 @@ std::string QemuTarget::ReadFirmwareLog(const std::string& machine_id) {
 
 absl::Status QemuTarget::Destroy(const std::string& machine_id) {
   RETURN_IF_ERROR(CheckId("machine_id", "i-", machine_id));
-  ASSIGN_OR_RETURN(const Fd lock, Lock());
+  ASSIGN_OR_RETURN(const Fd lock, Lock(machine_id));
   auto state = Load(machine_id);
   if (state.ok()) {
     RETURN_IF_ERROR(Adopt(&*state));

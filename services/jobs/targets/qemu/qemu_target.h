@@ -5,7 +5,10 @@
 // arguments. A lock that QEMU inherits makes a second process for one machine impossible.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "services/common/base/file.h"
@@ -37,7 +40,8 @@ class QemuTarget final : public Target {
   absl::StatusOr<ConsoleChunk> ReadConsole(const std::string& machine_id,
                                            std::int64_t offset) override;
   std::string ReadFirmwareLog(const std::string& machine_id) override;
-  absl::Status Detach(const std::string& machine_id, absl::Duration timeout) override;
+  absl::Status Detach(const std::string& machine_id, absl::Duration timeout,
+                      const std::function<absl::Status()>& check) override;
   absl::Status Destroy(const std::string& machine_id) override;
   absl::StatusOr<std::vector<std::string>> List() override;
 
@@ -47,8 +51,10 @@ class QemuTarget final : public Target {
  private:
   explicit QemuTarget(QemuOptions options);
   std::string Dir(const std::string& machine_id) const;
-  // Serialises what changes machines, over threads and processes.
-  absl::StatusOr<Fd> Lock();
+  // Serialises what changes a machine, over threads and processes.
+  absl::StatusOr<Fd> Lock(const std::string& machine_id);
+  // The lock that a machine's process holds for life; invalid when somebody holds it.
+  absl::StatusOr<Fd> TryRunLock(const std::string& machine_id);
   absl::StatusOr<MachineState> Load(const std::string& machine_id);
   absl::Status Save(const MachineState& state);
   absl::Status MakeDisks(const MachineSpec& spec, const std::string& dir);
@@ -57,8 +63,10 @@ class QemuTarget final : public Target {
   absl::Status Launch(MachineState* state);
   absl::Status AwaitMonitor(MachineState* state);
   absl::Status EndProcess(MachineState* state, absl::Duration grace);
-  absl::Status DetachRunning(const MachineState& state, absl::Time deadline);
-  absl::Status DetachStopped(const MachineState& state, absl::Time deadline);
+  absl::Status DetachRunning(const MachineState& state, absl::Time deadline,
+                             const std::function<absl::Status()>& check);
+  absl::Status DetachStopped(const MachineState& state, absl::Time deadline,
+                             const std::function<absl::Status()>& check);
   MachineStatus Status(const MachineState& state) const;
   std::string Accelerator();
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/jobs/targets/qemu/accelerator.h"
@@ -68,6 +69,39 @@ TEST(RunCommand, IsKilledWhenItTakesTooLongAndKeepsLittle) {
   ASSERT_OK_AND_ASSIGN(const CommandResult result,
                        RunCommand({"sh", "-c", "head -c 1000000 /dev/zero"}, absl::Seconds(10)));
   EXPECT_LT(result.output.size(), 100000u);
+}
+
+TEST(RunCommand, EndsWithItsError) {
+  int asked = 0;
+  EXPECT_THAT(
+      RunCommand({"sleep", "60"}, absl::Minutes(1),
+                 [&] { return ++asked < 3 ? absl::OkStatus() : absl::CancelledError("enough"); }),
+      StatusIs(absl::StatusCode::kCancelled, "enough"));
+}
+
+TEST(RunCommand, DoesNotOutliveItsCaller) {
+  const ::godwit::testing::TempDir dir;
+  const std::string file = dir / "pid";
+  const pid_t caller = fork();
+  if (caller == 0) {
+    RunCommand({"sh", "-c", "echo $$ >\"$0\"; exec sleep 60", file}, absl::Minutes(1))
+        .status()
+        .IgnoreError();
+    _exit(0);
+  }
+  int pid = 0;
+  for (int i = 0; i < 200 && pid == 0; ++i) {
+    absl::SleepFor(absl::Milliseconds(20));
+    const auto text = ReadFile(file);
+    if (!text.ok() || !absl::SimpleAtoi(*text, &pid)) pid = 0;
+  }
+  ASSERT_GT(pid, 0);
+  kill(caller, SIGKILL);
+  waitpid(caller, nullptr, 0);
+  for (int i = 0; i < 200 && ProcessStartTime(pid).ok(); ++i) {
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  EXPECT_FALSE(ProcessStartTime(pid).ok());
 }
 
 TEST(SpawnDetached, StartsInASessionOfItsOwnAndIsKilledByName) {

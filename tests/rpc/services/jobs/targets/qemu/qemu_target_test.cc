@@ -34,6 +34,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr char kHello[] = "tiny os is up";
+const auto kGoOn = [] { return absl::OkStatus(); };
+const auto kStop = [] { return absl::CancelledError("stop"); };
 
 // Processes that run this machine, whoever's children they are.
 std::vector<int> ProcessesOf(const std::string& machine) {
@@ -203,8 +205,10 @@ TEST_F(QemuTargetTest, DetachedWhileItRunsItNeedsNoClone) {
   ASSERT_OK(target_->Create(Spec()));
   ASSERT_OK(target_->Start(spec_.machine_id, 1));
   AwaitHello();
-  ASSERT_OK(target_->Detach(spec_.machine_id, absl::Minutes(1)));
-  ASSERT_OK(target_->Detach(spec_.machine_id, absl::Minutes(1)));
+  EXPECT_THAT(target_->Detach(spec_.machine_id, absl::Minutes(1), kStop),
+              StatusIs(absl::StatusCode::kCancelled, "stop"));
+  ASSERT_OK(target_->Detach(spec_.machine_id, absl::Minutes(1), kGoOn));
+  ASSERT_OK(target_->Detach(spec_.machine_id, absl::Minutes(1), kGoOn));
   fs::remove(disk_);
   ASSERT_OK(target_->Stop(spec_.machine_id, absl::ZeroDuration()));
   ASSERT_OK(target_->Start(spec_.machine_id, 1));
@@ -213,7 +217,9 @@ TEST_F(QemuTargetTest, DetachedWhileItRunsItNeedsNoClone) {
 
 TEST_F(QemuTargetTest, DetachedAtRestItNeedsNoClone) {
   ASSERT_OK(target_->Create(Spec()));
-  ASSERT_OK(target_->Detach(spec_.machine_id, absl::Minutes(1)));
+  EXPECT_THAT(target_->Detach(spec_.machine_id, absl::Minutes(1), kStop),
+              StatusIs(absl::StatusCode::kCancelled, "stop"));
+  ASSERT_OK(target_->Detach(spec_.machine_id, absl::Minutes(1), kGoOn));
   fs::remove(disk_);
   ASSERT_OK(target_->Start(spec_.machine_id, 1));
   AwaitHello();
