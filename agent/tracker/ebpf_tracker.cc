@@ -97,10 +97,12 @@ class EbpfTracker final : public ChangeTracker {
 
   absl::Status Take(const std::function<void(std::uint64_t)>& mark) override {
     std::uint8_t* const dirty = dirty_.as<std::uint8_t>();
-    // Looked at before it is taken away, so that a crash in between loses nothing. There is no other taker.
+    // Looked at before it is taken away, so that a crash in between loses nothing. There is no
+    // other taker.
     for (godwit_range range; bpf_map_lookup_elem(ranges_.get(), nullptr, &range) == 0;) {
       for (std::uint64_t block = range.first; block <= range.last; ++block) mark(block);
-      if (bpf_map_lookup_and_delete_elem(ranges_.get(), nullptr, &range) != 0) return BpfError("taking a range", errno);
+      if (bpf_map_lookup_and_delete_elem(ranges_.get(), nullptr, &range) != 0)
+        return BpfError("taking a range", errno);
     }
     for (std::uint64_t page = 0; page < Pages(blocks_); ++page) {
       const std::uint64_t first = page * GODWIT_PAGE;
@@ -122,7 +124,8 @@ class EbpfTracker final : public ChangeTracker {
   bool TakeLost() override {
     const godwit_meta& meta = *meta_.as<godwit_meta>();
     const std::uint64_t misses = Misses().value_or(seen_losses_ + 1);
-    const std::uint64_t losses = meta.out_of_range + meta.passthrough + meta.ranges_dropped + misses;
+    const std::uint64_t losses =
+        meta.out_of_range + meta.passthrough + meta.ranges_dropped + misses;
     if (!losses_known_) {
       // At the start: a resumed tracker counts from what the agent before had seen, which is kept
       // nowhere: any loss is a loss.
@@ -231,7 +234,8 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
   }
   if (const int error = dirty_bpf__attach(skeleton); error != 0)
     return BpfError("attaching the program", error);
-  RETURN_IF_ERROR(tracker->Map(bpf_map__fd(skeleton->maps.dirty), bpf_map__fd(skeleton->maps.ranges),
+  RETURN_IF_ERROR(tracker->Map(bpf_map__fd(skeleton->maps.dirty),
+                               bpf_map__fd(skeleton->maps.ranges),
                                bpf_map__fd(skeleton->maps.states), bpf_map__fd(skeleton->maps.meta),
                                bpf_link__fd(skeleton->links.complete)));
   if (!pin) return tracker;
