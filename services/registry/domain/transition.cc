@@ -122,17 +122,18 @@ bool ApplyLaunchReport(const LaunchReport& report, SourceServer& server) {
     return true;
   }
   if (Rank(report.status) < Rank(server.launch_status)) return false;
-  // A job that failed removes what it made; one that launched says what there is.
-  const bool ended_without_machine =
-      report.status == LaunchStatus::kFailed || report.status == LaunchStatus::kTerminated;
-  const std::string machine = ended_without_machine ? "" : report.machine;
-  const bool keeps_machine = machine.empty() && !ended_without_machine;
-  if (report.status == server.launch_status && (keeps_machine || machine == server.machine)) {
-    return false;
-  }
+  const LaunchStatus before = server.launch_status;
   server.launch_status = report.status;
-  if (!keeps_machine) server.machine = machine;
-  return true;
+  bool changed = report.status != before;
+  if (report.status == LaunchStatus::kLaunched) {
+    changed = changed || report.machine != server.machine;
+    server.machine = report.machine;
+  } else if (before == LaunchStatus::kLaunched && changed) {
+    // The job removed what it had launched. One that failed earlier may have left the machine of
+    // the launch before: that stays on record until something says that it is gone.
+    server.machine.clear();
+  }
+  return changed;
 }
 
 }  // namespace godwit::registry

@@ -31,18 +31,22 @@ absl::Status CheckPointName(const pb::ReportInitialSyncDoneRequest& request) {
   return absl::OkStatus();
 }
 
+bool Removes(jobs_pb::Job::Type type) {
+  return type == jobs_pb::Job::TERMINATE || type == jobs_pb::Job::CLEAN_UP;
+}
+
 absl::Status CheckLaunch(const pb::ReportLaunchRequest& request) {
   RETURN_IF_ERROR(ServerId("source_server", request.source_server()));
   RETURN_IF_ERROR(JobId("job", request.job()));
   if (request.type() != jobs_pb::Job::TEST_LAUNCH &&
-      request.type() != jobs_pb::Job::CUTOVER_LAUNCH && request.type() != jobs_pb::Job::TERMINATE) {
-    return rpc::FieldError("type", "must be TEST_LAUNCH, CUTOVER_LAUNCH or TERMINATE");
+      request.type() != jobs_pb::Job::CUTOVER_LAUNCH && !Removes(request.type())) {
+    return rpc::FieldError("type", "must be TEST_LAUNCH, CUTOVER_LAUNCH, TERMINATE or CLEAN_UP");
   }
   if (request.launch_status() < jobs_pb::ParticipatingServer::PENDING ||
       request.launch_status() > jobs_pb::ParticipatingServer::TERMINATED) {
     return rpc::FieldError("launch_status", "is required");
   }
-  if (request.type() != jobs_pb::Job::TERMINATE &&
+  if (!Removes(request.type()) &&
       request.launch_status() == jobs_pb::ParticipatingServer::LAUNCHED) {
     if (!request.has_machine()) return rpc::FieldError("machine", "is required with LAUNCHED");
     RETURN_IF_ERROR(CheckText("machine.machine_id", request.machine().machine_id(), 1, 256));
@@ -90,15 +94,14 @@ class EventHandler final : public pb::RegistryEventService::Service {
         {.method = "RegistryEventService.ReportLaunch",
          .access = rpc::kServices,
          .resource = request->source_server(),
-         .request_id = request->request_id(),
-         .request = request},
+         .request = request},  // told twice is told once, also when the machine's ports changed
         response,
         {.check = [&] { return CheckLaunch(*request); },
          .apply = [&](pg::Connection& connection, const rpc::Call& call) -> absl::Status {
            ASSIGN_OR_RETURN(const std::string id,
                             ServerId("source_server", request->source_server()));
            ASSIGN_OR_RETURN(SourceServer server, storage::LockServer(connection, id));
-           LaunchReport report{.terminates = request->type() == jobs_pb::Job::TERMINATE,
+           LaunchReport report{.terminates = Removes(request->type()),
                                .status = static_cast<LaunchStatus>(request->launch_status())};
            ASSIGN_OR_RETURN(report.job, JobId("job", request->job()));
            if (request->has_machine()) {

@@ -153,6 +153,7 @@ class SourceServerHandler final : public Base {
   grpc::Status StopReplication(Context* context, const pb::ServerVerbRequest* request,
                                pb::SourceServer* response) override {
     Verb verb = VerbOf(Event::kStopReplication, *request);
+    verb.precheck = [this](const SourceServer& server) { return CheckCutoverJobEnded(server); };
     verb.command = [](pg::Connection& connection, const SourceServer&, const SourceServer& after) {
       return EnqueueEndServer(connection, after.id, {.stop_only = true, .keep_agent = true});
     };
@@ -160,6 +161,34 @@ class SourceServerHandler final : public Base {
   }
 
  private:
+  // The machine that takes over hangs on staging until its job has ended, even when it runs
+  // already.
+  absl::Status CheckCutoverJobEnded(const SourceServer& server) {
+    if (server.lifecycle != Lifecycle::kCuttingOver || server.last_cutover.job.empty()) {
+      return absl::OkStatus();
+    }
+    const std::string name = absl::StrCat("jobs/", server.last_cutover.job);
+    const absl::StatusOr<std::string> bytes = backend_.sender.FetchJob(name);
+    if (absl::IsNotFound(bytes.status())) return absl::OkStatus();  // only ended jobs are deleted
+    jobs_pb::Job job;
+    if (!bytes.ok() || !job.ParseFromString(*bytes)) {
+      return absl::UnavailableError(absl::StrCat(
+          "whether ", name, " has ended is not known: ", bytes.status().message(), "; try again"));
+    }
+    if (job.state() == jobs_pb::Job::SUCCEEDED || job.state() == jobs_pb::Job::FAILED ||
+        job.state() == jobs_pb::Job::CANCELLED) {
+      return absl::OkStatus();
+    }
+    return rpc::WithInfo(
+        absl::FailedPreconditionError(absl::StrCat("sourceServers/", server.id, ": ", name,
+                                                   " has not ended; wait for it or cancel it")),
+        {.reason = "LAUNCH_UNDER_WAY",
+         .domain = "registry",
+         .metadata = {{"server", absl::StrCat("sourceServers/", server.id)},
+                      {"job", name},
+                      {"helpful_call", "WatchJob"}}});
+  }
+
   // The server leaves the service: its agent is released, staging goes after the undo window.
   grpc::Status End(Context* context, Event event, const pb::FinalizeRequest& request,
                    pb::SourceServer* response) {
@@ -170,14 +199,16 @@ class SourceServerHandler final : public Base {
       return EnqueueEndServer(connection, after.id,
                               {.keep_agent = request.keep_agent(), .undo_window = undo_window});
     };
-    return ServeVerb(context, backend_,
-                     {.event = event,
-                      .name = request.name(),
-                      .etag = request.etag(),
-                      .request_id = request.request_id(),
-                      .request = &request,
-                      .command = command},
-                     response);
+    return ServeVerb(
+        context, backend_,
+        {.event = event,
+         .name = request.name(),
+         .etag = request.etag(),
+         .request_id = request.request_id(),
+         .request = &request,
+         .precheck = [this](const SourceServer& server) { return CheckCutoverJobEnded(server); },
+         .command = command},
+        response);
   }
 
   Backend& backend_;

@@ -10,6 +10,14 @@
 #include "services/registry/storage/server_store.h"
 
 namespace godwit::registry {
+namespace {
+
+absl::StatusOr<SourceServer> Read(Backend& backend, const std::string& id) {
+  ASSIGN_OR_RETURN(pg::Pool::Lease connection, backend.mutator.pool().Acquire());
+  return storage::GetServer(*connection, id);
+}
+
+}  // namespace
 
 absl::Status CheckEvent(Profile profile, const SourceServer& server, Event event) {
   const std::optional<Refusal> refusal = Refuse(profile, server, event);
@@ -37,8 +45,11 @@ grpc::Status ServeVerb(grpc::ServerContext* context, Backend& backend, const Ver
        .request = verb.request},
       response,
       {.check = [&]() -> absl::Status {
-         RETURN_IF_ERROR(ServerId("name", verb.name));
-         return CheckRequestId(verb.request_id);
+         ASSIGN_OR_RETURN(const std::string id, ServerId("name", verb.name));
+         RETURN_IF_ERROR(CheckRequestId(verb.request_id));
+         if (!verb.precheck) return absl::OkStatus();
+         ASSIGN_OR_RETURN(const SourceServer server, Read(backend, id));
+         return verb.precheck(server);
        },
        .apply = [&](pg::Connection& connection, const rpc::Call& call) -> absl::Status {
          ASSIGN_OR_RETURN(const std::string id, ServerId("name", verb.name));

@@ -19,6 +19,8 @@ struct Verb {
   Event event;
   std::string name, etag, request_id;
   const google::protobuf::Message* request;
+  // Asks what the registry alone does not know, before the transaction; may be empty.
+  std::function<absl::Status(const SourceServer&)> precheck;
   // Puts a command into the outbox when the verb needs one and gives its id; may be empty. Sees the
   // server as it was and as it is.
   std::function<absl::StatusOr<std::string>(pg::Connection&, const SourceServer& before,

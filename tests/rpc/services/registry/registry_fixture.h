@@ -52,6 +52,10 @@ class RecordingJobs final : public jobs_pb::JobService::Service {
     *response = jobs_[request->name()];
     return grpc::Status::OK;
   }
+  void End(const std::string& job, jobs_pb::Job::State state) {
+    absl::MutexLock lock(&mutex_);
+    jobs_[job].set_state(state);
+  }
   void Refuse(const absl::Status& status) {
     absl::MutexLock lock(&mutex_);
     refusal_ = status;

@@ -104,6 +104,10 @@ TEST_F(VerbsTest, WholeLife) {
   EXPECT_THAT(early, StatusIs(absl::StatusCode::kFailedPrecondition, "has not ended"));
   EXPECT_EQ(InfoOf(early.status()).reason, "LAUNCH_UNDER_WAY");
   EXPECT_OK(ReportLaunch(name, cutover.name(), jobs_pb::Job::CUTOVER_LAUNCH, Status::LAUNCHED));
+  // It runs, but its job still moves it off staging.
+  EXPECT_EQ(InfoOf(End(name, &Stub::FinalizeCutover).status()).reason, "LAUNCH_UNDER_WAY");
+  EXPECT_EQ(InfoOf(End(name, &Stub::DisconnectFromService).status()).reason, "LAUNCH_UNDER_WAY");
+  installation_->jobs.End(cutover.name(), jobs_pb::Job::SUCCEEDED);
   const std::size_t ends = installation_->replication.ends().size();
   ASSERT_OK_AND_ASSIGN(const pb::SourceServer done, End(name, &Stub::FinalizeCutover));
   EXPECT_EQ(done.lifecycle_state(), pb::SourceServer::CUTOVER);

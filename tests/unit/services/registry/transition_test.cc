@@ -94,12 +94,18 @@ TEST(TransitionTest, LaunchReportsAreIdempotentAndNeverGoBack) {
   EXPECT_FALSE(ApplyLaunchReport(end, server));
 }
 
-TEST(TransitionTest, FailedLaunchLeavesNoMachine) {
+TEST(TransitionTest, FailedLaunchForgetsOnlyItsOwnMachine) {
   SourceServer server = At(Lifecycle::kTesting);
   server.launch_job = "job-2";
   server.launch_status = LaunchStatus::kInProgress;
-  server.machine = "{old}";  // of the launch before, which this job removed
+  server.machine = "{of job-1}";
   EXPECT_TRUE(ApplyLaunchReport({.job = "job-2", .status = LaunchStatus::kFailed}, server));
+  EXPECT_EQ(server.machine, "{of job-1}");
+
+  server.launch_job = "job-3";
+  server.launch_status = LaunchStatus::kLaunched;
+  server.machine = "{of job-3}";
+  EXPECT_TRUE(ApplyLaunchReport({.job = "job-3", .status = LaunchStatus::kFailed}, server));
   EXPECT_EQ(server.machine, "");
 }
 

@@ -1,0 +1,66 @@
+// What scripts written for MGN do, in the lenient profile.
+#include "tests/rpc/services/registry/registry_fixture.h"
+
+namespace godwit::registry {
+namespace {
+
+using Stub = pb::SourceServerService::Stub;
+
+class LenientTest : public RegistryTest {
+ protected:
+  static void SetUpTestSuite() { ASSERT_OK(SetUpInstallation(Profile::kLenient)); }
+};
+
+TEST_F(LenientTest, CutoverStraightFromTestThenDisconnectThenFinalize) {
+  const std::string name = EnrolledServer();
+  const auto events = pb::RegistryEventService::NewStub(ChannelAs("service/replication"));
+  pb::ReportInitialSyncDoneRequest synced;
+  synced.set_source_server(name);
+  synced.set_point(name + "/points/" + NewId("p-"));
+  synced.set_request_id(NewUuid());
+  ASSERT_OK(Call(*events, &pb::RegistryEventService::Stub::ReportInitialSyncDone, synced));
+
+  const auto stub = pb::SourceServerService::NewStub(ChannelAs("user/operator/carol"));
+  pb::StartLaunchRequest launch;
+  launch.add_names(name);
+  launch.set_request_id(NewUuid());
+  ASSERT_OK_AND_ASSIGN(const auto test, Call(*stub, &Stub::StartTest, launch));
+  pb::ReportLaunchRequest report;
+  report.set_source_server(name);
+  report.set_job(test.name());
+  report.set_type(jobs_pb::Job::TEST_LAUNCH);
+  report.set_launch_status(jobs_pb::ParticipatingServer::LAUNCHED);
+  report.mutable_machine()->set_machine_id("m-1");
+  report.set_request_id(NewUuid());
+  ASSERT_OK(Call(*events, &pb::RegistryEventService::Stub::ReportLaunch, report));
+
+  launch.set_request_id(NewUuid());  // straight after StartTest
+  ASSERT_OK_AND_ASSIGN(const auto terminate, Call(*stub, &Stub::TerminateTargetInstances, launch));
+  EXPECT_EQ(installation_->jobs.requests().back().type(), jobs_pb::Job::TERMINATE);
+  EXPECT_EQ(installation_->jobs.requests().back().servers(0).machines(0).machine_id(), "m-1");
+  report.set_job(terminate.name());
+  report.set_type(jobs_pb::Job::TERMINATE);
+  report.set_launch_status(jobs_pb::ParticipatingServer::TERMINATED);
+  report.clear_machine();
+  report.set_request_id(NewUuid());
+  ASSERT_OK(Call(*events, &pb::RegistryEventService::Stub::ReportLaunch, report));
+  EXPECT_FALSE(Get(name).has_launched_machine());
+  EXPECT_EQ(Get(name).launch_status(), jobs_pb::ParticipatingServer::TERMINATED);
+
+  launch.set_request_id(NewUuid());
+  ASSERT_OK_AND_ASSIGN(const auto cutover, Call(*stub, &Stub::StartCutover, launch));
+  EXPECT_TRUE(Get(name).last_test().has_finalize_time());
+  installation_->jobs.End(cutover.name(), jobs_pb::Job::SUCCEEDED);
+  pb::FinalizeRequest end;
+  end.set_name(name);
+  end.set_keep_agent(true);
+  end.set_request_id(NewUuid());
+  ASSERT_OK(Call(*stub, &Stub::DisconnectFromService, end));
+  EXPECT_TRUE(installation_->replication.ends().back().keep_agent());
+  end.set_request_id(NewUuid());
+  ASSERT_OK_AND_ASSIGN(const auto done, Call(*stub, &Stub::FinalizeCutover, end));
+  EXPECT_EQ(done.lifecycle_state(), pb::SourceServer::CUTOVER);
+}
+
+}  // namespace
+}  // namespace godwit::registry
