@@ -1,0 +1,46 @@
+// What the coordinator needs of the outside.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/replication/coordinator/domain/types.h"
+
+namespace godwit::coordinator {
+
+// What the registry says of a server.
+struct ServerFacts {
+  bool revoked = false;        // its certificate counts no more
+  bool agent_allowed = false;  // false also when it is gone from service
+  std::string settings;        // opaque
+  std::map<std::string, std::string> worker_labels;
+};
+
+// Thread-safe.
+class Registry {
+ public:
+  virtual ~Registry() = default;
+  // At most 5 s old. NOT_FOUND: no such server. UNAVAILABLE: go on with what is known.
+  virtual absl::StatusOr<ServerFacts> Describe(const std::string& server_id) = 0;
+  virtual absl::Status ReportInitialSyncDone(const std::string& server_id,
+                                             const std::string& point_id,
+                                             const std::string& request_id) = 0;
+};
+
+// Settings of a server as they count at one moment.
+struct Settings {
+  bool paused = false;                      // a bandwidth window says so
+  std::int64_t limit_bytes_per_second = 0;  // 0: unlimited
+  int lane_count = 1;
+  absl::Duration cut_interval, freeze_budget = absl::Milliseconds(500);
+  bool never_freeze = false;
+  std::vector<RetentionRule> retention;
+};
+// Takes ServerFacts::settings apart; defaults for an empty one.
+using DecodeSettings = std::function<Settings(const std::string& settings, absl::Time now)>;
+
+}  // namespace godwit::coordinator

@@ -1,0 +1,132 @@
+#include "services/replication/coordinator/clients/registry_client.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
+#include "godwit/registry/v1/source_server_service.grpc.pb.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/rpc/channel.h"
+#include "services/common/rpc/serve.h"
+#include "services/replication/coordinator/domain/retention.h"
+
+namespace godwit::coordinator {
+namespace {
+
+namespace pb = ::godwit::registry::v1;
+
+constexpr absl::Duration kCacheTime = absl::Seconds(5);
+constexpr absl::Duration kCallTime = absl::Seconds(2);
+constexpr std::size_t kMostCached = 100000;
+constexpr int kMaxLanes = 8;
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+// The same settings always give the same bytes.
+std::string Serialize(const pb::ReplicationSettings& settings) {
+  std::string out;
+  google::protobuf::io::StringOutputStream stream(&out);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  settings.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return out;
+}
+
+bool Contains(const pb::BandwidthWindow& window, absl::Time now) {
+  const absl::CivilMinute minute = absl::ToCivilMinute(now, absl::UTCTimeZone());
+  const int at = minute.hour() * 60 + minute.minute();
+  absl::CivilDay day(minute);
+  bool inside = false;
+  if (window.start_minute() < window.end_minute()) {
+    inside = at >= window.start_minute() && at < window.end_minute();
+  } else if (at >= window.start_minute()) {
+    inside = true;
+  } else if (at < window.end_minute()) {
+    inside = true;
+    day -= 1;  // began the day before
+  }
+  if (!inside || window.weekday_mask() == 0) return inside;
+  return (window.weekday_mask() >> static_cast<int>(absl::GetWeekday(day)) & 1) != 0;
+}
+
+}  // namespace
+
+absl::StatusOr<ServerFacts> RegistryClient::Describe(const std::string& server_id) {
+  const absl::Duration now = clock_.Monotonic();
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = cache_.find(server_id);
+    if (found != cache_.end() && now - found->second.asked < kCacheTime) {
+      return found->second.facts;
+    }
+  }
+  pb::GetServerForServiceRequest request;
+  request.set_name(absl::StrCat("sourceServers/", server_id));
+  pb::ServerForService response;
+  grpc::ClientContext context;
+  rpc::SetTimeout(context, kCallTime);
+  const absl::Status status =
+      rpc::FromGrpc(pb::RegistryEventService::NewStub(channel_)->GetServerForService(
+          &context, request, &response));
+  absl::StatusOr<ServerFacts> facts = status;
+  if (status.ok()) {
+    const pb::ReplicationSettings& settings = response.replication_settings();
+    facts = ServerFacts{
+        .revoked = response.source_server().identity_revoked(),
+        .agent_allowed = response.agent_allowed(),
+        .settings = Serialize(settings),
+        .worker_labels = {settings.worker_labels().begin(), settings.worker_labels().end()}};
+  }
+  absl::MutexLock lock(&mutex_);
+  if (cache_.size() >= kMostCached) cache_.clear();
+  cache_.insert_or_assign(server_id, Cached{clock_.Monotonic(), facts});
+  return facts;
+}
+
+absl::Status RegistryClient::ReportInitialSyncDone(const std::string& server_id,
+                                                   const std::string& point_id,
+                                                   const std::string& request_id) {
+  pb::ReportInitialSyncDoneRequest request;
+  request.set_source_server(absl::StrCat("sourceServers/", server_id));
+  request.set_point(absl::StrCat("sourceServers/", server_id, "/points/", point_id));
+  request.set_request_id(request_id);
+  pb::ReportResponse response;
+  grpc::ClientContext context;
+  rpc::SetTimeout(context, absl::Seconds(10));
+  return rpc::FromGrpc(pb::RegistryEventService::NewStub(channel_)->ReportInitialSyncDone(
+      &context, request, &response));
+}
+
+Settings DecodeReplicationSettings(const std::string& settings, absl::Time now) {
+  pb::ReplicationSettings in;
+  if (!in.ParseFromString(settings)) in.Clear();
+  Settings out;
+  out.limit_bytes_per_second = std::max<std::int64_t>(in.bandwidth_limit_bytes_per_second(), 0);
+  for (const pb::BandwidthWindow& window : in.bandwidth_windows()) {
+    if (!Contains(window, now)) continue;
+    out.paused = window.limit_bytes_per_second() == 0;
+    out.limit_bytes_per_second = window.limit_bytes_per_second();
+    break;
+  }
+  out.lane_count = std::clamp(in.lane_count(), 1, kMaxLanes);
+  out.cut_interval = ToDuration(in.cut_interval());
+  if (ToDuration(in.freeze_budget()) > absl::ZeroDuration()) {
+    out.freeze_budget = std::min(ToDuration(in.freeze_budget()), absl::Seconds(5));
+  }
+  out.never_freeze = in.never_freeze();
+  for (const pb::RetentionRule& rule : in.retention()) {
+    out.retention.push_back({ToDuration(rule.every()), ToDuration(rule.age())});
+  }
+  if (out.retention.empty()) out.retention = DefaultRetention();
+  return out;
+}
+
+}  // namespace godwit::coordinator

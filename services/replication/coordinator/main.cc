@@ -1,0 +1,103 @@
+// godwit-replication: the replication coordinator.
+#include <grpcpp/channel.h>
+#include <grpcpp/impl/service_type.h>
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/flags.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/signals.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/rpc/channel.h"
+#include "services/replication/coordinator/app/housekeeping.h"
+#include "services/replication/coordinator/clients/registry_client.h"
+#include "services/replication/coordinator/rpc/handlers.h"
+
+namespace godwit {
+namespace {
+
+struct Config {
+  std::string listen = "0.0.0.0:7442", database, tls_dir, registry;
+  absl::Duration lease_duration = absl::Seconds(15);
+  absl::Duration move_after = absl::Minutes(30);
+  std::int64_t database_connections = 16;
+};
+
+absl::Status Check(const Config& config) {
+  if (config.database.empty()) {
+    return absl::InvalidArgumentError("--database: libpq connection string is needed");
+  }
+  if (config.registry.empty()) {
+    return absl::InvalidArgumentError("--registry: HOST:PORT of the registry is needed");
+  }
+  if (config.lease_duration < absl::Seconds(3) || config.lease_duration > absl::Minutes(10)) {
+    return absl::InvalidArgumentError("--lease-duration: must be from 3s to 10m");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Run(const Config& config) {
+  RETURN_IF_ERROR(Check(config));
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  ASSIGN_OR_RETURN(const rpc::Identity registry_peer, rpc::ParsePrincipal("service/registry"));
+  pg::Pool pool({.conninfo = config.database,
+                 .max_connections = static_cast<int>(config.database_connections)});
+  coordinator::RegistryClient registry(rpc::Dial(config.registry, registry_peer, tls), RealClock());
+  coordinator::AgentReports agents(pool, registry, coordinator::DecodeReplicationSettings);
+  coordinator::WorkerReports workers(pool, config.lease_duration);
+  coordinator::Servers servers(pool);
+  coordinator::Points points(pool);
+  coordinator::Housekeeping::Options options{.lease = config.lease_duration};
+  options.assignment.move_after = config.move_after;
+  coordinator::Housekeeping housekeeping(pool, registry, coordinator::DecodeReplicationSettings,
+                                         agents, RealClock(), options);
+
+  const auto agent_handler = coordinator::MakeAgentHandler(agents);
+  const auto worker_handler = coordinator::MakeWorkerHandler(workers);
+  const auto replication_handler = coordinator::MakeReplicationHandler(pool, servers, points);
+  ASSIGN_OR_RETURN(const auto server,
+                   rpc::Server::Start({.listen = config.listen, .tls = tls, .max_threads = 96},
+                                      {agent_handler.get(), worker_handler.get(),
+                                       replication_handler->service()}));
+  housekeeping.Start();
+  Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
+  WaitForShutdownSignal();
+  Log(Severity::kInfo, "stopping");
+  server->SetServing(false);
+  replication_handler->Stop();
+  housekeeping.Stop();
+  server->Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace godwit
+
+int main(int argc, char** argv) {
+  godwit::Config config;
+  godwit::Flags flags("godwit-replication",
+                      "Coordinates replication: leases, assignment, points, clones.");
+  flags.String("listen", &config.listen, "address:port to serve on");
+  flags.String("database", &config.database, "libpq connection string");
+  flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
+  flags.String("registry", &config.registry, "host:port of the registry");
+  flags.Duration("lease-duration", &config.lease_duration, "lease of a worker");
+  flags.Duration("move-after", &config.move_after,
+                 "replicate a server anew elsewhere when no worker of its store lived so long");
+  flags.Int("database-connections", &config.database_connections, 2, 200,
+            "connections to the database at most");
+  if (const auto rest = flags.Parse(argc, argv); !rest.ok()) {
+    if (absl::IsCancelled(rest.status())) return 0;
+    std::fprintf(stderr, "godwit-replication: %s\n", std::string(rest.status().message()).c_str());
+    return 2;
+  }
+  godwit::BlockShutdownSignals();
+  godwit::InitLog("replication");
+  if (const absl::Status status = godwit::Run(config); !status.ok()) {
+    godwit::Log(godwit::Severity::kError, "cannot run", {{"error", status.ToString()}});
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,107 @@
+// Rows of replication.point and replication.point_request. Functions work in the caller's
+// transaction.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/common/pg/connection.h"
+#include "services/replication/coordinator/domain/retention.h"
+#include "services/replication/coordinator/domain/types.h"
+
+namespace godwit::coordinator::store {
+
+struct Point {
+  std::string id, server_id, store_id;
+  std::int64_t epoch = 0, generation = 0;
+  absl::Time cut_time, commit_time;
+  int consistency = 1;
+  std::string description;
+  bool pinned = false;
+  std::string root_hash;
+  std::int64_t changed_bytes = 0;
+  absl::Duration freeze_time;
+  std::optional<absl::Time> quiesce_time;
+  bool requested = false;
+  int clone_count = 0;
+};
+
+// True when the point is new; a known one (also one deleted lately) stays as it is.
+absl::StatusOr<bool> InsertPoint(pg::Connection& connection, const Point& point);
+// Kept points only; NOT_FOUND otherwise.
+absl::StatusOr<Point> LoadPoint(pg::Connection& connection, const std::string& server_id,
+                                const std::string& id);
+// Newest first, of epochs below `before` (0: all), of the store the server is in now.
+absl::StatusOr<std::vector<Point>> ListPoints(pg::Connection& connection,
+                                              const std::string& server_id, std::int64_t before,
+                                              int limit);
+absl::Status UpdatePoint(pg::Connection& connection, const std::string& id,
+                         const std::optional<std::string>& description,
+                         const std::optional<bool>& pinned);
+// Takes kept points out of the lists; their orders are the caller's work.
+absl::Status MarkDeleting(pg::Connection& connection, const std::vector<std::string>& ids);
+// Points of one store whose deletion was carried out.
+absl::Status MarkGone(pg::Connection& connection, const std::string& server_id,
+                      const std::string& store_id, const std::vector<std::int64_t>& epochs);
+// All points and clones of one store of the server went with its staging.
+absl::Status MarkStoreGone(pg::Connection& connection, const std::string& server_id,
+                           const std::string& store_id);
+absl::Status ForgetGonePoints(pg::Connection& connection);
+
+// Input of retention, of the store the server is in now.
+absl::StatusOr<std::vector<KeptPoint>> ListForRetention(pg::Connection& connection,
+                                                        const std::string& server_id);
+// Servers that have more than one kept point.
+absl::StatusOr<std::vector<std::string>> ListWithPoints(pg::Connection& connection,
+                                                        const std::string& after, int limit);
+
+enum class RequestState { kWaiting = 1, kCutting = 2, kSucceeded = 3, kFailed = 4 };
+struct PointRequest {
+  std::string id, server_id;
+  bool quiesce = false, stay_quiesced = false;
+  std::string description;
+  absl::Duration timeout;
+  RequestState state = RequestState::kWaiting;
+  std::string point_id, error_message;
+};
+// The same id again gives what is there. INVALID_ARGUMENT: it was another request.
+// RESOURCE_EXHAUSTED: too many are waiting.
+absl::StatusOr<PointRequest> InsertPointRequest(pg::Connection& connection,
+                                                const PointRequest& request);
+absl::StatusOr<PointRequest> LoadPointRequest(pg::Connection& connection,
+                                              const std::string& server_id, const std::string& id);
+// The oldest open one.
+absl::StatusOr<std::optional<PointRequest>> NextPointRequest(pg::Connection& connection,
+                                                             const std::string& server_id);
+absl::Status MarkCutting(pg::Connection& connection, const std::string& id);
+// Ends an open request; one that ended stays as it is.
+absl::Status FailPointRequest(pg::Connection& connection, const std::string& server_id,
+                              const std::string& id, const std::string& message);
+absl::Status FailPointRequests(pg::Connection& connection, const std::string& server_id,
+                               const std::string& message);
+absl::Status SaveQuiesceTime(pg::Connection& connection, const std::string& server_id,
+                             const std::string& id, absl::Time time);
+// The point answers the request: it gets the request's description and, when it has none, its
+// quiesce time.
+absl::Status SucceedPointRequest(pg::Connection& connection, const std::string& server_id,
+                                 const std::string& id, const std::string& point_id);
+// Those past their deadline.
+absl::Status ExpirePointRequests(pg::Connection& connection);
+
+// Initial sync done: to be told to the registry, unless it was for this stay in service already.
+absl::Status QueueInitialSyncDone(pg::Connection& connection, const std::string& server_id,
+                                  const std::string& point_id);
+struct SyncDone {
+  std::string request_id, server_id, point_id;
+  int attempt_count = 0;
+};
+// One that is due; nobody else gets it for `lease`.
+absl::StatusOr<std::optional<SyncDone>> ClaimSyncDone(pg::Connection& connection,
+                                                      absl::Duration lease);
+// Empty `error`: delivered.
+absl::Status FinishSyncDone(pg::Connection& connection, const std::string& request_id,
+                            const std::string& error, absl::Duration backoff);
+
+}  // namespace godwit::coordinator::store

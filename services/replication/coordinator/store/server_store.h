@@ -1,0 +1,54 @@
+// Rows of replication.server and replication.disk. Functions work in the caller's transaction.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/common/pg/connection.h"
+#include "services/replication/coordinator/domain/types.h"
+
+namespace godwit::coordinator::store {
+
+// NOT_FOUND: no replication of that server.
+absl::StatusOr<Server> LoadServer(pg::Connection& connection, const std::string& id);
+// The same with its row locked; every change begins with it.
+absl::StatusOr<Server> LockServer(pg::Connection& connection, const std::string& id);
+// Ids after `after`, in order.
+absl::StatusOr<std::vector<Server>> ListServers(pg::Connection& connection,
+                                                const std::string& after, int limit);
+// Id and time of the last change of every server, in the order of ids.
+struct Change {
+  std::string id;
+  absl::Time update_time;
+};
+absl::StatusOr<std::vector<Change>> ListChanges(pg::Connection& connection);
+// Servers whose row nobody wrote for `age`: their verdict may be out of date.
+absl::StatusOr<std::vector<std::string>> ListUnjudged(pg::Connection& connection,
+                                                      absl::Duration age, int limit);
+// How many are to be replicated.
+absl::StatusOr<std::int64_t> CountActive(pg::Connection& connection);
+
+// Makes the row when there is none; sets the wish to replicate and begins an attempt.
+absl::Status StartServer(pg::Connection& connection, const std::string& id);
+// Sets the wish of a locked server.
+absl::Status SetWish(pg::Connection& connection, const std::string& id, Wish wish, bool keep_agent,
+                     std::optional<absl::Time> undo_until);
+// Begins an attempt anew (Retry, assignment, return of a silent agent).
+absl::Status BeginAttempt(pg::Connection& connection, const std::string& id);
+
+// Saves what an agent reported (fields of Server from agent_seen_time to idle_time, disks). The
+// disks replace the former ones. `server.now` becomes agent_seen_time.
+absl::Status SaveReport(pg::Connection& connection, const Server& server);
+// Saves state, cause, message and flow of a locked server; a change of state or cause raises the
+// version and is written into the history.
+absl::Status SaveVerdict(pg::Connection& connection, const Server& before, State state,
+                         StallCause cause, const std::string& message, bool transferring,
+                         bool flowing);
+absl::Status SaveSettings(pg::Connection& connection, const std::string& id,
+                          const std::string& settings,
+                          const std::map<std::string, std::string>& worker_labels);
+// Raises the version and writes the present state into the history.
+absl::Status Remember(pg::Connection& connection, const std::string& id);
+
+}  // namespace godwit::coordinator::store

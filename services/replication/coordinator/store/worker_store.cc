@@ -1,0 +1,407 @@
+#include "services/replication/coordinator/store/worker_store.h"
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/status_macros.h"
+#include "services/replication/coordinator/store/params.h"
+#include "services/replication/coordinator/store/server_store.h"
+
+namespace godwit::coordinator::store {
+namespace {
+
+#define GODWIT_MICROSECONDS(parameter) parameter "::bigint * interval '1 microsecond'"
+// Columns of a server that is free.
+#define GODWIT_FREE                                                                      \
+  "worker_id = null, releasing = false, release_until = null, unassigned_since = now()," \
+  " attempt_time = clock_timestamp(), group_connected = false, group_error = '',"        \
+  " group_cause = 0, update_time = clock_timestamp()"
+
+constexpr pg::Statement kRegister = {
+    "worker_register",
+    "insert into replication.worker (id, incarnation, endpoint, store_id, labels,"
+    " max_server_count, version, lease_until, seen_time)"
+    " values ($1, 1, $2, $3, $4::jsonb, $5::int, $6,"
+    "  clock_timestamp() + " GODWIT_MICROSECONDS("$7") ", clock_timestamp())"
+    " on conflict (id) do update set incarnation = worker.incarnation + 1,"
+    " endpoint = excluded.endpoint, store_id = excluded.store_id, labels = excluded.labels,"
+    " max_server_count = excluded.max_server_count, version = excluded.version,"
+    " leaving = false, dead = false, lease_until = excluded.lease_until,"
+    " seen_time = excluded.seen_time returning incarnation"};
+constexpr pg::Statement kStoreConflict = {
+    "worker_store_conflict",
+    "select id from replication.server where worker_id = $1 and store_id <> $2 limit 1"};
+constexpr pg::Statement kNewGenerations = {
+    "worker_new_generations",
+    "update replication.server set generation = generation + 1, update_time = clock_timestamp()"
+    " where worker_id = $1 and not releasing returning id"};
+constexpr pg::Statement kLockWorker = {
+    "worker_lock", "select incarnation, store_id from replication.worker where id = $1 for update"};
+constexpr pg::Statement kIncarnation = {
+    "worker_incarnation", "select incarnation, store_id from replication.worker where id = $1"};
+constexpr pg::Statement kRenew = {
+    "worker_renew",
+    "update replication.worker set dead = false, leaving = $2::bool,"
+    " lease_until = clock_timestamp() + " GODWIT_MICROSECONDS("$3") ","
+    " seen_time = clock_timestamp(), store_total_bytes = $4::bigint,"
+    " store_free_bytes = $5::bigint where id = $1"};
+constexpr pg::Statement kGroups = {
+    "worker_groups",
+    "update replication.server s set group_seen_time = now(), group_generation = r.generation,"
+    " group_connected = r.connected, group_received_bytes = r.received_bytes,"
+    " group_allocated_bytes = r.allocated_bytes, group_error = r.error,"
+    " group_cause = r.cause"
+    " from jsonb_to_recordset($2::jsonb) as r (server_id text, generation bigint, connected bool,"
+    " received_bytes bigint, allocated_bytes bigint, error text, cause smallint)"
+    " where s.id = r.server_id and s.worker_id = $1 and s.generation = r.generation"
+    " and (s.group_generation <> r.generation or s.group_connected <> r.connected"
+    "  or s.group_error <> r.error or s.group_cause <> r.cause"
+    "  or s.group_seen_time < now() - interval '10 seconds')"};
+constexpr pg::Statement kFreeUnheld = {
+    "worker_free_unheld", "update replication.server set " GODWIT_FREE
+                          " where worker_id = $1 and not id = any($2::text[]) returning id"};
+constexpr pg::Statement kReleaseAll = {
+    "worker_release_all",
+    "update replication.server s set releasing = true, release_until = w.lease_until"
+    " from replication.worker w where w.id = s.worker_id and w.id = $1 and not s.releasing"};
+constexpr pg::Statement kEndLease = {
+    "worker_end_lease",
+    "update replication.worker w set lease_until = clock_timestamp(), dead = true where id = $1"
+    " and not exists (select from replication.server where worker_id = w.id)"};
+constexpr pg::Statement kLeases = {
+    "worker_leases",
+    "select s.id, s.generation, d.disk_id, d.device_name, d.size_bytes, d.is_boot_disk"
+    " from replication.server s join replication.disk d on d.server_id = s.id"
+    " where s.worker_id = $1 and not s.releasing order by s.id, d.ordinal"};
+
+#define GODWIT_WORKER_COLUMNS \
+  "w.id, w.incarnation, w.endpoint, w.store_id, " GODWIT_PAIRS("w.labels") ","                   \
+  " w.max_server_count, w.version, w.draining, w.leaving, w.dead,"                              \
+  " replication.micros(w.seen_time), w.store_total_bytes, w.store_free_bytes,"                  \
+  " (select count(*) from replication.server where worker_id = w.id)"
+constexpr pg::Statement kLoad = {
+    "worker_load", "select " GODWIT_WORKER_COLUMNS " from replication.worker w where w.id = $1"};
+constexpr pg::Statement kList = {"worker_list", "select " GODWIT_WORKER_COLUMNS
+                                                " from replication.worker w where w.id > $1"
+                                                " order by w.id limit $2::int"};
+constexpr pg::Statement kDraining = {
+    "worker_draining", "update replication.worker set draining = $2::bool where id = $1"};
+constexpr pg::Statement kReap = {
+    "worker_reap",
+    "update replication.worker set dead = true where id in (select id from replication.worker"
+    " where not dead and lease_until < clock_timestamp() for update skip locked) returning id"};
+constexpr pg::Statement kFreeOfDead = {
+    "worker_free_of_dead",
+    "update replication.server set " GODWIT_FREE
+    " where worker_id in (select id from replication.worker where dead) returning id"};
+constexpr pg::Statement kFinishReleases = {
+    "server_finish_releases",
+    "update replication.server set " GODWIT_FREE
+    " where releasing and release_until < clock_timestamp() returning id"};
+constexpr pg::Statement kRelease = {
+    "server_release",
+    // The lock waits for a heartbeat that may just be renewing the lease with this server in it.
+    "with w as (select w.id, w.lease_until from replication.worker w where w.id ="
+    " (select worker_id from replication.server where id = $1) for share)"
+    " update replication.server s set releasing = true, release_until = w.lease_until,"
+    " update_time = clock_timestamp() from w"
+    " where s.id = $1 and w.id = s.worker_id and not s.releasing"};
+constexpr pg::Statement kForgetStore = {
+    "server_forget_store",
+    "update replication.server set store_id = null, staging_removed = true,"
+    " update_time = clock_timestamp() where id = $1 and worker_id is null"};
+#define GODWIT_WAITING \
+  "select s.id, coalesce(s.store_id, ''), " GODWIT_PAIRS("s.worker_labels") \
+  ", (extract(epoch from now() - s.unassigned_since) * 1e6)::bigint from replication.server s"
+// Disconnected servers whose undo window is over and that no clone needs.
+constexpr pg::Statement kRemovable = {
+    "server_removable",
+    "select s.id from replication.server s where s.wish = 4 and not s.staging_removed"
+    " and s.undo_until <= clock_timestamp() and not exists"
+    "  (select from replication.clone c where c.server_id = s.id and c.state in (1, 2, 3))"
+    " and not exists (select from replication.worker_order o where o.server_id = s.id"
+    "  and o.kind = 4 and o.state = 1) order by s.id limit $1::int"};
+// Servers that have a point in their present store and replicas in former ones.
+constexpr pg::Statement kMoved = {
+    "server_moved",
+    "select s.id, o.store_id from replication.server s, unnest(s.old_store_ids) as o (store_id)"
+    " where s.old_store_ids <> '{}' and (s.wish = 4 or exists (select from replication.point p"
+    "  where p.server_id = s.id and p.store_id = s.store_id and p.state = 1))"
+    " and not exists (select from replication.point p join replication.clone c"
+    "  on c.point_id = p.id where p.server_id = s.id and p.store_id = o.store_id"
+    "  and c.state in (1, 2, 3)) order by s.id limit $1::int"};
+constexpr pg::Statement kForgetOldStore = {
+    "server_forget_old_store",
+    "update replication.server set old_store_ids = array_remove(old_store_ids, $2)"
+    " where id = $1"};
+constexpr pg::Statement kOnDraining = {
+    "server_on_draining",
+    GODWIT_WAITING " where s.worker_id = $1 and not s.releasing order by s.id limit $2::int"};
+constexpr pg::Statement kCountReleasing = {
+    "server_count_releasing",
+    "select count(*) from replication.server where worker_id = $1 and releasing"};
+// A server that was disconnected keeps a lease until its staging is removed.
+constexpr pg::Statement kWaiting = {
+    "server_waiting", GODWIT_WAITING
+    " where s.worker_id is null and exists (select from replication.disk where server_id = s.id)"
+    " and (s.wish in (1, 2) or s.store_id is not null) and not s.staging_removed"
+    " and not exists (select from replication.worker_order o where o.server_id = s.id"
+    "  and o.kind = 4 and o.state = 1 and o.store_id = s.store_id)"
+    " and not (s.wish = 4 and s.undo_until <= clock_timestamp() and not exists"
+    "  (select from replication.clone c where c.server_id = s.id and c.state in (1, 2, 3)))"
+    " order by s.unassigned_since, s.id limit $1::int"};
+constexpr pg::Statement kPlace = {
+    "server_place",
+    "update replication.server s set worker_id = $2, generation = generation + 1,"
+    " unassigned_since = null, attempt_time = clock_timestamp(),"
+    " old_store_ids = case when s.store_id <> $3 and not s.store_id = any(old_store_ids)"
+    "  then old_store_ids || s.store_id else array_remove(old_store_ids, $3) end,"
+    " store_id = $3, update_time = clock_timestamp()"
+    " from replication.worker w where s.id = $1 and s.worker_id is null and w.id = $2"
+    " and not w.dead and not w.draining and not w.leaving returning s.id"};
+// "godwit-p" in ASCII.
+constexpr pg::Statement kLockPlacement = {"placement_lock",
+                                          "select pg_advisory_xact_lock(7453295180013940080)"};
+constexpr pg::Statement kTryLockPlacement = {
+    "placement_try_lock", "select pg_try_advisory_xact_lock(7453295180013940080)"};
+
+Worker FromRow(const pg::Result& result, int index) {
+  Row row(result, index);
+  Worker out;
+  out.id = row.Text();
+  out.incarnation = row.Int();
+  out.endpoint = row.Text();
+  out.store_id = row.Text();
+  out.labels = Pairs(row.Text());
+  out.max_server_count = row.Small();
+  out.version = row.Text();
+  out.draining = row.Bool();
+  out.leaving = row.Bool();
+  out.dead = row.Bool();
+  out.seen_time = row.TimeOrPast();
+  out.store_total_bytes = row.Int();
+  out.store_free_bytes = row.Int();
+  out.server_count = row.Small();
+  return out;
+}
+
+std::string GroupsJson(const std::vector<GroupReport>& groups) {
+  std::string out = "[";
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const GroupReport& group = groups[i];
+    absl::StrAppend(
+        &out, i == 0 ? "" : ",", "{\"server_id\":", Quoted(group.server_id),
+        ",\"generation\":", group.generation, ",\"connected\":", group.connected ? "true" : "false",
+        ",\"received_bytes\":", group.received_bytes,
+        ",\"allocated_bytes\":", group.allocated_bytes, ",\"error\":", Quoted(group.error),
+        ",\"cause\":", static_cast<int>(group.cause), "}");
+  }
+  return absl::StrCat(out, "]");
+}
+
+absl::Status CheckRow(const pg::Result& found, const std::string& worker_id,
+                      std::int64_t incarnation, std::string* store_id) {
+  if (found.rows() == 0) {
+    return absl::AbortedError(absl::StrCat("workers/", worker_id, " is not registered"));
+  }
+  if (found.Int(0, 0) != incarnation) {
+    absl::Status status =
+        absl::AbortedError(absl::StrCat("incarnation: ", incarnation, " is old; workers/",
+                                        worker_id, " registered again as ", found.Int(0, 0)));
+    status.SetPayload("godwit/stale", absl::Cord("1"));
+    return status;
+  }
+  if (store_id != nullptr) *store_id = std::string(found.Text(0, 1));
+  return absl::OkStatus();
+}
+
+absl::Status RememberAll(pg::Connection& connection, const pg::Result& changed) {
+  for (int i = 0; i < changed.rows(); ++i) {
+    RETURN_IF_ERROR(Remember(connection, std::string(changed.Text(i, 0))));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Waiting> WaitingOf(const pg::Result& found) {
+  std::vector<Waiting> out;
+  for (int i = 0; i < found.rows(); ++i) {
+    Row row(found, i);
+    Waiting waiting;
+    waiting.server_id = row.Text();
+    waiting.store_id = row.Text();
+    waiting.labels = Pairs(row.Text());
+    waiting.waited = absl::Microseconds(row.Int());
+    out.push_back(std::move(waiting));
+  }
+  return out;
+}
+
+}  // namespace
+
+absl::Status LockPlacement(pg::Connection& connection) {
+  return connection.Exec(kLockPlacement).status();
+}
+
+absl::StatusOr<bool> TryLockPlacement(pg::Connection& connection) {
+  ASSIGN_OR_RETURN(const pg::Result taken, connection.Exec(kTryLockPlacement));
+  return taken.Bool(0, 0);
+}
+
+absl::StatusOr<std::int64_t> RegisterWorker(pg::Connection& connection, const Worker& worker,
+                                            absl::Duration lease) {
+  RETURN_IF_ERROR(LockPlacement(connection));
+  ASSIGN_OR_RETURN(const pg::Result conflict,
+                   connection.Exec(kStoreConflict, {worker.id, worker.store_id}));
+  if (conflict.rows() > 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "store_id: workers/", worker.id, " has sourceServers/", std::string(conflict.Text(0, 0)),
+        " in another store; start it on that store, or give the new store another worker name"));
+  }
+  ASSIGN_OR_RETURN(
+      const pg::Result saved,
+      connection.Exec(kRegister, {worker.id, worker.endpoint, worker.store_id,
+                                  Object(worker.labels), Number(worker.max_server_count),
+                                  worker.version, Number(absl::ToInt64Microseconds(lease))}));
+  ASSIGN_OR_RETURN(const pg::Result renewed, connection.Exec(kNewGenerations, {worker.id}));
+  RETURN_IF_ERROR(RememberAll(connection, renewed));
+  return saved.Int(0, 0);
+}
+
+absl::Status RenewWorker(pg::Connection& connection, const WorkerReport& report,
+                         absl::Duration lease) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kLockWorker, {report.id}));
+  RETURN_IF_ERROR(CheckRow(found, report.id, report.incarnation, nullptr));
+  RETURN_IF_ERROR(
+      connection
+          .Exec(kRenew, {report.id, Flag(report.leaving), Number(absl::ToInt64Microseconds(lease)),
+                         Number(report.store_total_bytes), Number(report.store_free_bytes)})
+          .status());
+  if (report.groups.empty()) return absl::OkStatus();
+  return connection.Exec(kGroups, {report.id, GroupsJson(report.groups)}).status();
+}
+
+absl::Status LetGo(pg::Connection& connection, const WorkerReport& report) {
+  std::vector<std::string> held;
+  for (const GroupReport& group : report.groups) held.push_back(group.server_id);
+  ASSIGN_OR_RETURN(const pg::Result freed, connection.Exec(kFreeUnheld, {report.id, Ids(held)}));
+  RETURN_IF_ERROR(RememberAll(connection, freed));
+  RETURN_IF_ERROR(connection.Exec(kReleaseAll, {report.id}).status());
+  return connection.Exec(kEndLease, {report.id}).status();
+}
+
+absl::StatusOr<std::vector<LeasedGroup>> ListLeases(pg::Connection& connection,
+                                                    const std::string& worker_id) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kLeases, {worker_id}));
+  std::vector<LeasedGroup> out;
+  for (int i = 0; i < found.rows(); ++i) {
+    Row row(found, i);
+    std::string server = row.Text();
+    const std::int64_t generation = row.Int();
+    if (out.empty() || out.back().server_id != server) {
+      out.push_back({.server_id = std::move(server), .generation = generation});
+    }
+    Disk disk;
+    disk.disk_id = row.Text();
+    disk.device_name = row.Text();
+    disk.size_bytes = row.Int();
+    disk.is_boot_disk = row.Bool();
+    out.back().disks.push_back(std::move(disk));
+  }
+  return out;
+}
+
+absl::Status CheckIncarnation(pg::Connection& connection, const std::string& worker_id,
+                              std::int64_t incarnation, std::string* store_id) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kIncarnation, {worker_id}));
+  return CheckRow(found, worker_id, incarnation, store_id);
+}
+
+absl::StatusOr<Worker> LoadWorker(pg::Connection& connection, const std::string& id) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kLoad, {id}));
+  if (found.rows() == 0) return absl::NotFoundError(absl::StrCat("workers/", id));
+  return FromRow(found, 0);
+}
+
+absl::StatusOr<std::vector<Worker>> ListWorkers(pg::Connection& connection,
+                                                const std::string& after, int limit) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kList, {after, Number(limit)}));
+  std::vector<Worker> out;
+  for (int i = 0; i < found.rows(); ++i) out.push_back(FromRow(found, i));
+  return out;
+}
+
+absl::Status SetDraining(pg::Connection& connection, const std::string& id, bool draining) {
+  ASSIGN_OR_RETURN(const pg::Result changed, connection.Exec(kDraining, {id, Flag(draining)}));
+  if (changed.affected() == 0) return absl::NotFoundError(absl::StrCat("workers/", id));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> Reap(pg::Connection& connection) {
+  ASSIGN_OR_RETURN(const pg::Result dead, connection.Exec(kReap));
+  std::vector<std::string> ids;
+  for (int i = 0; i < dead.rows(); ++i) ids.emplace_back(dead.Text(i, 0));
+  ASSIGN_OR_RETURN(const pg::Result freed, connection.Exec(kFreeOfDead));
+  RETURN_IF_ERROR(RememberAll(connection, freed));
+  return ids;
+}
+
+absl::StatusOr<std::int64_t> FinishReleases(pg::Connection& connection) {
+  ASSIGN_OR_RETURN(const pg::Result freed, connection.Exec(kFinishReleases));
+  RETURN_IF_ERROR(RememberAll(connection, freed));
+  return freed.rows();
+}
+
+absl::Status Release(pg::Connection& connection, const std::string& server_id) {
+  return connection.Exec(kRelease, {server_id}).status();
+}
+
+absl::Status ForgetStore(pg::Connection& connection, const std::string& server_id) {
+  return connection.Exec(kForgetStore, {server_id}).status();
+}
+
+absl::StatusOr<std::vector<std::string>> ListRemovable(pg::Connection& connection, int limit) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kRemovable, {Number(limit)}));
+  std::vector<std::string> out;
+  for (int i = 0; i < found.rows(); ++i) out.emplace_back(found.Text(i, 0));
+  return out;
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ListMoved(
+    pg::Connection& connection, int limit) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kMoved, {Number(limit)}));
+  std::vector<std::pair<std::string, std::string>> out;
+  for (int i = 0; i < found.rows(); ++i) out.emplace_back(found.Text(i, 0), found.Text(i, 1));
+  return out;
+}
+
+absl::Status ForgetOldStore(pg::Connection& connection, const std::string& server_id,
+                            const std::string& store_id) {
+  return connection.Exec(kForgetOldStore, {server_id, store_id}).status();
+}
+
+absl::StatusOr<std::vector<Waiting>> ListOnDraining(pg::Connection& connection,
+                                                    const std::string& worker_id, int limit) {
+  ASSIGN_OR_RETURN(const pg::Result found,
+                   connection.Exec(kOnDraining, {worker_id, Number(limit)}));
+  return WaitingOf(found);
+}
+
+absl::StatusOr<std::int64_t> CountReleasing(pg::Connection& connection,
+                                            const std::string& worker_id) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kCountReleasing, {worker_id}));
+  return found.Int(0, 0);
+}
+
+absl::StatusOr<std::vector<Waiting>> ListWaiting(pg::Connection& connection, int limit) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kWaiting, {Number(limit)}));
+  return WaitingOf(found);
+}
+
+absl::StatusOr<bool> Place(pg::Connection& connection, const Placement& placement) {
+  ASSIGN_OR_RETURN(
+      const pg::Result placed,
+      connection.Exec(kPlace, {placement.server_id, placement.worker_id, placement.store_id}));
+  if (placed.rows() == 0) return false;
+  RETURN_IF_ERROR(Remember(connection, placement.server_id));
+  return true;
+}
+
+}  // namespace godwit::coordinator::store
