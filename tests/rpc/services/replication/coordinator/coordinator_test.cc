@@ -1,0 +1,461 @@
+// The coordinator as its peers see it: real handlers, TLS and database; agent and worker are
+// scripted.
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "godwit/replication/v1/agent_service.grpc.pb.h"
+#include "godwit/replication/v1/replication_service.grpc.pb.h"
+#include "godwit/replication/v1/worker_service.grpc.pb.h"
+#include "services/common/base/ids.h"
+#include "services/common/rpc/channel.h"
+#include "services/common/rpc/serve.h"
+#include "services/replication/coordinator/app/housekeeping.h"
+#include "services/replication/coordinator/clients/registry_client.h"
+#include "services/replication/coordinator/rpc/fields.h"
+#include "services/replication/coordinator/rpc/handlers.h"
+#include "tests/support/fake_registry.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_database.h"
+#include "tests/support/test_pki.h"
+
+namespace godwit::coordinator {
+namespace {
+
+using ::godwit::testing::StatusIs;
+namespace pb = ::godwit::replication::v1;
+
+constexpr absl::Duration kLease = absl::Seconds(3);
+constexpr char kServer[] = "s-00000000000000001";
+constexpr char kDisk[] = "d-00000000000000001";
+
+// True when `condition` became true within half a minute.
+bool Eventually(const std::function<bool()>& condition) {
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  while (absl::Now() < end) {
+    if (condition()) return true;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  return false;
+}
+
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Call(Stub& stub,
+                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                           Response*),
+                              const Request& request) {
+  grpc::ClientContext context;
+  rpc::SetTimeout(context, absl::Seconds(20));
+  Response response;
+  const absl::Status status = rpc::FromGrpc((stub.*method)(&context, request, &response));
+  if (!status.ok()) return status;
+  return response;
+}
+
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  using Operator = pb::ReplicationService::Stub;
+  using WorkerStub = pb::WorkerService::Stub;
+
+  void SetUp() override {
+    ASSERT_OK_AND_ASSIGN(database_, ::godwit::testing::TestDatabase::Start());
+    pool_ = std::make_unique<pg::Pool>(pg::Pool::Options{.conninfo = database_->conninfo()});
+    registry_.Set(kServer, {.agent_allowed = true});
+    agents_ = std::make_unique<AgentReports>(*pool_, registry_, DecodeReplicationSettings);
+    workers_ = std::make_unique<WorkerReports>(*pool_, kLease);
+    servers_ = std::make_unique<Servers>(*pool_);
+    points_ = std::make_unique<Points>(*pool_);
+    housekeeping_ = std::make_unique<Housekeeping>(
+        *pool_, registry_, DecodeReplicationSettings, *agents_, RealClock(),
+        Housekeeping::Options{.lease = kLease, .interval = absl::Milliseconds(100)});
+    agent_handler_ = MakeAgentHandler(*agents_);
+    worker_handler_ = MakeWorkerHandler(*workers_);
+    handler_ = MakeReplicationHandler(*pool_, *servers_, *points_);
+    ASSERT_OK_AND_ASSIGN(
+        server_,
+        rpc::Server::Start({.listen = "127.0.0.1:0", .tls = pki_.Issue("service/replication")},
+                           {agent_handler_.get(), worker_handler_.get(), handler_->service()}));
+    housekeeping_->Start();
+    operator_ = pb::ReplicationService::NewStub(Channel("user/admin/alice"));
+    registry_stub_ = pb::ReplicationService::NewStub(Channel("service/registry"));
+  }
+  void TearDown() override {
+    if (handler_ != nullptr) handler_->Stop();
+    if (housekeeping_ != nullptr) housekeeping_->Stop();
+    if (server_ != nullptr) server_->Stop();
+  }
+
+  std::shared_ptr<grpc::Channel> Channel(const std::string& principal) {
+    return rpc::Dial(absl::StrCat("127.0.0.1:", server_->port()),
+                     *rpc::ParsePrincipal("service/replication"), pki_.Issue(principal));
+  }
+  static std::string Name(absl::string_view suffix = "") {
+    return absl::StrCat("sourceServers/", kServer, suffix);
+  }
+
+  absl::StatusOr<pb::Replication> StartServer() {
+    pb::StartServerRequest request;
+    request.set_source_server(Name());
+    request.set_request_id(NewUuid());
+    return Call(*registry_stub_, &Operator::StartServer, request);
+  }
+  pb::Replication Get() {
+    pb::GetReplicationRequest request;
+    request.set_name(Name("/replication"));
+    const auto found = Call(*operator_, &Operator::GetReplication, request);
+    EXPECT_OK(found);
+    return found.ok() ? *found : pb::Replication();
+  }
+
+  // A scripted worker.
+  struct Worker {
+    std::unique_ptr<WorkerStub> stub;
+    std::int64_t incarnation = 0;
+  };
+  Worker Register(const std::string& id, const std::string& store) {
+    Worker worker{.stub = pb::WorkerService::NewStub(Channel(absl::StrCat("worker/", id)))};
+    pb::RegisterWorkerRequest request;
+    request.set_endpoint("192.0.2.1:7443");
+    request.set_store_id(store);
+    request.set_max_server_count(10);
+    const auto registered = Call(*worker.stub, &WorkerStub::RegisterWorker, request);
+    EXPECT_OK(registered);
+    if (registered.ok()) worker.incarnation = registered->incarnation();
+    return worker;
+  }
+  absl::StatusOr<pb::WorkerHeartbeatResponse> Beat(Worker& worker,
+                                                   const std::vector<std::int64_t>& held = {},
+                                                   bool leaving = false) {
+    pb::WorkerHeartbeatRequest request;
+    request.set_incarnation(worker.incarnation);
+    request.set_store_total_bytes(std::int64_t{1} << 40);
+    request.set_store_free_bytes(std::int64_t{1} << 39);
+    request.set_draining(leaving);
+    for (const std::int64_t generation : held) {
+      request.add_groups()->set_source_server(Name());
+      request.mutable_groups()->rbegin()->set_lease_generation(generation);
+      request.mutable_groups()->rbegin()->set_agent_connected(true);
+    }
+    return Call(*worker.stub, &WorkerStub::Heartbeat, request);
+  }
+  // Beats until the worker has the lease; its generation, 0 when it got none.
+  std::int64_t WaitForLease(Worker& worker) {
+    std::int64_t generation = 0;
+    Eventually([&] {
+      const auto beat = Beat(worker);
+      if (beat.ok() && beat->leases_size() == 1) generation = beat->leases(0).lease_generation();
+      return generation > 0;
+    });
+    return generation;
+  }
+  absl::Status ReportPoint(Worker& worker, std::int64_t generation, std::int64_t epoch,
+                           const std::string& request_id = "") {
+    pb::ReportPointRequest request;
+    request.set_incarnation(worker.incarnation);
+    request.set_source_server(Name());
+    request.set_lease_generation(generation);
+    request.set_epoch(epoch);
+    SetTime(absl::Now(), request.mutable_cut_time());
+    SetTime(absl::Now(), request.mutable_commit_time());
+    request.set_consistency(pb::Point::CRASH_CONSISTENT);
+    request.set_root_hash("00ff");
+    request.set_request_id(request_id);
+    return Call(*worker.stub, &WorkerStub::ReportPoint, request).status();
+  }
+
+  absl::StatusOr<pb::Directive> AgentBeat(pb::AgentProgress::Phase phase, std::int64_t pending = 0,
+                                          std::int64_t connected = 0) {
+    auto stub = pb::AgentService::NewStub(Channel(absl::StrCat("agent/", kServer)));
+    pb::HeartbeatRequest request;
+    request.set_agent_version("1");
+    request.set_boot_id("boot");
+    pb::AgentDisk* disk = request.add_disks();
+    disk->set_disk_id(kDisk);
+    disk->set_device_name("/dev/sda");
+    disk->set_size_bytes(1 << 30);
+    disk->set_is_boot_disk(true);
+    request.mutable_progress()->set_phase(phase);
+    request.mutable_progress()->set_connected_generation(connected);
+    request.mutable_progress()->add_disks()->set_disk_id(kDisk);
+    request.mutable_progress()->mutable_disks(0)->set_pending_bytes(pending);
+    request.mutable_progress()->mutable_disks(0)->set_replicated_bytes((1 << 30) - pending);
+    return Call(*stub, &pb::AgentService::Stub::Heartbeat, request);
+  }
+  // A server with a lease of `worker` and a first point; the lease's generation.
+  std::int64_t Replicate(Worker& worker) {
+    EXPECT_OK(StartServer());
+    EXPECT_OK(AgentBeat(pb::AgentProgress::CONNECTING, 1 << 30));
+    const std::int64_t generation = WaitForLease(worker);
+    EXPECT_GT(generation, 0);
+    EXPECT_OK(AgentBeat(pb::AgentProgress::IDLE, 0, generation));
+    EXPECT_OK(ReportPoint(worker, generation, 1));
+    return generation;
+  }
+
+  ::godwit::testing::TestPki pki_;
+  ::godwit::testing::FakeRegistry registry_;
+  std::unique_ptr<::godwit::testing::TestDatabase> database_;
+  std::unique_ptr<pg::Pool> pool_;
+  std::unique_ptr<AgentReports> agents_;
+  std::unique_ptr<WorkerReports> workers_;
+  std::unique_ptr<Servers> servers_;
+  std::unique_ptr<Points> points_;
+  std::unique_ptr<Housekeeping> housekeeping_;
+  std::unique_ptr<grpc::Service> agent_handler_, worker_handler_;
+  std::unique_ptr<ReplicationHandlerBase> handler_;
+  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<Operator> operator_, registry_stub_;
+};
+
+TEST_F(CoordinatorTest, FromStartToContinuous) {
+  EXPECT_THAT(AgentBeat(pb::AgentProgress::CONNECTING)->action(), pb::Directive::WAIT);
+  ASSERT_OK(StartServer());
+  ASSERT_OK_AND_ASSIGN(pb::Directive directive, AgentBeat(pb::AgentProgress::CONNECTING, 1 << 30));
+  EXPECT_EQ(directive.action(), pb::Directive::WAIT);
+  EXPECT_EQ(Get().state(), pb::Replication::INITIATING);
+
+  Worker worker = Register("w-00000000000000001", "store-1");
+  const std::int64_t generation = WaitForLease(worker);
+  EXPECT_EQ(generation, 1);
+  ASSERT_OK_AND_ASSIGN(directive, AgentBeat(pb::AgentProgress::CONNECTING, 1 << 30));
+  EXPECT_EQ(directive.action(), pb::Directive::REPLICATE);
+  EXPECT_EQ(directive.assignment().worker(), "workers/w-00000000000000001");
+  EXPECT_EQ(directive.assignment().endpoint(), "192.0.2.1:7443");
+  EXPECT_EQ(directive.assignment().lease_generation(), 1);
+
+  ASSERT_OK(AgentBeat(pb::AgentProgress::INITIAL_SYNC, 1 << 29, 1));
+  EXPECT_EQ(Get().state(), pb::Replication::INITIAL_SYNC);
+  EXPECT_EQ(Get().backlog_bytes(), 1 << 29);
+  EXPECT_FALSE(Get().has_lag());
+  ASSERT_OK(AgentBeat(pb::AgentProgress::CUTTING, 0, 1));
+  EXPECT_EQ(Get().state(), pb::Replication::CREATING_SNAPSHOT);
+
+  registry_.SetReachable(false);
+  ASSERT_OK(ReportPoint(worker, 1, 1));
+  ASSERT_OK(ReportPoint(worker, 1, 1));  // again is harmless
+  ASSERT_OK(AgentBeat(pb::AgentProgress::IDLE, 0, 1));
+  const pb::Replication now = Get();
+  EXPECT_EQ(now.state(), pb::Replication::CONTINUOUS);
+  EXPECT_TRUE(now.has_lag());
+  EXPECT_EQ(now.lease_generation(), 1);
+  for (const pb::InitiationStep& step : now.initiation_steps()) {
+    EXPECT_TRUE(step.status() == pb::InitiationStep::SUCCEEDED ||
+                step.status() == pb::InitiationStep::SKIPPED)
+        << step.DebugString();
+  }
+  // The registry learns of it once, however long it was away.
+  EXPECT_TRUE(registry_.reports().empty());
+  registry_.SetReachable(true);
+  ASSERT_TRUE(Eventually([&] { return !registry_.reports().empty(); }));
+  ASSERT_OK(ReportPoint(worker, 1, 2));
+  absl::SleepFor(absl::Milliseconds(500));
+  EXPECT_EQ(registry_.reports().size(), 1u);
+  EXPECT_EQ(Name("/points/" + registry_.reports()[0].substr(20)), [&] {
+    pb::ListPointsRequest request;
+    request.set_parent(Name());
+    return Call(*operator_, &Operator::ListPoints, request)->points(1).name();
+  }());
+}
+
+TEST_F(CoordinatorTest, FreshPointAndClone) {
+  Worker worker = Register("w-00000000000000001", "store-1");
+  const std::int64_t generation = Replicate(worker);
+
+  pb::RequestPointRequest ask;
+  ask.set_parent(Name());
+  ask.set_request_id(NewUuid());
+  ask.set_description("before the upgrade");
+  ASSERT_OK_AND_ASSIGN(pb::PointRequest asked, Call(*operator_, &Operator::RequestPoint, ask));
+  EXPECT_EQ(asked.state(), pb::PointRequest::WAITING);
+  ASSERT_OK(Call(*operator_, &Operator::RequestPoint, ask));
+  ask.set_quiesce(true);
+  EXPECT_THAT(Call(*operator_, &Operator::RequestPoint, ask),
+              StatusIs(absl::StatusCode::kInvalidArgument, "request_id"));
+
+  ASSERT_OK_AND_ASSIGN(const pb::Directive directive,
+                       AgentBeat(pb::AgentProgress::IDLE, 0, generation));
+  EXPECT_EQ(directive.point_order().request_id(), ask.request_id());
+  ASSERT_OK(ReportPoint(worker, generation, 2, ask.request_id()));
+  pb::GetPointRequestRequest poll;
+  poll.set_name(asked.name());
+  ASSERT_OK_AND_ASSIGN(asked, Call(*operator_, &Operator::GetPointRequest, poll));
+  EXPECT_EQ(asked.state(), pb::PointRequest::SUCCEEDED);
+  EXPECT_EQ(asked.point().epoch(), 2);
+  EXPECT_EQ(asked.point().description(), "before the upgrade");
+  EXPECT_FALSE(AgentBeat(pb::AgentProgress::IDLE, 0, generation)->has_point_order());
+
+  // The worker makes the clone when its next heartbeats tell it to.
+  std::thread carrying([&] {
+    pb::WorkerOrder order;
+    ASSERT_TRUE(Eventually([&] {
+      const auto beat = Beat(worker, {generation});
+      if (beat.ok() && beat->orders_size() == 1) order = beat->orders(0);
+      return order.has_create_clone();
+    }));
+    EXPECT_EQ(order.create_clone().epoch(), 2);
+    EXPECT_EQ(order.lease_generation(), generation);
+    pb::ReportOrderRequest report;
+    report.set_incarnation(worker.incarnation);
+    report.set_order_id(order.order_id());
+    pb::CloneDisk* disk = report.add_clone_disks();
+    disk->set_disk_id(kDisk);
+    disk->set_device_name("/dev/sda");
+    disk->set_size_bytes(1 << 30);
+    disk->set_is_boot_disk(true);
+    disk->set_path("/store/clone.qcow2");
+    EXPECT_OK(Call(*worker.stub, &WorkerStub::ReportOrder, report));
+    EXPECT_OK(Call(*worker.stub, &WorkerStub::ReportOrder, report));
+  });
+  pb::CreateCloneRequest make;
+  make.set_point(asked.point().name());
+  make.set_request_id(NewUuid());
+  const auto clone = Call(*operator_, &Operator::CreateClone, make);
+  carrying.join();
+  ASSERT_OK(clone);
+  EXPECT_EQ(clone->disks(0).path(), "/store/clone.qcow2");
+  EXPECT_EQ(Call(*operator_, &Operator::CreateClone, make)->name(), clone->name());
+
+  pb::DeletePointRequest drop;
+  drop.set_name(asked.point().name());
+  EXPECT_THAT(Call(*operator_, &Operator::DeletePoint, drop),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "clones"));
+  pb::DeleteCloneRequest unmake;
+  unmake.set_name(clone->name());
+  EXPECT_OK(Call(*operator_, &Operator::DeleteClone, unmake));
+  EXPECT_OK(Call(*operator_, &Operator::DeleteClone, unmake));
+  const auto beat = Beat(worker, {generation});
+  ASSERT_OK(beat);
+  ASSERT_EQ(beat->orders_size(), 1);
+  EXPECT_EQ(beat->orders(0).delete_clone().clone_id(),
+            clone->name().substr(clone->name().rfind('/') + 1));
+}
+
+TEST_F(CoordinatorTest, ServerMovesWhenItsWorkerDies) {
+  Worker first = Register("w-00000000000000001", "shared");
+  const std::int64_t generation = Replicate(first);
+  Worker second = Register("w-00000000000000002", "shared");
+  const absl::Time last_beat = absl::Now();
+  ASSERT_OK(Beat(first, {generation}));
+  std::int64_t moved = 0;
+  ASSERT_TRUE(Eventually([&] {
+    const auto beat = Beat(second);
+    if (beat.ok() && beat->leases_size() == 1) moved = beat->leases(0).lease_generation();
+    return moved > 0;
+  }));
+  EXPECT_GE(absl::Now() - last_beat, kLease);
+  EXPECT_GT(moved, generation);
+  EXPECT_THAT(ReportPoint(first, generation, 2), StatusIs(absl::StatusCode::kAborted, "lease"));
+  EXPECT_THAT(ReportPoint(second, generation, 2), StatusIs(absl::StatusCode::kAborted, "lease"));
+  EXPECT_OK(ReportPoint(second, moved, 2));
+  EXPECT_EQ(AgentBeat(pb::AgentProgress::IDLE, 0, generation)->assignment().worker(),
+            "workers/w-00000000000000002");
+  // The first comes back with nothing.
+  EXPECT_EQ(Beat(first, {generation})->leases_size(), 0);
+}
+
+TEST_F(CoordinatorTest, DrainAndShutdownHandOver) {
+  Worker first = Register("w-00000000000000001", "shared");
+  const std::int64_t generation = Replicate(first);
+  Worker second = Register("w-00000000000000002", "shared");
+  ASSERT_OK(Beat(second));
+  pb::WorkerVerbRequest drain;
+  drain.set_name("workers/w-00000000000000001");
+  drain.set_request_id(NewUuid());
+  ASSERT_OK_AND_ASSIGN(const pb::Worker drained, Call(*operator_, &Operator::DrainWorker, drain));
+  EXPECT_EQ(drained.state(), pb::Worker::DRAINING);
+  std::int64_t moved = 0;
+  ASSERT_TRUE(Eventually([&] {
+    EXPECT_OK(Beat(first));
+    const auto beat = Beat(second);
+    if (beat.ok() && beat->leases_size() == 1) moved = beat->leases(0).lease_generation();
+    return moved > 0;
+  }));
+  EXPECT_GT(moved, generation);
+  drain.set_request_id(NewUuid());
+  ASSERT_OK(Call(*operator_, &Operator::UndrainWorker, drain));
+
+  // A worker that shuts down and holds nothing any more frees its servers at once.
+  const absl::Time asked = absl::Now();
+  ASSERT_OK(Beat(second, {}, /*leaving=*/true));
+  EXPECT_GT(WaitForLease(first), moved);
+  EXPECT_LT(absl::Now() - asked, kLease);
+}
+
+TEST_F(CoordinatorTest, DisconnectUninstallsAndRemovesStaging) {
+  Worker worker = Register("w-00000000000000001", "store-1");
+  const std::int64_t generation = Replicate(worker);
+  pb::EndServerRequest end;
+  end.set_source_server(Name());
+  end.set_request_id(NewUuid());
+  ASSERT_OK_AND_ASSIGN(const pb::Replication ended,
+                       Call(*registry_stub_, &Operator::EndServer, end));
+  EXPECT_EQ(ended.state(), pb::Replication::DISCONNECTED);
+  EXPECT_THAT(Call(*operator_, &Operator::EndServer, end),
+              StatusIs(absl::StatusCode::kPermissionDenied, "service"));
+  EXPECT_EQ(AgentBeat(pb::AgentProgress::IDLE, 0, generation)->action(), pb::Directive::UNINSTALL);
+  pb::WorkerOrder order;
+  ASSERT_TRUE(Eventually([&] {
+    const auto beat = Beat(worker);
+    if (beat.ok() && beat->orders_size() == 1) order = beat->orders(0);
+    return order.has_remove_staging();
+  }));
+  EXPECT_EQ(order.lease_generation(), 0);
+  EXPECT_THAT(StartServer(), StatusIs(absl::StatusCode::kUnavailable, "being removed"));
+  pb::ReportOrderRequest report;
+  report.set_incarnation(worker.incarnation);
+  report.set_order_id(order.order_id());
+  ASSERT_OK(Call(*worker.stub, &WorkerStub::ReportOrder, report));
+  EXPECT_TRUE(Get().latest_point().empty());
+  EXPECT_TRUE(Get().worker().empty());
+  EXPECT_OK(StartServer());
+}
+
+TEST_F(CoordinatorTest, RefusesWhatIsNotRight) {
+  registry_.Set(kServer, {.revoked = true});
+  EXPECT_THAT(AgentBeat(pb::AgentProgress::IDLE),
+              StatusIs(absl::StatusCode::kPermissionDenied, "revoked"));
+  Worker worker = Register("w-00000000000000001", "store-1");
+  worker.incarnation += 7;
+  EXPECT_THAT(Beat(worker), StatusIs(absl::StatusCode::kAborted, "incarnation"));
+  pb::GetReplicationRequest get;
+  get.set_name("sourceServers/s-1/replication");
+  EXPECT_THAT(Call(*operator_, &Operator::GetReplication, get),
+              StatusIs(absl::StatusCode::kInvalidArgument, "name"));
+  pb::ListPointsRequest list;
+  list.set_parent(Name());
+  list.set_page_size(501);
+  EXPECT_THAT(Call(*operator_, &Operator::ListPoints, list),
+              StatusIs(absl::StatusCode::kInvalidArgument, "page_size"));
+  pb::RequestPointRequest ask;
+  ask.set_parent(Name());
+  ask.set_request_id("now");
+  EXPECT_THAT(Call(*operator_, &Operator::RequestPoint, ask),
+              StatusIs(absl::StatusCode::kInvalidArgument, "request_id"));
+  auto viewer = pb::ReplicationService::NewStub(Channel("user/viewer/bob"));
+  ask.set_request_id(NewUuid());
+  EXPECT_THAT(Call(*viewer, &Operator::RequestPoint, ask),
+              StatusIs(absl::StatusCode::kPermissionDenied, "operator"));
+}
+
+TEST_F(CoordinatorTest, WatchShowsTheStateAndEveryChange) {
+  ASSERT_OK(StartServer());
+  grpc::ClientContext context;
+  rpc::SetTimeout(context, absl::Seconds(20));
+  const auto stream = operator_->WatchReplications(&context, {});
+  pb::Replication seen;
+  ASSERT_TRUE(stream->Read(&seen));
+  EXPECT_EQ(seen.state(), pb::Replication::INITIATING);
+  pb::ReplicationVerbRequest pause;
+  pause.set_name(Name("/replication"));
+  pause.set_request_id(NewUuid());
+  ASSERT_OK(Call(*operator_, &Operator::PauseReplication, pause));
+  ASSERT_TRUE(stream->Read(&seen));
+  EXPECT_EQ(seen.state(), pb::Replication::PAUSED);
+  context.TryCancel();
+  stream->Finish();
+}
+
+}  // namespace
+}  // namespace godwit::coordinator

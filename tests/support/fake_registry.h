@@ -1,0 +1,53 @@
+// A registry for tests of the coordinator: knows what it is told, remembers what it was told.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "services/replication/coordinator/app/ports.h"
+
+namespace godwit::testing {
+
+// Thread-safe.
+class FakeRegistry final : public coordinator::Registry {
+ public:
+  absl::StatusOr<coordinator::ServerFacts> Describe(const std::string& server_id) override {
+    absl::MutexLock lock(&mutex_);
+    if (!reachable_) return absl::UnavailableError("registry: away");
+    const auto found = facts_.find(server_id);
+    if (found == facts_.end()) return absl::NotFoundError(server_id);
+    return found->second;
+  }
+  absl::Status ReportInitialSyncDone(const std::string& server_id, const std::string& point_id,
+                                     const std::string& request_id) override {
+    absl::MutexLock lock(&mutex_);
+    if (!reachable_) return absl::UnavailableError("registry: away");
+    reports_.push_back(server_id + " " + point_id);
+    request_ids_.push_back(request_id);
+    return absl::OkStatus();
+  }
+
+  void Set(const std::string& server_id, const coordinator::ServerFacts& facts) {
+    absl::MutexLock lock(&mutex_);
+    facts_[server_id] = facts;
+  }
+  void SetReachable(bool reachable) {
+    absl::MutexLock lock(&mutex_);
+    reachable_ = reachable;
+  }
+  std::vector<std::string> reports() {
+    absl::MutexLock lock(&mutex_);
+    return reports_;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  bool reachable_ ABSL_GUARDED_BY(mutex_) = true;
+  std::map<std::string, coordinator::ServerFacts> facts_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> reports_ ABSL_GUARDED_BY(mutex_), request_ids_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace godwit::testing
