@@ -22,7 +22,8 @@ namespace {
 namespace replication_pb = ::godwit::replication::v1;
 
 constexpr int kBatch = 32;
-constexpr absl::Duration kHousekeeping = absl::Minutes(10);
+constexpr absl::Duration kHousekeeping = absl::Minutes(1);
+constexpr absl::Duration kSlow = absl::Minutes(1);
 // Longer than a call and the writing down of its outcome take together.
 constexpr absl::Duration kLeaseMargin = absl::Seconds(15);
 
@@ -195,6 +196,12 @@ void OutboxSender::Loop() {
       next_housekeeping = absl::Now() + kHousekeeping;
       const absl::Status cleaned = [&]() -> absl::Status {
         ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
+        ASSIGN_OR_RETURN(const storage::OutboxLoad load, storage::Load(*connection));
+        if (load.oldest > kSlow) {
+          Log(Severity::kWarning, "commands wait for other services",
+              {{"count", absl::StrCat(load.waiting)},
+               {"oldest", absl::FormatDuration(load.oldest)}});
+        }
         RETURN_IF_ERROR(storage::ForgetOldCommands(*connection));
         return storage::ForgetOldRequests(*connection).status();
       }();

@@ -17,7 +17,6 @@ namespace godwit::registry {
 namespace {
 
 constexpr std::size_t kMaxCsr = 16 * 1024;
-constexpr std::size_t kMaxUserProvidedId = 256;
 
 absl::Status BadToken(TokenVerdict verdict) {
   const absl::string_view reason = ReasonOf(verdict);
@@ -82,6 +81,21 @@ absl::StatusOr<SourceServer> Recognise(pg::Connection& connection, const pb::Enr
     return KeyOfAnother(wanted);
   }
   return *std::move(server);
+}
+
+// A server that left the service begins a life of its own. The machine that took over from it is in
+// use and must never be removed as a leftover of an earlier launch.
+absl::Status ForgetFormerLife(SourceServer& server) {
+  server.last_test = LaunchRecord();
+  server.last_cutover = LaunchRecord();
+  if (server.machine.empty()) return absl::OkStatus();
+  jobs_pb::LaunchedMachine machine;
+  RETURN_IF_ERROR(FromJson(server.machine, &machine));
+  if (machine.purpose() == jobs_pb::Job::TEST_LAUNCH) return absl::OkStatus();
+  server.machine.clear();
+  server.launch_job.clear();
+  server.launch_status = LaunchStatus::kNone;
+  return absl::OkStatus();
 }
 
 // Tags of the template, the token and the request; later ones win.
@@ -151,6 +165,9 @@ absl::StatusOr<pb::EnrollResponse> Enroll(Backend& backend, pg::Connection& conn
     server.tags = defaults.tags;
   } else {
     server.lifecycle = *Next(backend.profile, before, Event::kEnroll);
+    if (before == Lifecycle::kDisconnected || before == Lifecycle::kCutover) {
+      RETURN_IF_ERROR(ForgetFormerLife(server));
+    }
   }
   bool begins = server.lifecycle == Lifecycle::kNotReady && (is_new || before != server.lifecycle);
   if (begins && request.no_replication()) {
@@ -173,8 +190,11 @@ absl::StatusOr<pb::EnrollResponse> Enroll(Backend& backend, pg::Connection& conn
 
   const std::string principal = absl::StrCat("agent/", server.id);
   const storage::Change change{.event = Name(Event::kEnroll), .principal = principal};
-  ASSIGN_OR_RETURN(server, is_new ? storage::InsertServer(connection, server, change)
-                                  : storage::SaveServer(connection, server, change));
+  absl::StatusOr<SourceServer> saved = is_new ? storage::InsertServer(connection, server, change)
+                                              : storage::SaveServer(connection, server, change);
+  // The same key or id came through another connection just now: look again and find it.
+  if (absl::IsAlreadyExists(saved.status())) return absl::AbortedError(saved.status().message());
+  ASSIGN_OR_RETURN(server, std::move(saved));
   RETURN_IF_ERROR(storage::UseToken(connection, token.id, key, server.id));
   if (begins) {
     ASSIGN_OR_RETURN(*start_command, EnqueueStartServer(connection, server.id));

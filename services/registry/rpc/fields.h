@@ -16,6 +16,7 @@ using Tags = google::protobuf::Map<std::string, std::string>;
 
 inline constexpr int kDefaultPageSize = 50;
 inline constexpr int kMaxPageSize = 500;
+inline constexpr std::size_t kMaxUserProvidedId = 256;
 
 // Length in bytes; no control characters but tab and newline.
 absl::Status CheckText(absl::string_view field, absl::string_view text, std::size_t least,

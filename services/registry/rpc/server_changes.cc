@@ -13,8 +13,6 @@
 namespace godwit::registry {
 namespace {
 
-constexpr std::size_t kMaxUserProvidedId = 256;
-
 absl::Status Create(pg::Connection& connection, Backend& backend, const rpc::Call& call,
                     const pb::CreateSourceServerRequest& request, pb::SourceServer* response) {
   ASSIGN_OR_RETURN(const std::optional<SourceServer> taken,

@@ -62,5 +62,51 @@ TEST_F(LenientTest, CutoverStraightFromTestThenDisconnectThenFinalize) {
   EXPECT_EQ(done.lifecycle_state(), pb::SourceServer::CUTOVER);
 }
 
+TEST_F(LenientTest, TheMachineThatTookOverIsNeverALeftover) {
+  const rpc::KeyAndCsr key = *rpc::MakeKeyAndCsr("agent");
+  const pb::Token token = NewToken(2);
+  ASSERT_OK_AND_ASSIGN(const auto enrolled, Enroll(EnrollRequestFor(token.secret(), key)));
+  const std::string name = enrolled.source_server();
+  const auto events = pb::RegistryEventService::NewStub(ChannelAs("service/jobs"));
+  const auto stub = pb::SourceServerService::NewStub(ChannelAs("user/operator/carol"));
+  pb::ReportInitialSyncDoneRequest synced;
+  synced.set_source_server(name);
+  synced.set_point(name + "/points/" + NewId("p-"));
+  const auto report_synced = [&] {
+    synced.set_request_id(NewUuid());
+    return Call(*events, &pb::RegistryEventService::Stub::ReportInitialSyncDone, synced);
+  };
+  ASSERT_OK(report_synced());
+  pb::StartLaunchRequest launch;
+  launch.add_names(name);
+  launch.set_request_id(NewUuid());
+  ASSERT_OK_AND_ASSIGN(const auto cutover, Call(*stub, &Stub::StartCutover, launch));
+  pb::ReportLaunchRequest report;
+  report.set_source_server(name);
+  report.set_job(cutover.name());
+  report.set_type(jobs_pb::Job::CUTOVER_LAUNCH);
+  report.set_launch_status(jobs_pb::ParticipatingServer::LAUNCHED);
+  report.mutable_machine()->set_machine_id("m-production");
+  report.mutable_machine()->set_purpose(jobs_pb::Job::CUTOVER_LAUNCH);
+  report.set_request_id(NewUuid());
+  ASSERT_OK(Call(*events, &pb::RegistryEventService::Stub::ReportLaunch, report));
+  installation_->jobs.End(cutover.name(), jobs_pb::Job::SUCCEEDED);
+  pb::FinalizeRequest end;
+  end.set_name(name);
+  end.set_request_id(NewUuid());
+  ASSERT_OK(Call(*stub, &Stub::FinalizeCutover, end));
+  EXPECT_EQ(Get(name).launched_machine().machine_id(), "m-production");
+
+  // The agent is installed on the source again; a test must not touch what took over.
+  ASSERT_OK_AND_ASSIGN(const auto again, Enroll(EnrollRequestFor(token.secret(), key)));
+  EXPECT_EQ(again.source_server(), name);
+  EXPECT_EQ(Get(name).lifecycle_state(), pb::SourceServer::NOT_READY);
+  EXPECT_FALSE(Get(name).has_last_cutover());
+  ASSERT_OK(report_synced());
+  launch.set_request_id(NewUuid());
+  ASSERT_OK(Call(*stub, &Stub::StartTest, launch));
+  EXPECT_EQ(installation_->jobs.requests().back().servers(0).machines_size(), 0);
+}
+
 }  // namespace
 }  // namespace godwit::registry
