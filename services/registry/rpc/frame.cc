@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
 #include "services/registry/domain/installation_token.h"
 #include "services/registry/rpc/fields.h"
@@ -43,6 +44,7 @@ absl::Status Apply(storage::Mutator& mutator, storage::Mutation& mutation, const
   if (outcome->replayed && !response->ParseFromString(outcome->answer)) {
     return absl::DataLossError("the answer kept for this request_id cannot be read");
   }
+  GODWIT_FAILPOINT("registry.change.committed");
   return steps.after ? steps.after(call, outcome->replayed) : absl::OkStatus();
 }
 
