@@ -1,0 +1,232 @@
+#include "services/conversion/appliance/appliance.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "services/common/base/file.h"
+#include "services/common/base/status_macros.h"
+#include "services/conversion/appliance/results.h"
+#include "services/conversion/converter/cpio.h"
+
+namespace godwit::conversion {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr char kQemu[] = "qemu-system-x86_64";
+constexpr std::size_t kConsoleTail = 64 * 1024;
+constexpr std::size_t kMaxConsole = std::size_t{16} << 20;
+constexpr absl::Duration kPoll = absl::Milliseconds(100);
+
+// A path in a QEMU option: commas are doubled.
+std::string Quoted(const std::string& path) {
+  std::string quoted;
+  for (const char c : path) {
+    quoted.push_back(c);
+    if (c == ',') quoted.push_back(c);
+  }
+  return quoted;
+}
+
+std::string JobJson(const conversion::v1::ConversionTask& task) {
+  nlohmann::json disks = nlohmann::json::array(), nics = nlohmann::json::array();
+  for (const auto& disk : task.disks()) disks.push_back(disk.device_name());
+  for (const auto& nic : task.target().nics()) {
+    nics.push_back({{"mac_address", nic.mac_address()},
+                    {"source_mac_address", nic.source_mac_address()},
+                    {"source_name", nic.source_name()}});
+  }
+  return nlohmann::json{{"source_disks", disks},
+                        {"nics", nics},
+                        {"dry_run", task.mode() == conversion::v1::ConversionTask::PREFLIGHT}}
+      .dump();
+}
+
+// The child dies with us; its own messages go to `log`.
+absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, const std::string& log) {
+  std::vector<std::string> words = command;
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const Fd out(open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!out.valid()) return ErrnoStatus(log);
+  const Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child < 0) return ErrnoStatus("fork");
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+    setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    dup2(null.get(), 0);
+    dup2(out.get(), 1);
+    dup2(out.get(), 2);
+    execvp(argv[0], argv.data());
+    _exit(127);
+  }
+  return child;
+}
+
+// What was added to a file since `*at`.
+std::string ReadMore(const std::string& path, off_t* at) {
+  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string bytes(65536, '\0');
+  const ssize_t got = fd.valid() ? pread(fd.get(), bytes.data(), bytes.size(), *at) : 0;
+  bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  *at += static_cast<off_t>(bytes.size());
+  return bytes;
+}
+
+std::string Tail(const std::string& path, std::size_t size) {
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxConsole);
+  if (!text.ok()) return "";
+  std::string tail = text->size() > size ? text->substr(text->size() - size) : *text;
+  // It becomes a string field: ASCII only.
+  for (char& c : tail) {
+    if (static_cast<unsigned char>(c) >= 0x80 || (c < 0x20 && c != '\n' && c != '\t')) c = '?';
+  }
+  return tail;
+}
+
+}  // namespace
+
+absl::StatusOr<Appliance> Appliance::Open(ApplianceOptions options) {
+  const absl::StatusOr<std::string> version = ReadFile(options.folder + "/version", 256);
+  if (!version.ok()) {
+    return absl::NotFoundError(
+        absl::StrCat(options.folder.empty() ? "(no folder)" : options.folder,
+                     ": no conversion appliance; make one with build_appliance.sh"));
+  }
+  return Appliance(std::move(options), std::string(absl::StripAsciiWhitespace(*version)));
+}
+
+std::vector<std::string> Appliance::Command(const conversion::v1::ConversionTask& task,
+                                            const std::string& work_folder) const {
+  std::vector<std::string> command = {
+      kQemu,
+      "-nodefaults",
+      "-no-user-config",
+      "-display",
+      "none",
+      "-no-reboot",
+      "-sandbox",
+      "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+      "-machine",
+      "q35,usb=off",
+      "-m",
+      absl::StrCat(options_.memory_mib),
+      "-smp",
+      "1",
+      "-kernel",
+      options_.folder + "/vmlinuz",
+      "-initrd",
+      work_folder + "/initrd",
+      "-append",
+      "console=ttyS0 panic=-1 quiet loglevel=4",
+      "-chardev",
+      absl::StrCat("file,id=console,path=", Quoted(work_folder + "/console.log")),
+      "-device",
+      "isa-serial,chardev=console",
+      "-chardev",
+      absl::StrCat("file,id=result,path=", Quoted(work_folder + "/result.jsonl")),
+      "-device",
+      "isa-serial,chardev=result"};
+  if (options_.accelerator == "kvm") {
+    command.insert(command.end(), {"-accel", "kvm", "-cpu", "host"});
+  } else {
+    command.insert(command.end(), {"-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"});
+  }
+  for (int i = 0; i < task.disks_size(); ++i) {
+    command.insert(
+        command.end(),
+        {"-drive",
+         absl::StrCat("if=none,id=disk", i,
+                      ",format=qcow2,cache=writeback,discard=unmap,file.locking=on,file=",
+                      Quoted(task.disks(i).path())),
+         "-device", absl::StrCat("virtio-blk-pci,drive=disk", i)});
+  }
+  return command;
+}
+
+ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
+                               const std::string& work_folder, absl::Duration timeout,
+                               const std::atomic<bool>& cancel,
+                               const std::function<void(const std::string&)>& progress) const {
+  ApplianceResult result;
+  result.task.set_appliance_version(version_);
+  const std::string folder =
+      absl::StrCat(work_folder, "/appliance-", getpid(), "-", absl::ToUnixNanos(absl::Now()));
+  const auto run = [&]() -> absl::Status {
+    if (task.disks_size() < 1 || task.disks_size() > 26) {
+      return absl::InvalidArgumentError("disks: 1 to 26 can be converted at once");
+    }
+    for (int i = 0; i < task.disks_size(); ++i) {
+      if (!absl::StartsWith(task.disks(i).path(), "/")) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("disks[", i, "].path: an absolute path is needed"));
+      }
+    }
+    RETURN_IF_ERROR(MakeDirs(folder, 0700));
+    // The kernel unpacks both archives: the appliance and, behind it, the job.
+    ASSIGN_OR_RETURN(const std::string appliance,
+                     ReadFile(options_.folder + "/appliance.cpio", std::size_t{512} << 20));
+    convert::CpioWriter job;
+    job.File("job.json", JobJson(task));
+    RETURN_IF_ERROR(WriteFileAtomically(folder + "/initrd", absl::StrCat(appliance, job.Finish())));
+    const absl::Time end = absl::Now() + timeout;
+    ASSIGN_OR_RETURN(const pid_t child, Spawn(Command(task, folder), folder + "/qemu.log"));
+    ResultReader reader(progress);
+    off_t at = 0;
+    absl::Status failed;
+    int status = 0;
+    while (true) {
+      const bool ended = waitpid(child, &status, WNOHANG) == child;
+      for (std::string more;
+           failed.ok() && !(more = ReadMore(folder + "/result.jsonl", &at)).empty();) {
+        failed = reader.Take(more);
+      }
+      if (ended) break;
+      if (failed.ok() && cancel) failed = absl::CancelledError("cancelled");
+      if (failed.ok() && absl::Now() > end) {
+        failed = absl::DeadlineExceededError(
+            absl::StrCat("the conversion took longer than ", absl::FormatDuration(timeout)));
+      }
+      if (!failed.ok()) {
+        kill(child, SIGKILL);
+        waitpid(child, &status, 0);
+        break;
+      }
+      absl::SleepFor(kPoll);
+    }
+    RETURN_IF_ERROR(failed);
+    const absl::Status said = reader.Result(&result.task);
+    if (said.ok() && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
+      return absl::InternalError(
+          absl::StrCat("the appliance died after its result: ", Tail(folder + "/qemu.log", 500)));
+    }
+    if (absl::IsInternal(said)) {
+      return absl::InternalError(
+          absl::StrCat(said.message(), "; ", Tail(folder + "/qemu.log", 500)));
+    }
+    return said;
+  };
+  result.status = run();
+  result.task.set_console_tail(Tail(folder + "/console.log", kConsoleTail));
+  std::error_code error;
+  fs::remove_all(folder, error);
+  return result;
+}
+
+}  // namespace godwit::conversion

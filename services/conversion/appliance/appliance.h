@@ -1,0 +1,60 @@
+// The throw-away machine in which disks are converted: hostile images are opened in it and nowhere
+// else. No network, no shared folders, no rights; its only way out is a serial line with one JSON
+// object a line, which is not trusted either.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "godwit/conversion/v1/conversion_service.pb.h"
+
+namespace godwit::conversion {
+
+struct ApplianceOptions {
+  // With vmlinuz, appliance.cpio and version, see build_appliance.sh.
+  std::string folder;
+  // "tcg" or "kvm".
+  std::string accelerator = "tcg";
+  int memory_mib = 1024;
+};
+
+struct ApplianceResult {
+  // Output fields: inspection, changes, findings, hints, console_tail, appliance_version.
+  conversion::v1::ConversionTask task;
+  // OK when the disks were converted. FAILED_PRECONDITION, UNIMPLEMENTED...: what the converter
+  // found. CANCELLED, DEADLINE_EXCEEDED. INTERNAL: the appliance itself failed (the same disks may
+  // do better next time).
+  absl::Status status;
+};
+
+// Thread-safe.
+class Appliance {
+ public:
+  // NOT_FOUND when the folder is not an appliance; says how to make one.
+  static absl::StatusOr<Appliance> Open(ApplianceOptions options);
+  // Kernel release and hash.
+  const std::string& version() const { return version_; }
+
+  // Converts `task.disks` (paths of qcow2 overlays, boot disk first) for `task.target`; mode
+  // PREFLIGHT changes nothing. Runs at most `timeout`; ends at once when *cancel becomes true. Its
+  // files are made in `work_folder` (which must exist) and removed. `progress` is called on the
+  // caller's thread.
+  ApplianceResult Run(const conversion::v1::ConversionTask& task, const std::string& work_folder,
+                      absl::Duration timeout, const std::atomic<bool>& cancel,
+                      const std::function<void(const std::string& message)>& progress) const;
+
+ private:
+  Appliance(ApplianceOptions options, std::string version)
+      : options_(std::move(options)), version_(std::move(version)) {}
+  std::vector<std::string> Command(const conversion::v1::ConversionTask& task,
+                                   const std::string& work_folder) const;
+
+  const ApplianceOptions options_;
+  const std::string version_;
+};
+
+}  // namespace godwit::conversion

@@ -1,0 +1,57 @@
+// The conversion of one Linux guest: inspect, edit, verify.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/conversion/converter/guest_root.h"
+#include "services/conversion/converter/initramfs.h"
+#include "services/conversion/converter/volumes.h"
+
+namespace godwit::convert {
+
+struct Nic {
+  std::string mac_address;         // of the launched machine
+  std::string source_mac_address;  // of the source
+  std::string source_name;
+};
+
+// What godwit-convert is asked for: job.json.
+struct Job {
+  std::vector<std::string> source_disks;  // kernel names, boot disk first
+  std::vector<Nic> nics;
+  bool dry_run = false;
+};
+absl::StatusOr<Job> ParseJob(const std::string& json);
+
+struct Finding {
+  std::string severity, reason, message, remedy;  // severity: NOTE, WARNING, BLOCKER
+};
+
+struct Inspection {
+  std::string distribution, version, full_string, architecture, boot_loader, initramfs_tool;
+  std::vector<GuestKernel> kernels;
+};
+
+struct Outcome {
+  Inspection inspection;
+  std::vector<Volume> volumes;
+  std::vector<Change> changes;
+  std::vector<Finding> findings;
+};
+
+using Progress = std::function<void(const std::string& message)>;
+
+// Edits the tree at `root` (mounted, with /boot and the rest in place). `volumes` give stable
+// names.
+absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
+                         const Progress& progress);
+
+// Finds the guest's root among the volumes, mounts what its fstab mounts below it at `where`,
+// converts and unmounts.
+absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* outcome,
+                          const Progress& progress);
+
+}  // namespace godwit::convert

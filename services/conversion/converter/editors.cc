@@ -1,0 +1,175 @@
+#include "services/conversion/converter/editors.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace godwit::convert {
+namespace {
+
+constexpr char kConsoles[] = "console=tty0 console=ttyS0,115200";
+
+bool IsDevice(absl::string_view name) { return absl::StartsWith(name, "/dev/"); }
+
+// Devices that are never of a disk: optical drives, floppies, virtual file systems.
+bool Removable(absl::string_view device) {
+  for (const absl::string_view prefix :
+       {"/dev/sr", "/dev/cdrom", "/dev/fd", "/dev/dvd", "/dev/scd"}) {
+    if (absl::StartsWith(device, prefix)) return true;
+  }
+  return false;
+}
+
+// Whitespace and the words between it, alternating, beginning with whitespace (may be empty).
+std::vector<std::string> Pieces(absl::string_view line) {
+  std::vector<std::string> pieces(1);
+  bool space = true;
+  for (const char c : line) {
+    if (absl::ascii_isspace(static_cast<unsigned char>(c)) != space) {
+      pieces.emplace_back();
+      space = !space;
+    }
+    pieces.back().push_back(c);
+  }
+  return pieces;
+}
+
+}  // namespace
+
+std::string EditFstab(const std::string& text, const StableName& stable,
+                      std::vector<std::string>* unresolved) {
+  std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (std::string& line : lines) {
+    std::vector<std::string> pieces = Pieces(line);
+    if (pieces.size() < 8 || pieces[1][0] == '#') continue;  // device, mount point, type, options
+    std::string& device = pieces[1];
+    if (!IsDevice(device)) continue;
+    if (const std::optional<std::string> name = stable(device)) {
+      device = *name;
+    } else {
+      std::string& options = pieces[7];
+      const std::vector<std::string> words = absl::StrSplit(options, ',');
+      const auto has = [&](absl::string_view word) {
+        return std::find(words.begin(), words.end(), word) != words.end();
+      };
+      if (Removable(device) || has("noauto") || has("nofail")) continue;
+      unresolved->push_back(device);
+      absl::StrAppend(&options, ",nofail");
+    }
+    line = absl::StrJoin(pieces, "");
+  }
+  return absl::StrJoin(lines, "\n");
+}
+
+std::string EditKernelArguments(const std::string& arguments, const StableName& stable) {
+  std::vector<std::string> pieces = Pieces(arguments);
+  bool serial = false;
+  for (std::string& piece : pieces) {
+    if (absl::StartsWith(piece, "console=ttyS")) serial = true;
+    for (const absl::string_view key : {"root=", "resume="}) {
+      if (!absl::StartsWith(piece, key)) continue;
+      const std::string device = piece.substr(key.size());
+      if (const std::optional<std::string> name = stable(device)) piece = absl::StrCat(key, *name);
+    }
+  }
+  std::string edited = absl::StrJoin(pieces, "");
+  if (serial) return edited;
+  // The last console is /dev/console: the serial one, where a boot can be watched.
+  absl::StripTrailingAsciiWhitespace(&edited);
+  return absl::StrCat(edited, edited.empty() ? "" : " ", kConsoles);
+}
+
+std::string EditGrubConfig(const std::string& text, const StableName& stable) {
+  std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (std::string& line : lines) {
+    const std::vector<std::string> pieces = Pieces(line);
+    if (pieces.size() < 4) continue;
+    if (pieces[1] != "linux" && pieces[1] != "linux16" && pieces[1] != "linuxefi") continue;
+    const std::string head = absl::StrCat(pieces[0], pieces[1], pieces[2], pieces[3]);
+    line = absl::StrCat(
+        head, " ",
+        EditKernelArguments(
+            std::string(absl::StripLeadingAsciiWhitespace(line.substr(head.size()))), stable));
+  }
+  return absl::StrJoin(lines, "\n");
+}
+
+std::string EditGrubDefaults(const std::string& text, const StableName& stable) {
+  std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  bool seen = false;
+  for (std::string& line : lines) {
+    const absl::string_view trimmed = absl::StripLeadingAsciiWhitespace(line);
+    for (const absl::string_view key : {"GRUB_DISABLE_LINUX_UUID=", "GRUB_DISABLE_UUID="}) {
+      if (absl::StartsWith(trimmed, key)) line = absl::StrCat("#", line);
+    }
+    const absl::string_view key = "GRUB_CMDLINE_LINUX=";
+    if (!absl::StartsWith(trimmed, key)) continue;
+    seen = true;
+    absl::string_view value = absl::StripAsciiWhitespace(trimmed.substr(key.size()));
+    const char quote =
+        !value.empty() && (value.front() == '"' || value.front() == '\'') ? value.front() : '"';
+    if (value.size() >= 2 && value.front() == quote && value.back() == quote)
+      value = value.substr(1, value.size() - 2);
+    const std::string before(value);
+    line = absl::StrCat(key, std::string(1, quote), EditKernelArguments(before, stable),
+                        std::string(1, quote));
+  }
+  std::string edited = absl::StrJoin(lines, "\n");
+  if (!seen) absl::StrAppend(&edited, "GRUB_CMDLINE_LINUX=\"", kConsoles, "\"\n");
+  return edited;
+}
+
+std::string EditResume(const std::string& text, const StableName& stable) {
+  std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (std::string& line : lines) {
+    if (!absl::StartsWith(line, "RESUME=")) continue;
+    const std::string device(absl::StripAsciiWhitespace(line.substr(7)));
+    if (const std::optional<std::string> name = stable(device)) line = "RESUME=" + *name;
+  }
+  return absl::StrJoin(lines, "\n");
+}
+
+std::string AddModules(const std::string& text, const std::vector<std::string>& modules) {
+  std::string edited = text;
+  if (!edited.empty() && edited.back() != '\n') edited.push_back('\n');
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (const std::string& module : modules) {
+    if (std::find(lines.begin(), lines.end(), module) == lines.end())
+      absl::StrAppend(&edited, module, "\n");
+  }
+  return edited;
+}
+
+std::string LinkFile(const std::string& mac, const std::string& name) {
+  return absl::StrCat(
+      "# Keeps the name that the card had before the migration.\n[Match]\nMACAddress=", mac,
+      "\n\n[Link]\nName=", name, "\n");
+}
+
+std::string DropPersistentNet(const std::string& text) {
+  std::vector<std::string> kept;
+  bool rule = false;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    const absl::string_view trimmed = absl::StripAsciiWhitespace(line);
+    if (absl::StrContains(trimmed, "ATTR{address}") && absl::StrContains(trimmed, "NAME="))
+      continue;
+    if (!trimmed.empty() && trimmed[0] != '#') rule = true;
+    kept.emplace_back(line);
+  }
+  return rule ? absl::StrJoin(kept, "\n") : "";
+}
+
+std::string OsReleaseValue(const std::string& text, const std::string& key) {
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (!absl::StartsWith(line, key + "=")) continue;
+    absl::string_view value = line.substr(key.size() + 1);
+    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\''))
+      value = value.substr(1, value.size() - 2);
+    return std::string(value.substr(0, 256));
+  }
+  return "";
+}
+
+}  // namespace godwit::convert

@@ -1,0 +1,48 @@
+// Editors of configuration files: pure functions on text. What they do not understand they leave as
+// it is.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace godwit::convert {
+
+// The stable name of a kernel device name of the source ("/dev/sda1" -> "UUID=..."); nullopt when
+// it is none of a migrated disk.
+using StableName = std::function<std::optional<std::string>(const std::string& device)>;
+
+// fstab: device names become stable ones. Entries whose device is not there get "nofail" and are
+// listed in *unresolved.
+std::string EditFstab(const std::string& text, const StableName& stable,
+                      std::vector<std::string>* unresolved);
+
+// Kernel command line: root= and resume= get stable names; consoles tty0 and ttyS0 are added when
+// no serial console is there.
+std::string EditKernelArguments(const std::string& arguments, const StableName& stable);
+
+// grub.cfg: EditKernelArguments on every linux line.
+std::string EditGrubConfig(const std::string& text, const StableName& stable);
+
+// /etc/default/grub: stable root names allowed, consoles in GRUB_CMDLINE_LINUX, so that the guest's
+// own next update-grub keeps them.
+std::string EditGrubDefaults(const std::string& text, const StableName& stable);
+
+// initramfs-tools' conf.d/resume: RESUME=/dev/...
+std::string EditResume(const std::string& text, const StableName& stable);
+
+// initramfs-tools' list of modules: `modules` are added at its end.
+std::string AddModules(const std::string& text, const std::vector<std::string>& modules);
+
+// A systemd .link file that names the card with `mac`.
+std::string LinkFile(const std::string& mac, const std::string& name);
+
+// The rules of 70-persistent-net.rules without those that pin a card by MAC address; "" when
+// nothing is left.
+std::string DropPersistentNet(const std::string& text);
+
+// Values of os-release by key.
+std::string OsReleaseValue(const std::string& text, const std::string& key);
+
+}  // namespace godwit::convert

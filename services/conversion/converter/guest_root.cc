@@ -1,0 +1,198 @@
+#include "services/conversion/converter/guest_root.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <openssl/sha.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "services/common/base/status_macros.h"
+
+namespace godwit::convert {
+namespace {
+
+constexpr char kBackup[] = ".pre-migration";
+constexpr int kMaxDepth = 32;
+constexpr std::size_t kMaxNames = 10000;
+
+absl::Status WriteAll(int fd, const std::string& content, const std::string& path) {
+  for (std::size_t done = 0; done < content.size();) {
+    const ssize_t wrote = write(fd, content.data() + done, content.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return ErrnoStatus(path);
+    done += static_cast<std::size_t>(wrote);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string Sha256Hex(const std::string& text) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest), sizeof digest));
+}
+
+absl::StatusOr<GuestRoot> GuestRoot::Open(const std::string& folder) {
+  Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(folder);
+  return GuestRoot(std::move(fd));
+}
+
+absl::StatusOr<Fd> GuestRoot::OpenAt(const std::string& path, int flags, unsigned mode) const {
+  open_how how{};
+  how.flags = static_cast<unsigned>(flags) | O_CLOEXEC;
+  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  const std::string relative = absl::StrCat("./", path);
+  Fd fd(static_cast<int>(syscall(SYS_openat2, root_.get(), relative.c_str(), &how, sizeof how)));
+  if (!fd.valid()) return ErrnoStatus(path);
+  return fd;
+}
+
+absl::StatusOr<std::pair<Fd, std::string>> GuestRoot::Parent(const std::string& path,
+                                                             bool make) const {
+  const std::vector<std::string> parts = absl::StrSplit(path, '/', absl::SkipEmpty());
+  if (parts.empty()) return absl::InvalidArgumentError("an empty path");
+  std::string folder = ".";
+  ASSIGN_OR_RETURN(Fd at, OpenAt(folder, O_RDONLY | O_DIRECTORY));
+  for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+    if (parts[i] == "..") return absl::InvalidArgumentError(path);
+    absl::StrAppend(&folder, "/", parts[i]);
+    absl::StatusOr<Fd> next = OpenAt(folder, O_RDONLY | O_DIRECTORY);
+    if (absl::IsNotFound(next.status()) && make) {
+      if (mkdirat(at.get(), parts[i].c_str(), 0755) != 0) return ErrnoStatus(folder);
+      next = OpenAt(folder, O_RDONLY | O_DIRECTORY);
+    }
+    RETURN_IF_ERROR(next);
+    at = *std::move(next);
+  }
+  return std::make_pair(std::move(at), parts.back());
+}
+
+absl::StatusOr<std::string> GuestRoot::Read(const std::string& path, std::size_t max_bytes) const {
+  // O_NONBLOCK: a FIFO must not hold us.
+  ASSIGN_OR_RETURN(const Fd fd, OpenAt(path, O_RDONLY | O_NONBLOCK));
+  struct stat info;
+  if (fstat(fd.get(), &info) != 0) return ErrnoStatus(path);
+  if (!S_ISREG(info.st_mode)) return absl::FailedPreconditionError(path + ": not a regular file");
+  if (static_cast<std::uint64_t>(info.st_size) > max_bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat(path, ": larger than ", max_bytes, " bytes"));
+  }
+  std::string content(static_cast<std::size_t>(info.st_size), '\0');
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t got = read(fd.get(), content.data() + done, content.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus(path);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  content.resize(done);
+  return content;
+}
+
+bool GuestRoot::Exists(const std::string& path) const { return OpenAt(path, O_PATH).ok(); }
+
+bool GuestRoot::IsSymlink(const std::string& path) const {
+  const absl::StatusOr<Fd> fd = OpenAt(path, O_PATH | O_NOFOLLOW);
+  struct stat info;
+  return fd.ok() && fstat(fd->get(), &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+std::vector<std::string> GuestRoot::List(const std::string& path) const {
+  std::vector<std::string> names;
+  absl::StatusOr<Fd> fd = OpenAt(path, O_RDONLY | O_DIRECTORY);
+  if (!fd.ok()) return names;
+  DIR* const folder = fdopendir(dup(fd->get()));
+  if (folder == nullptr) return names;
+  while (const dirent* entry = readdir(folder)) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != ".." && names.size() < kMaxNames) names.push_back(name);
+  }
+  closedir(folder);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::StatusOr<std::int64_t> GuestRoot::FreeBytes(const std::string& path) const {
+  ASSIGN_OR_RETURN(const Fd fd, OpenAt(path, O_RDONLY | O_DIRECTORY));
+  struct statvfs info;
+  if (fstatvfs(fd.get(), &info) != 0) return ErrnoStatus(path);
+  return static_cast<std::int64_t>(info.f_bavail * info.f_frsize);
+}
+
+absl::Status GuestRoot::Write(const std::string& step, const std::string& path,
+                              const std::string& content, const std::string& summary, bool keep) {
+  const absl::StatusOr<std::string> before = Read(path, std::size_t{512} << 20);
+  if (before.ok() && *before == content) return absl::OkStatus();
+  if (!before.ok() && !absl::IsNotFound(before.status())) return before.status();
+  Change change{.step = step, .path = path, .after_sha256 = Sha256Hex(content), .summary = summary};
+  if (before.ok()) change.before_sha256 = Sha256Hex(*before);
+  changes_.push_back(change);
+  if (dry_run_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(auto parent, Parent(path, /*make=*/true));
+  auto& [folder, name] = parent;
+  struct stat info {};
+  const bool known = before.ok() && fstatat(folder.get(), name.c_str(), &info, 0) == 0;
+  const std::string temporary = name + ".migrating";
+  unlinkat(folder.get(), temporary.c_str(), 0);
+  {
+    const Fd fd(openat(folder.get(), temporary.c_str(),
+                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd.valid()) return ErrnoStatus(path);
+    RETURN_IF_ERROR(WriteAll(fd.get(), content, path));
+    if (fchmod(fd.get(), known ? info.st_mode & 07777 : 0644) != 0) return ErrnoStatus(path);
+    if (known && fchown(fd.get(), info.st_uid, info.st_gid) != 0) return ErrnoStatus(path);
+    if (fsync(fd.get()) != 0) return ErrnoStatus(path);
+  }
+  // The oldest copy is the source's own: a later conversion must not overwrite it with ours.
+  if (before.ok() && keep)
+    linkat(folder.get(), name.c_str(), folder.get(), (name + kBackup).c_str(), 0);
+  if (renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0)
+    return ErrnoStatus(path);
+  return absl::OkStatus();
+}
+
+absl::Status GuestRoot::RemoveTree(int folder, const std::string& name, int depth) {
+  if (unlinkat(folder, name.c_str(), 0) == 0 || errno == ENOENT) return absl::OkStatus();
+  if ((errno != EISDIR && errno != EPERM) || depth > kMaxDepth) return ErrnoStatus(name);
+  const Fd below(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!below.valid()) return ErrnoStatus(name);
+  DIR* const listing = fdopendir(dup(below.get()));
+  if (listing == nullptr) return ErrnoStatus(name);
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(listing)) {
+    const std::string child = entry->d_name;
+    if (child != "." && child != "..") names.push_back(child);
+  }
+  closedir(listing);
+  for (const std::string& child : names) RETURN_IF_ERROR(RemoveTree(below.get(), child, depth + 1));
+  return unlinkat(folder, name.c_str(), AT_REMOVEDIR) == 0 ? absl::OkStatus() : ErrnoStatus(name);
+}
+
+absl::Status GuestRoot::Remove(const std::string& step, const std::string& path,
+                               const std::string& summary) {
+  absl::StatusOr<std::pair<Fd, std::string>> parent = Parent(path, /*make=*/false);
+  if (absl::IsNotFound(parent.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(parent);
+  struct stat info;
+  if (fstatat(parent->first.get(), parent->second.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+    return absl::OkStatus();
+  Change change{.step = step, .path = path, .summary = summary};
+  if (const absl::StatusOr<std::string> before = Read(path); before.ok())
+    change.before_sha256 = Sha256Hex(*before);
+  changes_.push_back(change);
+  return dry_run_ ? absl::OkStatus() : RemoveTree(parent->first.get(), parent->second, 0);
+}
+
+}  // namespace godwit::convert

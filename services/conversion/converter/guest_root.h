@@ -1,0 +1,59 @@
+// The guest's file tree. Every path is resolved inside of it (openat2 RESOLVE_IN_ROOT), so a
+// hostile symlink leads nowhere else; every read is bounded; every change keeps the file before it
+// as "<path>.pre-migration" and is recorded.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/common/base/file.h"
+
+namespace godwit::convert {
+
+// One edit, as protos/godwit/conversion/v1/conversion_service.proto has it.
+struct Change {
+  std::string step, path, before_sha256, after_sha256, summary;
+};
+
+// Not thread-safe.
+class GuestRoot {
+ public:
+  static absl::StatusOr<GuestRoot> Open(const std::string& folder);
+
+  // NOT_FOUND, or RESOURCE_EXHAUSTED when it is larger than `max_bytes`.
+  absl::StatusOr<std::string> Read(const std::string& path,
+                                   std::size_t max_bytes = 16u << 20) const;
+  bool Exists(const std::string& path) const;
+  bool IsSymlink(const std::string& path) const;
+  // Names in a folder, sorted; empty when there is no such folder. At most 10000.
+  std::vector<std::string> List(const std::string& path) const;
+  absl::StatusOr<std::int64_t> FreeBytes(const std::string& path) const;
+
+  // Replaces or creates; nothing happens when the content is the same already. Owner and mode stay
+  // (0644 and root when new). `keep` false: no copy of the file before is kept.
+  absl::Status Write(const std::string& step, const std::string& path, const std::string& content,
+                     const std::string& summary, bool keep = true);
+  // Also when there is none.
+  absl::Status Remove(const std::string& step, const std::string& path, const std::string& summary);
+  const std::vector<Change>& changes() const { return changes_; }
+  // Plan only: changes are recorded and not made.
+  void SetDryRun() { dry_run_ = true; }
+
+ private:
+  explicit GuestRoot(Fd root) : root_(std::move(root)) {}
+  absl::StatusOr<Fd> OpenAt(const std::string& path, int flags, unsigned mode = 0) const;
+  // The folder of a path and its last name.
+  absl::StatusOr<std::pair<Fd, std::string>> Parent(const std::string& path, bool make) const;
+  absl::Status RemoveTree(int folder, const std::string& name, int depth);
+
+  Fd root_;
+  bool dry_run_ = false;
+  std::vector<Change> changes_;
+};
+
+std::string Sha256Hex(const std::string& text);
+
+}  // namespace godwit::convert
