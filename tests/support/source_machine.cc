@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 
@@ -25,6 +27,12 @@ absl::StatusOr<std::unique_ptr<SourceMachine>> SourceMachine::Start(const Option
                                         "--hardware", options.hardware};
   if (options.serial) arguments.push_back("--serial");
   if (options.booted) arguments.push_back("--booted");
+  if (!options.disk.empty()) {
+    RETURN_IF_ERROR(MakeDirs(machine->dir_ / "machine"));
+    std::error_code error;
+    std::filesystem::rename(options.disk, machine->dir_ / "machine/disk.qcow2", error);
+    if (error) return absl::InternalError(absl::StrCat(options.disk, ": ", error.message()));
+  }
   RETURN_IF_ERROR(machine->Call(std::move(arguments), kFirstStart).status());
   return machine;
 }
@@ -41,7 +49,28 @@ absl::Status SourceMachine::WaitForPage(absl::Duration patience) {
 
 absl::StatusOr<std::string> SourceMachine::Ssh(const std::string& command,
                                                absl::Duration patience) {
-  return Call({"ssh", dir_ / "machine", command}, patience);
+  const absl::Time end = absl::Now() + patience;
+  while (true) {
+    absl::StatusOr<std::string> output = Call({"ssh", dir_ / "machine", command}, patience);
+    // The page may be served before the ssh server has its keys.
+    const bool starting =
+        !output.ok() && (absl::StrContains(output.status().message(), "kex_exchange") ||
+                         absl::StrContains(output.status().message(), "Connection reset"));
+    if (!starting || absl::Now() > end) return output;
+    absl::SleepFor(absl::Seconds(1));
+  }
+}
+
+absl::StatusOr<std::string> SourceMachine::Image(const std::string& layout) {
+  const TempDir dir;
+  const std::string script =
+      (std::filesystem::path(GODWIT_SOURCE_DIR) / "deploy/dev/source_image.sh").string();
+  ASSIGN_OR_RETURN(Process process,
+                   Process::Start({.command = {script, layout}, .log = dir / "log"}));
+  ASSIGN_OR_RETURN(const int status, process.Wait(kFirstStart));
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return absl::InternalError(process.Log());
+  const std::string log(absl::StripAsciiWhitespace(process.Log()));
+  return log.substr(log.rfind('\n') + 1);
 }
 
 absl::Status SourceMachine::Copy(const std::string& file, const std::string& path,

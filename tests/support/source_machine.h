@@ -21,14 +21,18 @@ class SourceMachine {
     std::string hardware = "ide";  // "ahci", "virtio"
     bool serial = false;           // a console on the serial port, for Console()
     bool booted = true;            // from saved memory; false: power on and return at once
+    std::string disk;              // boot from this qcow2 file (moved away) instead of the image
   };
   static absl::StatusOr<std::unique_ptr<SourceMachine>> Start(const Options& options);
   ~SourceMachine();
 
+  // Path of the image that machines of this layout start from (built when the cache has none).
+  static absl::StatusOr<std::string> Image(const std::string& layout);
+
   // Waits until the page is served. DEADLINE_EXCEEDED or INTERNAL with the script's message.
   absl::Status WaitForPage(absl::Duration patience);
   // Runs a shell command as root inside; standard output and error. INTERNAL with them when it
-  // fails.
+  // fails. A machine whose ssh server is still starting is waited for.
   absl::StatusOr<std::string> Ssh(const std::string& command,
                                   absl::Duration patience = absl::Minutes(2));
   // Copies a file of this host into the machine.

@@ -1,0 +1,118 @@
+// Real disks of real servers, converted in the appliance; the proof is that they boot.
+#include "services/conversion/appliance/appliance.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/support/process.h"
+#include "tests/support/source_machine.h"
+#include "tests/support/status_matchers.h"
+
+namespace godwit::conversion {
+namespace {
+
+namespace pb = ::godwit::conversion::v1;
+using ::godwit::testing::Process;
+using ::godwit::testing::SourceMachine;
+using ::godwit::testing::TempDir;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Property;
+
+constexpr absl::Duration kPatience = absl::Minutes(8);
+
+class ConversionTest : public ::testing::Test {
+ protected:
+  void Overlay(const std::string& layout) {
+    ASSERT_OK_AND_ASSIGN(image_, SourceMachine::Image(layout));
+    disk_ = dir_ / "disk.qcow2";
+    ASSERT_OK_AND_ASSIGN(Process create,
+                         Process::Start({.command = {"/usr/bin/qemu-img", "create", "-q", "-f",
+                                                     "qcow2", "-F", "raw", "-b", image_, disk_},
+                                         .log = dir_ / "create.log"}));
+    ASSERT_EQ(*create.Wait(absl::Seconds(30)), 0) << create.Log();
+  }
+  pb::ConversionTask Task() const {
+    pb::ConversionTask task;
+    task.set_mode(pb::ConversionTask::APPEND);
+    auto& disk = *task.add_disks();
+    disk.set_device_name("/dev/sda");
+    disk.set_path(disk_);
+    auto& nic = *task.mutable_target()->add_nics();
+    nic.set_mac_address("52:54:00:aa:00:01");
+    nic.set_source_mac_address("52:54:00:aa:00:01");
+    nic.set_source_name("lan0");
+    return task;
+  }
+  ApplianceResult Convert(const pb::ConversionTask& task) {
+    const auto appliance = Appliance::Open({.folder = GODWIT_APPLIANCE});
+    EXPECT_OK(appliance.status());
+    const std::atomic<bool> cancel{false};
+    return appliance->Run(task, dir_.path(), kPatience, cancel, [](const std::string&) {});
+  }
+
+  TempDir dir_;
+  std::string image_, disk_;
+};
+
+TEST_F(ConversionTest, AServerWithoutVirtioBootsOnVirtio) {
+  Overlay("ext4");
+  struct stat before {
+  }, after{};
+  ASSERT_EQ(stat(image_.c_str(), &before), 0);
+  const ApplianceResult result = Convert(Task());
+  ASSERT_OK(result.status);
+  EXPECT_EQ(result.task.inspection().distribution(), "debian");
+  EXPECT_EQ(result.task.inspection().architecture(), "x86_64");
+  EXPECT_THAT(result.task.changes(), Contains(Property(&pb::Change::path, "/etc/fstab")));
+  EXPECT_THAT(result.task.changes(), Contains(Property(&pb::Change::path, "/boot/grub/grub.cfg")));
+  EXPECT_THAT(result.task.changes(), Contains(Property(&pb::Change::step, "initramfs")));
+  ASSERT_EQ(stat(image_.c_str(), &after), 0);
+  EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec) << "the replica itself was written to";
+
+  ASSERT_OK_AND_ASSIGN(
+      auto machine, SourceMachine::Start({.hardware = "virtio", .booted = false, .disk = disk_}));
+  const absl::Status page = machine->WaitForPage(kPatience);
+  ASSERT_OK(page);
+  ASSERT_OK_AND_ASSIGN(const std::string facts,
+                       machine->Ssh("cat /proc/cmdline; findmnt -no SOURCE /; ip -br link; lsmod"));
+  EXPECT_THAT(facts, HasSubstr("root=UUID="));
+  EXPECT_THAT(facts, HasSubstr("/dev/vda1"));
+  EXPECT_THAT(facts, HasSubstr("lan0"));
+  EXPECT_THAT(facts, HasSubstr("virtio_net"));
+  EXPECT_THAT(machine->Console(), HasSubstr("login:")) << "the serial console shows the boot";
+}
+
+TEST_F(ConversionTest, XfsIsConvertedAndASecondConversionChangesNothing) {
+  Overlay("xfs");
+  const ApplianceResult first = Convert(Task());
+  ASSERT_OK(first.status);
+  EXPECT_GT(first.task.changes_size(), 4);
+  const ApplianceResult second = Convert(Task());
+  ASSERT_OK(second.status);
+  EXPECT_EQ(second.task.changes_size(), 0) << second.task.ShortDebugString();
+}
+
+TEST_F(ConversionTest, ADiskWithoutASystemIsRefusedAndCancelEndsTheMachine) {
+  disk_ = dir_ / "empty.qcow2";
+  ASSERT_OK_AND_ASSIGN(
+      Process create,
+      Process::Start({.command = {"/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", disk_, "64M"},
+                      .log = dir_ / "create.log"}));
+  ASSERT_EQ(*create.Wait(absl::Seconds(30)), 0) << create.Log();
+  const ApplianceResult result = Convert(Task());
+  EXPECT_THAT(result.status, ::godwit::testing::StatusIs(absl::StatusCode::kFailedPrecondition,
+                                                         "no Linux system"));
+
+  const auto appliance = Appliance::Open({.folder = GODWIT_APPLIANCE});
+  const std::atomic<bool> cancel{true};
+  const ApplianceResult cancelled =
+      appliance->Run(Task(), dir_.path(), kPatience, cancel, [](const std::string&) {});
+  EXPECT_TRUE(absl::IsCancelled(cancelled.status));
+}
+
+}  // namespace
+}  // namespace godwit::conversion
