@@ -115,6 +115,16 @@ bool AsksForHelp(const std::vector<std::string>& arguments) {
   return false;
 }
 
+// What the command line alone says, so that its own errors are printed as asked.
+bool AsksForJson(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
+    if (arguments[i] == "--output=json") return true;
+    if (arguments[i] == "--output" && i + 1 < arguments.size() && arguments[i + 1] == "json")
+      return true;
+  }
+  return false;
+}
+
 // The file that is read without --config; "" when there is none.
 std::string DefaultConfig() {
   if (const char* path = std::getenv("GODWIT_CONFIG"); path != nullptr && *path != 0) return path;
@@ -146,6 +156,7 @@ std::vector<Command> AllCommands() {
 
 absl::Status RunCommandLine(Context& context, std::vector<std::string> arguments) {
   const std::vector<Command> commands = AllCommands();
+  context.set_json(AsksForJson(arguments));
   // Options may stand before the noun: which of them take a value has to be known of all commands.
   Options all;
   context.AddTo(all);

@@ -33,6 +33,7 @@ class Context {
   absl::Status Check() const;
 
   bool json() const { return output_ == "json"; }
+  void set_json(bool json) { output_ = json ? "json" : "table"; }
   bool terminal() const { return terminal_; }
   std::ostream& out() { return out_; }  // results
   std::ostream& err() { return err_; }  // progress and errors
