@@ -40,7 +40,10 @@ absl::Status Context::Need(absl::string_view service) const {
 }
 
 absl::Status Context::Unreachable(absl::string_view service, const absl::Status& status) const {
-  if (!absl::IsUnavailable(status) || !Knows(service)) return status;
+  if (!Knows(service) || !(absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+                           absl::IsUnimplemented(status))) {
+    return status;
+  }
   return Annotate(
       status, absl::StrCat("the ", service, " service at ", endpoints_.at(std::string(service))));
 }

@@ -52,8 +52,8 @@ class Context {
   absl::StatusOr<std::shared_ptr<grpc::Channel>> Channel(absl::string_view service);
   // INVALID_ARGUMENT naming the option when the service is not known.
   absl::Status Need(absl::string_view service) const;
-  // `status` (UNAVAILABLE) with the name and endpoint of the service before its message; others as
-  // they are.
+  // `status` with the name and endpoint of the service before its message when the service did not
+  // answer or does not know the call; others as they are.
   absl::Status Unreachable(absl::string_view service, const absl::Status& status) const;
 
  private:

@@ -7,6 +7,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "cli/output.h"
 #include "services/common/base/json_log.h"
 #include "services/common/rpc/serve.h"
 
@@ -66,6 +67,9 @@ std::string Help(const Context& context, const absl::Status& status, const rpc::
   }
   if (status.code() == absl::StatusCode::kAborted)
     return "the same command again: it reads the present state first";
+  if (absl::IsUnavailable(status) && info.reason.empty()) {
+    return "again when the service runs; its endpoint and certificate must be right";
+  }
   return "";
 }
 
@@ -90,6 +94,16 @@ absl::string_view Word(ExitCode code) {
   }
 }
 
+// The message; the code's name when the peer gave none.
+std::string Message(const absl::Status& status) {
+  if (absl::IsUnimplemented(status)) {
+    return absl::StrCat(status.message(), status.message().empty() ? "" : " ",
+                        "the service does not know this call; it is of another version");
+  }
+  return status.message().empty() ? absl::StatusCodeToString(status.code())
+                                  : std::string(status.message());
+}
+
 void PrintErrorJson(Context& context, const absl::Status& status, const rpc::ErrorInfo& info) {
   const auto text = [](absl::string_view value) {
     return absl::StrCat("\"", JsonEscape(value), "\"");
@@ -100,7 +114,7 @@ void PrintErrorJson(Context& context, const absl::Status& status, const rpc::Err
   }
   context.err() << "{\"code\": " << text(absl::StatusCodeToString(status.code()))
                 << ", \"reason\": " << text(info.reason)
-                << ", \"message\": " << text(status.message())
+                << ", \"message\": " << text(Message(status))
                 << ", \"help\": " << text(Help(context, status, info)) << ", \"metadata\": {"
                 << metadata << "}, \"exitCode\": " << ExitCodeOf(status) << "}\n";
 }
@@ -169,7 +183,7 @@ void PrintError(Context& context, const absl::Status& status) {
     PrintErrorJson(context, status, info);
     return;
   }
-  context.err() << Word(ExitCodeOf(status)) << ": " << status.message();
+  context.err() << Word(ExitCodeOf(status)) << ": " << Plain(Message(status));
   if (!info.reason.empty()) context.err() << " (" << info.reason << ")";
   context.err() << "\n";
   for (const auto& [field, description] : info.field_violations) {

@@ -1,0 +1,172 @@
+#include <sstream>
+
+#include "cli/views/fleet_view.h"
+#include "cli/views/job_view.h"
+#include "cli/views/replication_view.h"
+#include "cli/views/server_view.h"
+#include "cli/views/settings_view.h"
+#include "tests/support/status_matchers.h"
+
+namespace godwit::cli {
+namespace {
+
+using jobs::v1::Job;
+using jobs::v1::JobStep;
+using replication::v1::Replication;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const absl::Time kNow = absl::FromUnixSeconds(1714564807);
+
+Replication Syncing() {
+  Replication replication;
+  replication.set_name("sourceServers/s-1/replication");
+  replication.set_state(Replication::INITIAL_SYNC);
+  auto& disk = *replication.add_disks();
+  disk.set_device_name("/dev/sda");
+  disk.set_total_bytes(4 << 20);
+  disk.set_replicated_bytes(1 << 20);
+  replication.set_bytes_per_second(2 << 20);
+  replication.mutable_eta_time()->set_seconds(1714564807 + 90);
+  return replication;
+}
+
+Job Running() {
+  Job job;
+  job.set_name("jobs/job-1");
+  job.set_state(Job::RUNNING);
+  auto& server = *job.add_servers();
+  server.set_source_server("sourceServers/s-1");
+  server.add_steps()->set_state(JobStep::SUCCEEDED);
+  auto& step = *server.add_steps();
+  step.set_step("convert");
+  step.set_state(JobStep::RUNNING);
+  step.set_total_bytes(100);
+  step.set_done_bytes(50);
+  server.add_steps()->set_state(JobStep::WAITING);
+  server.add_steps()->set_state(JobStep::WAITING);
+  return job;
+}
+
+TEST(ReplicationView, FiguresOfAnInitialSync) {
+  const Replication replication = Syncing();
+  EXPECT_DOUBLE_EQ(InitialSyncFraction(replication), 0.25);
+  EXPECT_EQ(ReplicationLine(replication, kNow),
+            "s-1: INITIAL_SYNC, 1.0 MiB of 4.0 MiB, 2.0 MiB/s, 1m 30s left");
+}
+
+TEST(ReplicationView, AStallSaysWhy) {
+  Replication replication = Syncing();
+  replication.set_state(Replication::STALLED);
+  replication.set_stall_cause(Replication::STAGING_FULL);
+  replication.mutable_error()->set_message("0 B free");
+  EXPECT_EQ(ReplicationLine(replication, kNow), "s-1: STALLED, STAGING_FULL: 0 B free");
+}
+
+TEST(ReplicationView, NoFractionWithoutDisks) { EXPECT_LT(InitialSyncFraction(Replication()), 0); }
+
+TEST(ReplicationView, InitiationIsShownWhileItLasts) {
+  Replication replication = Syncing();
+  auto& step = *replication.add_initiation_steps();
+  step.set_step(replication::v1::InitiationStep::START_DATA_TRANSFER);
+  step.set_status(replication::v1::InitiationStep::IN_PROGRESS);
+  std::ostringstream during, after;
+  PrintReplication(replication, kNow, during);
+  EXPECT_THAT(during.str(), HasSubstr("START_DATA_TRANSFER  IN_PROGRESS"));
+  replication.mutable_initiation_steps(0)->set_status(replication::v1::InitiationStep::SUCCEEDED);
+  PrintReplication(replication, kNow, after);
+  EXPECT_THAT(after.str(), Not(HasSubstr("START_DATA_TRANSFER")));
+}
+
+TEST(JobView, ProgressCountsStepsAndBytes) {
+  EXPECT_DOUBLE_EQ(JobFraction(Running()), 1.5 / 4);
+  EXPECT_LT(JobFraction(Job()), 0);
+  EXPECT_EQ(JobNow(Running()), "convert 50 B of 100 B");
+}
+
+TEST(JobView, FailureNamesTheServersCause) {
+  Job job = Running();
+  job.set_state(Job::FAILED);
+  job.mutable_error()->set_message("1 of 1 servers failed");
+  EXPECT_EQ(JobFailure(job), "job-1 FAILED: 1 of 1 servers failed");
+  job.mutable_servers(0)->mutable_error()->set_message("no boot within 5m");
+  EXPECT_EQ(JobFailure(job), "job-1 FAILED: s-1: no boot within 5m");
+  EXPECT_TRUE(Ended(job));
+}
+
+TEST(JobView, HostNamesInTheListWhereTheyAreKnown) {
+  jobs::v1::ListJobsResponse list;
+  *list.add_jobs() = Running();
+  std::ostringstream known, unknown;
+  PrintJobs(list, {{"sourceServers/s-1", "web1"}}, known);
+  EXPECT_THAT(known.str(), HasSubstr("web1"));
+  PrintJobs(list, {}, unknown);
+  EXPECT_THAT(unknown.str(), HasSubstr("s-1"));
+}
+
+TEST(JobView, LogLine) {
+  jobs::v1::JobLogItem item;
+  item.mutable_time()->set_seconds(1714564807);
+  item.set_event(jobs::v1::JobLogItem::SNAPSHOT_END);
+  item.set_source_server("sourceServers/s-1");
+  item.set_message("p-1\nnext");
+  EXPECT_EQ(LogLine(item), "2024-05-01 12:00:07Z  SNAPSHOT_END             s-1  p-1?next");
+}
+
+TEST(ServerView, NameTagsAndEndpointsInOrder) {
+  registry::v1::SourceServer server;
+  server.set_name("sourceServers/s-1");
+  server.set_user_provided_id("own");
+  server.set_lifecycle_state(registry::v1::SourceServer::TESTING);
+  EXPECT_EQ(ServerLine(server), "s-1 (own): TESTING");
+  server.mutable_properties()->set_hostname("web1");
+  server.set_archived(true);
+  EXPECT_EQ(ServerLine(server), "s-1 (web1): TESTING, archived");
+  (*server.mutable_tags())["b"] = "2";
+  (*server.mutable_tags())["a"] = "1";
+  EXPECT_EQ(Tags(server.tags()), "a=1, b=2");
+  jobs::v1::LaunchedMachine machine;
+  (*machine.mutable_endpoints())[443] = "127.0.0.1:2";
+  (*machine.mutable_endpoints())[80] = "127.0.0.1:1";
+  EXPECT_EQ(Endpoints(machine), "80 -> 127.0.0.1:1, 443 -> 127.0.0.1:2");
+}
+
+TEST(SettingsView, DefaultsAreSpelledOut) {
+  std::ostringstream launch, replication;
+  PrintLaunchSettings({}, launch);
+  EXPECT_THAT(launch.str(), HasSubstr("ISOLATED (default)"));
+  EXPECT_THAT(launch.str(), HasSubstr("chosen by right-sizing"));
+  PrintReplicationSettings({}, replication);
+  EXPECT_THAT(replication.str(), HasSubstr("72h (default)"));
+}
+
+TEST(FleetView, ATokensStateAndHowToUseIt) {
+  registry::v1::ListTokensResponse list;
+  auto& token = *list.add_tokens();
+  token.set_name("tokens/t-1");
+  token.set_max_uses(1);
+  token.mutable_expire_time()->set_seconds(1714564807 + 1);
+  const auto state = [&] {
+    std::ostringstream out;
+    PrintTokens(list, kNow, out);
+    return out.str();
+  };
+  EXPECT_THAT(state(), HasSubstr("valid"));
+  token.set_use_count(1);
+  EXPECT_THAT(state(), HasSubstr("used up"));
+  token.mutable_expire_time()->set_seconds(1714564807);
+  EXPECT_THAT(state(), HasSubstr("expired"));
+  token.set_revoked(true);
+  EXPECT_THAT(state(), HasSubstr("revoked"));
+
+  token.set_secret("godwit-t-1.secret");
+  token.set_ca_pin("abcd");
+  std::ostringstream out;
+  PrintNewToken(token, "registry.example.org:7000", out);
+  EXPECT_THAT(out.str(), HasSubstr("godwit-t-1.secret"));
+  EXPECT_THAT(out.str(), HasSubstr("godwit-agent install --registry registry.example.org:7000 "
+                                   "--token-file FILE --ca-pin abcd"));
+}
+
+}  // namespace
+}  // namespace godwit::cli
