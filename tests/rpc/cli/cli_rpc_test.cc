@@ -47,7 +47,7 @@ class CliTest : public ::testing::Test {
                               Server(kTwo, "web2", SourceServer::TESTING)};
     fake_.registry.job = JobIn(Job::RUNNING);
   }
-  Ran Do(std::vector<std::string> arguments) { return Run(fake_.Options(std::move(arguments))); }
+  Ran Do(std::vector<std::string> arguments) { return Godwit(fake_.Options(std::move(arguments))); }
 
   testing::FakeInstallation fake_;
 };
@@ -159,7 +159,7 @@ TEST_F(CliTest, WaitsForAState) {
 
 TEST_F(CliTest, AServiceThatIsNotThereEndsWithFive) {
   const Ran ran =
-      Run({"--tls-dir", fake_.Options({})[1], "--registry", "127.0.0.1:1", "servers", "list"});
+      Godwit({"--tls-dir", fake_.Options({})[1], "--registry", "127.0.0.1:1", "servers", "list"});
   EXPECT_EQ(ran.exit_code, kUnavailable);
   EXPECT_THAT(ran.err, HasSubstr("the registry service at 127.0.0.1:1"));
 }

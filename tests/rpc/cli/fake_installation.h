@@ -1,6 +1,7 @@
 // A registry and a jobs service that answer what a test tells them, over mTLS.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -9,7 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "godwit/jobs/v1/job_service.grpc.pb.h"
 #include "godwit/registry/v1/source_server_service.grpc.pb.h"
 #include "services/common/base/check.h"

@@ -38,34 +38,34 @@ TEST(Commands, AgreeOnWhichOptionsTakeAValue) {
 }
 
 TEST(CommandLine, HelpAtEveryLevel) {
-  EXPECT_THAT(Run({"--help"}).out, HasSubstr("godwit servers list"));
-  EXPECT_THAT(Run({"--help"}).out, HasSubstr("--tls-dir DIR"));
-  const Ran noun = Run({"points", "-h"});
+  EXPECT_THAT(Godwit({"--help"}).out, HasSubstr("godwit servers list"));
+  EXPECT_THAT(Godwit({"--help"}).out, HasSubstr("--tls-dir DIR"));
+  const Ran noun = Godwit({"points", "-h"});
   EXPECT_THAT(noun.out, HasSubstr("godwit points create SERVER"));
   EXPECT_THAT(noun.out, Not(HasSubstr("godwit servers")));
-  const Ran verb = Run({"--output", "json", "points", "create", "--help"});
+  const Ran verb = Godwit({"--output", "json", "points", "create", "--help"});
   EXPECT_EQ(verb.exit_code, kDone);
   EXPECT_THAT(verb.out, HasSubstr("--quiesce"));
 }
 
 TEST(CommandLine, SaysWhatThereIsWhenThereIsNoSuchCommand) {
-  EXPECT_THAT(Run({}).err, HasSubstr("no command was given"));
-  EXPECT_THAT(Run({"servrs"}).err,
+  EXPECT_THAT(Godwit({}).err, HasSubstr("no command was given"));
+  EXPECT_THAT(Godwit({"servrs"}).err,
               HasSubstr("there is no command \"servrs\"; there are: servers, test"));
-  EXPECT_THAT(Run({"jobs", "lst"}).err,
+  EXPECT_THAT(Godwit({"jobs", "lst"}).err,
               HasSubstr("there is no command \"jobs lst\"; there are: list, get"));
-  EXPECT_THAT(Run({"conversion", "tasks"}).err,
+  EXPECT_THAT(Godwit({"conversion", "tasks"}).err,
               HasSubstr("\"conversion tasks\" needs a verb; there are: list, get"));
   for (const auto& words : std::vector<std::vector<std::string>>{{}, {"servrs"}, {"jobs", "lst"}}) {
-    EXPECT_EQ(Run(words).exit_code, kUsage);
+    EXPECT_EQ(Godwit(words).exit_code, kUsage);
   }
 }
 
 TEST(CommandLine, CountsArguments) {
-  EXPECT_THAT(Run({"servers", "get"}).err,
+  EXPECT_THAT(Godwit({"servers", "get"}).err,
               HasSubstr("an argument is missing: godwit servers get SERVER"));
-  EXPECT_THAT(Run({"servers", "get", "a", "b"}).err, HasSubstr("\"b\" is one argument too many"));
-  EXPECT_EQ(Run({"servers", "get"}).exit_code, kUsage);
+  EXPECT_THAT(Godwit({"servers", "get", "a", "b"}).err, HasSubstr("\"b\" is one argument too many"));
+  EXPECT_EQ(Godwit({"servers", "get"}).exit_code, kUsage);
 }
 
 TEST(CommandLine, ChecksValuesBeforeItAsksAnybody) {
@@ -82,7 +82,7 @@ TEST(CommandLine, ChecksValuesBeforeItAsksAnybody) {
            {{"servers", "list", "--output", "yaml"}, "--output: yaml is neither table nor json"},
            {{"servers", "list", "--call-timeout", "0s"}, "--call-timeout"},
        }) {
-    const Ran ran = Run(arguments);
+    const Ran ran = Godwit(arguments);
     EXPECT_EQ(ran.exit_code, kUsage) << ran.err;
     EXPECT_THAT(ran.err, HasSubstr(text));
     EXPECT_EQ(ran.out, "");
@@ -90,15 +90,15 @@ TEST(CommandLine, ChecksValuesBeforeItAsksAnybody) {
 }
 
 TEST(CommandLine, SaysHowToNameAServiceAndACertificate) {
-  EXPECT_THAT(Run({"servers", "list"}).err, HasSubstr("Give --registry HOST:PORT"));
-  EXPECT_THAT(Run({"servers", "list", "--registry", "h:1"}).err, HasSubstr("give --tls-dir DIR"));
-  const Ran missing = Run({"servers", "list", "--registry", "h:1", "--tls-dir", "/nonexistent"});
+  EXPECT_THAT(Godwit({"servers", "list"}).err, HasSubstr("Give --registry HOST:PORT"));
+  EXPECT_THAT(Godwit({"servers", "list", "--registry", "h:1"}).err, HasSubstr("give --tls-dir DIR"));
+  const Ran missing = Godwit({"servers", "list", "--registry", "h:1", "--tls-dir", "/nonexistent"});
   EXPECT_EQ(missing.exit_code, kNotPermitted);
   EXPECT_THAT(missing.err, HasSubstr("/nonexistent/tls.crt"));
 }
 
 TEST(CommandLine, AWaitNeedsTheServiceThatIsWaitedForBeforeAnythingStarts) {
-  const Ran ran = Run({"test", "s-0123456789abcdef0", "--wait", "--registry", "h:1"});
+  const Ran ran = Godwit({"test", "s-0123456789abcdef0", "--wait", "--registry", "h:1"});
   EXPECT_EQ(ran.exit_code, kUsage);
   EXPECT_THAT(ran.err, HasSubstr("--jobs HOST:PORT"));
 }
@@ -106,9 +106,9 @@ TEST(CommandLine, AWaitNeedsTheServiceThatIsWaitedForBeforeAnythingStarts) {
 TEST(CommandLine, ReadsTheConfigurationFile) {
   const std::string path = ::testing::TempDir() + "/godwit_cli_config";
   std::ofstream(path) << "# an installation\nregistry = h:1\ntls-dir = /nonexistent/alice\n";
-  EXPECT_THAT(Run({"servers", "list", "--config", path}).err,
+  EXPECT_THAT(Godwit({"servers", "list", "--config", path}).err,
               HasSubstr("/nonexistent/alice/tls.crt"));
-  EXPECT_THAT(Run({"--config=" + path, "servers", "list", "--tls-dir", "/nonexistent/bob"}).err,
+  EXPECT_THAT(Godwit({"--config=" + path, "servers", "list", "--tls-dir", "/nonexistent/bob"}).err,
               HasSubstr("/nonexistent/bob/tls.crt"));
   setenv("GODWIT_CONFIG", path.c_str(), 1);
   std::ostringstream out, err;
@@ -118,11 +118,11 @@ TEST(CommandLine, ReadsTheConfigurationFile) {
   std::remove(path.c_str());
   EXPECT_THAT(status,
               testing::StatusIs(absl::StatusCode::kPermissionDenied, "/nonexistent/alice/tls.crt"));
-  EXPECT_EQ(Run({"servers", "list", "--config", path}).exit_code, kNotFound);
+  EXPECT_EQ(Godwit({"servers", "list", "--config", path}).exit_code, kNotFound);
 }
 
 TEST(CommandLine, ErrorsAreJsonWhenJsonWasAskedFor) {
-  const Ran ran = Run({"servers", "list", "--nosuch", "--output=json"});
+  const Ran ran = Godwit({"servers", "list", "--nosuch", "--output=json"});
   EXPECT_EQ(ran.exit_code, kUsage);
   EXPECT_EQ(ran.err.front(), '{');
   EXPECT_THAT(ran.err, HasSubstr("\"exitCode\": 2"));

@@ -108,7 +108,7 @@ TEST(Errors, AsJson) {
       "{\"helpful_call\": \"MarkReadyForCutover\", \"server\": \"sourceServers/s-1\"}, "
       "\"exitCode\": 4}\n");
   EXPECT_THAT(Printed(absl::InternalError("a \"quoted\"\nline"), true),
-              HasSubstr("a \\\"quoted\\\"\\nline"));
+              HasSubstr("a \\\"quoted\\\"\\u000aline"));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ struct Ran {
 };
 
 // Without the configuration file of whoever runs the tests.
-inline Ran Run(std::vector<std::string> arguments) {
+inline Ran Godwit(std::vector<std::string> arguments) {
   unsetenv("GODWIT_CONFIG");
   setenv("HOME", "/nonexistent", 1);
   std::ostringstream out, err;
