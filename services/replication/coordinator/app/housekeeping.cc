@@ -57,16 +57,17 @@ bool Housekeeping::Sleep(absl::Duration duration) {
   return mutex_.AwaitWithTimeout(absl::Condition(&stopping_), duration);
 }
 
-absl::Status Housekeeping::Place(bool may_judge) {
+absl::Status Housekeeping::Place(const std::function<bool()>& may_judge) {
   return pool_.InTransaction([&](pg::Transaction& transaction) {
     return PlaceLocked(transaction.connection(), may_judge);
   });
 }
 
-absl::Status Housekeeping::PlaceLocked(pg::Connection& connection, bool may_judge) {
+absl::Status Housekeeping::PlaceLocked(pg::Connection& connection,
+                                       const std::function<bool()>& may_judge) {
   ASSIGN_OR_RETURN(const bool mine, store::TryLockPlacement(connection));
   if (!mine) return absl::OkStatus();
-  if (may_judge) {
+  if (may_judge()) {
     ASSIGN_OR_RETURN(const std::vector<std::string> dead, store::Reap(connection));
     for (const std::string& worker : dead) {
       Log(Severity::kWarning, "the lease of a worker ended", {{"worker", worker}});
@@ -209,7 +210,7 @@ absl::Status Housekeeping::Forget() {
 
 void Housekeeping::PlacementLoop() {
   while (true) {
-    const absl::Status placed = Place(judge_.MayJudge());
+    const absl::Status placed = Place([this] { return judge_.MayJudge(); });
     judge_.Observe(placed.ok());
     if (!placed.ok()) {
       Log(Severity::kWarning, "placement has to wait", {{"error", placed.ToString()}});

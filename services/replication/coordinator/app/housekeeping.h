@@ -3,6 +3,7 @@
 // points. Several coordinators may run; placement is one's work at a time.
 #pragma once
 
+#include <functional>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
@@ -31,8 +32,9 @@ class Housekeeping {
   void Start();
   void Stop();
 
-  // Leases, releases, drain, removal of staging, placement.
-  absl::Status Place(bool may_judge);
+  // Leases, releases, drain, removal of staging, placement. Leases end only when `may_judge` says
+  // so at that moment.
+  absl::Status Place(const std::function<bool()>& may_judge);
   // Verdicts of servers whose agent is silent.
   absl::Status JudgeSilent();
   absl::Status ExpirePoints();
@@ -40,7 +42,7 @@ class Housekeeping {
   absl::Status Forget();
 
  private:
-  absl::Status PlaceLocked(pg::Connection& connection, bool may_judge);
+  absl::Status PlaceLocked(pg::Connection& connection, const std::function<bool()>& may_judge);
   absl::Status Drain(pg::Connection& connection, const std::vector<Worker>& workers);
   absl::Status RemoveStaging(pg::Connection& connection);
   void PlacementLoop();

@@ -12,18 +12,24 @@ namespace godwit::coordinator {
 class LeaseJudge {
  public:
   LeaseJudge(Clock& clock, absl::Duration lease)
-      : clock_(clock), lease_(lease), judging_from_(clock.Monotonic() + lease) {}
+      : clock_(clock),
+        lease_(lease),
+        judging_from_(clock.Monotonic() + lease),
+        last_(clock.Monotonic()) {}
 
   // Call on every round, with whether the database answered. Also a gap between two calls (the
   // process was stopped) counts as absence.
   void Observe(bool database_answered) {
     const absl::Duration now = clock_.Monotonic();
-    const bool gap = last_ > absl::ZeroDuration() && now - last_ > lease_ / 3;
-    if (!database_answered || gap) judging_from_ = now + lease_;
+    if (!database_answered || now - last_ > lease_ / 3) judging_from_ = now + lease_;
     last_ = now;
   }
-  // True when an expired lease has surely ended.
-  bool MayJudge() const { return clock_.Monotonic() >= judging_from_; }
+  // True when an expired lease has surely ended. Ask right before judging: time that passed
+  // unobserved counts as absence.
+  bool MayJudge() const {
+    const absl::Duration now = clock_.Monotonic();
+    return now >= judging_from_ && now - last_ <= lease_ / 3;
+  }
 
  private:
   Clock& clock_;
