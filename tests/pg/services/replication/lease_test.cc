@@ -24,7 +24,9 @@ TEST_F(LeaseTest, ReassignmentWaitsForTheEndOfTheLease) {
     ASSERT_OK(Beat(kWorker2, second));
     Place();
     const std::string holder = Load(kServer1).worker_id;
-    if (absl::Now() < renewed + kLease) ASSERT_EQ(holder, kWorker1);
+    if (absl::Now() < renewed + kLease) {
+      ASSERT_EQ(holder, kWorker1);
+    }
     absl::SleepFor(absl::Milliseconds(20));
   }
   absl::SleepFor(kLease * 0.4);
@@ -62,7 +64,9 @@ TEST_F(LeaseTest, ReleasedServerIsNotGivenAwayBeforeItsLeaseEnded) {
     ASSERT_OK(Beat(kWorker2, second));
     Place();
     const std::string holder = Load(kServer1).worker_id;
-    if (absl::Now() < end) ASSERT_EQ(holder, kWorker1);
+    if (absl::Now() < end) {
+      ASSERT_EQ(holder, kWorker1);
+    }
     absl::SleepFor(absl::Milliseconds(20));
   }
   absl::SleepFor(kLease * 0.4);
