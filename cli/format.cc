@@ -13,6 +13,16 @@
 #include "absl/strings/str_replace.h"
 
 namespace godwit::cli {
+namespace {
+
+// "5m 7s", "5m".
+std::string TwoUnits(std::int64_t large, const char* large_unit, std::int64_t small,
+                     const char* small_unit) {
+  const std::string out = absl::StrCat(large, large_unit);
+  return small == 0 ? out : absl::StrCat(out, " ", small, small_unit);
+}
+
+}  // namespace
 
 std::string Bytes(std::int64_t bytes) {
   constexpr std::array<const char*, 6> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
@@ -31,9 +41,9 @@ std::string Span(absl::Duration duration) {
   if (duration < absl::Seconds(1)) return absl::StrCat(absl::ToInt64Milliseconds(duration), "ms");
   if (duration < absl::Minutes(1)) return absl::StrFormat("%.1fs", absl::ToDoubleSeconds(duration));
   const std::int64_t seconds = absl::ToInt64Seconds(duration);
-  if (seconds < 3600) return absl::StrFormat("%dm %ds", seconds / 60, seconds % 60);
-  if (seconds < 48 * 3600) return absl::StrFormat("%dh %dm", seconds / 3600, seconds / 60 % 60);
-  return absl::StrFormat("%dd %dh", seconds / 86400, seconds / 3600 % 24);
+  if (seconds < 3600) return TwoUnits(seconds / 60, "m", seconds % 60, "s");
+  if (seconds < 48 * 3600) return TwoUnits(seconds / 3600, "h", seconds / 60 % 60, "m");
+  return TwoUnits(seconds / 86400, "d", seconds / 3600 % 24, "h");
 }
 
 std::string Span(const google::protobuf::Duration& duration) { return Span(ToDuration(duration)); }
