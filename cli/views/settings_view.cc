@@ -38,7 +38,7 @@ std::string Or(absl::string_view value, absl::string_view otherwise) {
 }
 
 std::string Http(const jobs::v1::HttpCheck& check) {
-  std::string out = absl::StrCat(check.guest_port(), Or(check.path(), "/"), " gives ",
+  std::string out = absl::StrCat("port ", check.guest_port(), " ", Or(check.path(), "/"), " gives ",
                                  check.status() == 0 ? 200 : check.status());
   if (!check.body_contains().empty())
     absl::StrAppend(&out, " and contains \"", check.body_contains(), "\"");
@@ -46,7 +46,7 @@ std::string Http(const jobs::v1::HttpCheck& check) {
 }
 
 void AddProof(const BootProof& proof, Fields& fields) {
-  fields.Add("Boot timeout", proof.has_timeout() ? Span(proof.timeout()) : "5m 0s (default)");
+  fields.Add("Boot timeout", proof.has_timeout() ? Span(proof.timeout()) : "5m (default)");
   fields.Add("Boot console text", proof.console_text());
   if (!proof.tcp_ports().empty()) fields.Add("Boot TCP", absl::StrJoin(proof.tcp_ports(), ", "));
   for (const auto& check : proof.http_checks()) fields.Add("Boot HTTP", Http(check));
@@ -110,10 +110,10 @@ void PrintLaunchSettings(const LaunchSettings& settings, std::ostream& out) {
                                          nic.bridge().empty() ? "" : " on ", nic.bridge()));
   }
   for (const auto& forward : settings.port_forwards()) {
-    fields.Add(
-        "Port forward",
-        absl::StrCat(forward.guest_port(), " at ", Or(forward.host_address(), "127.0.0.1"), ":",
-                     forward.host_port() == 0 ? "a free port" : absl::StrCat(forward.host_port())));
+    const std::string port =
+        forward.host_port() == 0 ? ", a free port" : absl::StrCat(":", forward.host_port());
+    fields.Add("Port forward", absl::StrCat(forward.guest_port(), " at ",
+                                            Or(forward.host_address(), "127.0.0.1"), port));
   }
   AddProof(settings.boot_proof(), fields);
   fields.Add("Quiesce the source on cutover", YesNo(settings.quiesce_source_on_cutover()));

@@ -27,6 +27,7 @@ TEST(Format, DurationsInTwoUnits) {
   EXPECT_EQ(Span(absl::Seconds(125)), "2m 5s");
   EXPECT_EQ(Span(absl::Hours(5) + absl::Minutes(7)), "5h 7m");
   EXPECT_EQ(Span(absl::Hours(50)), "2d 2h");
+  EXPECT_EQ(Span(absl::Hours(1)), "1h");
   EXPECT_EQ(Span(-absl::Seconds(2)), "-2.0s");
 }
 
