@@ -7,7 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "services/replication/coordinator/app/ports.h"
+#include "services/replication/coordinator/engine/ports.h"
 
 namespace godwit::testing {
 

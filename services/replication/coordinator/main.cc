@@ -1,7 +1,4 @@
 // godwit-replication: the replication coordinator.
-#include <grpcpp/channel.h>
-#include <grpcpp/impl/service_type.h>
-
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -11,8 +8,8 @@
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
-#include "services/replication/coordinator/app/housekeeping.h"
 #include "services/replication/coordinator/clients/registry_client.h"
+#include "services/replication/coordinator/engine/housekeeping.h"
 #include "services/replication/coordinator/rpc/handlers.h"
 
 namespace godwit {
@@ -59,7 +56,7 @@ absl::Status Run(const Config& config) {
   const auto replication_handler = coordinator::MakeReplicationHandler(pool, servers, points);
   ASSIGN_OR_RETURN(const auto server,
                    rpc::Server::Start({.listen = config.listen, .tls = tls, .max_threads = 96},
-                                      {agent_handler.get(), worker_handler.get(),
+                                      {agent_handler->service(), worker_handler->service(),
                                        replication_handler->service()}));
   housekeeping.Start();
   Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});

@@ -8,7 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "services/common/base/clock.h"
-#include "services/replication/coordinator/app/ports.h"
+#include "services/replication/coordinator/engine/ports.h"
 
 namespace grpc {
 class Channel;

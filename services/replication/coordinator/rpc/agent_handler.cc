@@ -134,9 +134,10 @@ void WriteAnswer(const AgentAnswer& answer, pb::Directive* out) {
   out->mutable_point_order()->set_stay_quiesced(answer.point_order->stay_quiesced);
 }
 
-class AgentHandler final : public pb::AgentService::Service {
+class AgentHandler final : public pb::AgentService::Service, public Handler {
  public:
   explicit AgentHandler(AgentReports& agents) : agents_(agents) {}
+  grpc::Service* service() override { return this; }
 
   grpc::Status Heartbeat(grpc::ServerContext* context, const pb::HeartbeatRequest* request,
                          pb::Directive* response) override {
@@ -156,7 +157,7 @@ class AgentHandler final : public pb::AgentService::Service {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeAgentHandler(AgentReports& agents) {
+std::unique_ptr<Handler> MakeAgentHandler(AgentReports& agents) {
   return std::make_unique<AgentHandler>(agents);
 }
 

@@ -4,10 +4,10 @@
 #include <memory>
 
 #include "services/common/pg/pool.h"
-#include "services/replication/coordinator/app/agent_reports.h"
-#include "services/replication/coordinator/app/points.h"
-#include "services/replication/coordinator/app/servers.h"
-#include "services/replication/coordinator/app/worker_reports.h"
+#include "services/replication/coordinator/engine/agent_reports.h"
+#include "services/replication/coordinator/engine/points.h"
+#include "services/replication/coordinator/engine/servers.h"
+#include "services/replication/coordinator/engine/worker_reports.h"
 
 namespace grpc {
 class Service;
@@ -15,18 +15,17 @@ class Service;
 
 namespace godwit::coordinator {
 
-// What is passed must outlive the handlers.
-std::unique_ptr<grpc::Service> MakeAgentHandler(AgentReports& agents);
-std::unique_ptr<grpc::Service> MakeWorkerHandler(WorkerReports& workers);
-
-// Watch streams end when `Stop` was called.
-class ReplicationHandlerBase {
+class Handler {
  public:
-  virtual ~ReplicationHandlerBase() = default;
+  virtual ~Handler() = default;
   virtual grpc::Service* service() = 0;
-  virtual void Stop() = 0;
+  // Ends streams that would hold up the shutdown of the server.
+  virtual void Stop() {}
 };
-std::unique_ptr<ReplicationHandlerBase> MakeReplicationHandler(pg::Pool& pool, Servers& servers,
-                                                               Points& points);
+
+// What is passed must outlive the handlers.
+std::unique_ptr<Handler> MakeAgentHandler(AgentReports& agents);
+std::unique_ptr<Handler> MakeWorkerHandler(WorkerReports& workers);
+std::unique_ptr<Handler> MakeReplicationHandler(pg::Pool& pool, Servers& servers, Points& points);
 
 }  // namespace godwit::coordinator

@@ -44,8 +44,7 @@ absl::Status CheckRequestId(const std::string& request_id) {
   return status.ok() ? status : rpc::FieldError("request_id", "must be an UUIDv4 in lower case");
 }
 
-class ReplicationHandler final : public pb::ReplicationService::Service,
-                                 public ReplicationHandlerBase {
+class ReplicationHandler final : public pb::ReplicationService::Service, public Handler {
  public:
   ReplicationHandler(pg::Pool& pool, Servers& servers, Points& points)
       : pool_(pool), servers_(servers), points_(points), watch_(pool) {}
@@ -345,8 +344,7 @@ class ReplicationHandler final : public pb::ReplicationService::Service,
 
 }  // namespace
 
-std::unique_ptr<ReplicationHandlerBase> MakeReplicationHandler(pg::Pool& pool, Servers& servers,
-                                                               Points& points) {
+std::unique_ptr<Handler> MakeReplicationHandler(pg::Pool& pool, Servers& servers, Points& points) {
   return std::make_unique<ReplicationHandler>(pool, servers, points);
 }
 

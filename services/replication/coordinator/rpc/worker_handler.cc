@@ -168,9 +168,10 @@ void WriteAnswer(const WorkerAnswer& answer, pb::WorkerHeartbeatResponse* out) {
   for (const store::Order& order : answer.orders) WriteOrder(order, out->add_orders());
 }
 
-class WorkerHandler final : public pb::WorkerService::Service {
+class WorkerHandler final : public pb::WorkerService::Service, public Handler {
  public:
   explicit WorkerHandler(WorkerReports& workers) : workers_(workers) {}
+  grpc::Service* service() override { return this; }
 
   grpc::Status RegisterWorker(grpc::ServerContext* context,
                               const pb::RegisterWorkerRequest* request,
@@ -224,7 +225,7 @@ class WorkerHandler final : public pb::WorkerService::Service {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeWorkerHandler(WorkerReports& workers) {
+std::unique_ptr<Handler> MakeWorkerHandler(WorkerReports& workers) {
   return std::make_unique<WorkerHandler>(workers);
 }
 

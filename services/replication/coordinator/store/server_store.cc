@@ -111,6 +111,10 @@ constexpr pg::Statement kRemember = {
     " error_message, worker_id, generation)"
     " select id, version, state, stall_cause, error_message, worker_id, generation from changed"};
 
+constexpr pg::Statement kForgetHistory = {
+    "server_forget_history",
+    "delete from replication.server_history where time < now() - interval '90 days'"};
+
 Server FromRow(const pg::Result& result, int index) {
   Row row(result, index);
   Server out;
@@ -308,6 +312,10 @@ absl::Status SaveSettings(pg::Connection& connection, const std::string& id,
 
 absl::Status Remember(pg::Connection& connection, const std::string& id) {
   return connection.Exec(kRemember, {id}).status();
+}
+
+absl::Status ForgetHistory(pg::Connection& connection) {
+  return connection.Exec(kForgetHistory).status();
 }
 
 }  // namespace godwit::coordinator::store

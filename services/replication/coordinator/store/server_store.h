@@ -50,5 +50,7 @@ absl::Status SaveSettings(pg::Connection& connection, const std::string& id,
                           const std::map<std::string, std::string>& worker_labels);
 // Raises the version and writes the present state into the history.
 absl::Status Remember(pg::Connection& connection, const std::string& id);
+// Of more than 90 days ago.
+absl::Status ForgetHistory(pg::Connection& connection);
 
 }  // namespace godwit::coordinator::store

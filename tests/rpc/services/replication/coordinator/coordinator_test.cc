@@ -12,8 +12,8 @@
 #include "services/common/base/ids.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
-#include "services/replication/coordinator/app/housekeeping.h"
 #include "services/replication/coordinator/clients/registry_client.h"
+#include "services/replication/coordinator/engine/housekeeping.h"
 #include "services/replication/coordinator/rpc/fields.h"
 #include "services/replication/coordinator/rpc/handlers.h"
 #include "tests/support/fake_registry.h"
@@ -74,9 +74,9 @@ class CoordinatorTest : public ::testing::Test {
     worker_handler_ = MakeWorkerHandler(*workers_);
     handler_ = MakeReplicationHandler(*pool_, *servers_, *points_);
     ASSERT_OK_AND_ASSIGN(
-        server_,
-        rpc::Server::Start({.listen = "127.0.0.1:0", .tls = pki_.Issue("service/replication")},
-                           {agent_handler_.get(), worker_handler_.get(), handler_->service()}));
+        server_, rpc::Server::Start(
+                     {.listen = "127.0.0.1:0", .tls = pki_.Issue("service/replication")},
+                     {agent_handler_->service(), worker_handler_->service(), handler_->service()}));
     housekeeping_->Start();
     operator_ = pb::ReplicationService::NewStub(Channel("user/admin/alice"));
     registry_stub_ = pb::ReplicationService::NewStub(Channel("service/registry"));
@@ -203,8 +203,7 @@ class CoordinatorTest : public ::testing::Test {
   std::unique_ptr<Servers> servers_;
   std::unique_ptr<Points> points_;
   std::unique_ptr<Housekeeping> housekeeping_;
-  std::unique_ptr<grpc::Service> agent_handler_, worker_handler_;
-  std::unique_ptr<ReplicationHandlerBase> handler_;
+  std::unique_ptr<Handler> agent_handler_, worker_handler_, handler_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<Operator> operator_, registry_stub_;
 };

@@ -1,4 +1,4 @@
-#include "services/replication/coordinator/app/housekeeping.h"
+#include "services/replication/coordinator/engine/housekeeping.h"
 
 #include <algorithm>
 
@@ -6,8 +6,10 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
-#include "services/replication/coordinator/app/points.h"
+#include "services/replication/coordinator/engine/points.h"
 #include "services/replication/coordinator/store/order_store.h"
+#include "services/replication/coordinator/store/placement_store.h"
+#include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/request_store.h"
 #include "services/replication/coordinator/store/server_store.h"
 #include "services/replication/coordinator/store/worker_store.h"
@@ -205,6 +207,8 @@ absl::Status Housekeeping::Forget() {
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
   RETURN_IF_ERROR(store::ForgetRequests(*connection));
   RETURN_IF_ERROR(store::ForgetOrders(*connection));
+  RETURN_IF_ERROR(store::ForgetEndedRequests(*connection));
+  RETURN_IF_ERROR(store::ForgetHistory(*connection));
   return store::ForgetGonePoints(*connection);
 }
 

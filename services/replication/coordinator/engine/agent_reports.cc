@@ -1,4 +1,4 @@
-#include "services/replication/coordinator/app/agent_reports.h"
+#include "services/replication/coordinator/engine/agent_reports.h"
 
 #include <algorithm>
 

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/pg/pool.h"
 #include "services/replication/coordinator/store/order_store.h"
+#include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/point_store.h"
 
 namespace godwit::coordinator {

@@ -10,10 +10,10 @@
 #include "absl/synchronization/mutex.h"
 #include "services/common/base/clock.h"
 #include "services/common/pg/pool.h"
-#include "services/replication/coordinator/app/agent_reports.h"
-#include "services/replication/coordinator/app/ports.h"
 #include "services/replication/coordinator/domain/assignment.h"
 #include "services/replication/coordinator/domain/lease_judge.h"
+#include "services/replication/coordinator/engine/agent_reports.h"
+#include "services/replication/coordinator/engine/ports.h"
 
 namespace godwit::coordinator {
 

@@ -1,4 +1,4 @@
-#include "services/replication/coordinator/app/worker_reports.h"
+#include "services/replication/coordinator/engine/worker_reports.h"
 
 #include <algorithm>
 
@@ -7,6 +7,8 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/replication/coordinator/store/placement_store.h"
+#include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/server_store.h"
 
 namespace godwit::coordinator {

@@ -1,4 +1,4 @@
-#include "services/replication/coordinator/app/points.h"
+#include "services/replication/coordinator/engine/points.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"

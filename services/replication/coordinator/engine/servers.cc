@@ -1,11 +1,11 @@
-#include "services/replication/coordinator/app/servers.h"
+#include "services/replication/coordinator/engine/servers.h"
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/replication/coordinator/domain/replication_state.h"
 #include "services/replication/coordinator/store/order_store.h"
-#include "services/replication/coordinator/store/point_store.h"
+#include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/request_store.h"
 #include "services/replication/coordinator/store/server_store.h"
 #include "services/replication/coordinator/store/worker_store.h"

@@ -7,8 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "services/common/pg/pool.h"
-#include "services/replication/coordinator/app/ports.h"
 #include "services/replication/coordinator/domain/replication_state.h"
+#include "services/replication/coordinator/engine/ports.h"
+#include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/point_store.h"
 
 namespace godwit::coordinator {
