@@ -70,7 +70,7 @@ class SourceDisk {
   static constexpr std::uint8_t kPending = 1;  // must be sent
   static constexpr std::uint8_t kSent = 2;     // read and on its way; with kPending: changed since
   static constexpr std::uint8_t kDurable = 4;  // in the open epoch
-  static constexpr std::uint8_t kUnverified = 8;
+  static constexpr std::uint8_t kUnverified = kStateUnknown;
 
   SourceDisk(std::string disk_id, std::string path, std::uint64_t size_bytes, Fd fd,
              std::unique_ptr<ChangeTracker> tracker);

@@ -10,14 +10,18 @@
 
 namespace godwit::agent {
 
+// The value of every byte of States() when they are new: nothing is known of the block, so it must
+// be compared or sent.
+inline constexpr std::uint8_t kStateUnknown = 8;
+
 // Not thread-safe. Tracking begins with the making of the object, before anybody reads the disk.
 class ChangeTracker {
  public:
   virtual ~ChangeTracker() = default;
   // Kind and reason, for people: "ebpf: tp_btf/block_rq_complete".
   virtual std::string Describe() const = 0;
-  // One byte for each 64 KiB block, for the owner's use. Where the tracker outlives the agent this
-  // does too.
+  // One byte for each 64 KiB block, for the owner's use; kStateUnknown at first. Where the tracker
+  // outlives the agent this does too.
   virtual std::span<std::uint8_t> States() = 0;
   // States() and all marks since are those of an earlier agent process: nothing was missed in
   // between.

@@ -18,8 +18,17 @@ struct gendisk {
 struct request_queue {
   struct gendisk* disk;
 };
+struct bvec_iter {
+  __u64 bi_sector;
+  unsigned int bi_size;
+};
+struct bio {
+  struct bio* bi_next;
+  struct bvec_iter bi_iter;
+};
 struct request {
   struct request_queue* q;
+  struct bio* bio;
   unsigned int cmd_flags;
   __u64 __sector;
 };
@@ -73,6 +82,18 @@ static __always_inline void mark(__u64 block) {
   if (marks) marks->bytes[block & (GODWIT_PAGE - 1)] = 1;
 }
 
+static __always_inline void mark_range(struct godwit_meta* counters, __u64 sector, __u64 bytes) {
+  __u64 first = sector / GODWIT_SECTORS;
+  __u64 last = (sector + (bytes + 511) / 512 - 1) / GODWIT_SECTORS;
+  if (last >= block_count) {
+    count(&counters->out_of_range);
+    if (first >= block_count) return;
+    last = block_count - 1;
+  }
+  struct godwit_range range = {.first = first, .last = last};
+  if (bpf_map_push_elem(&ranges, &range, 0) != 0) count(&counters->ranges_dropped);
+}
+
 SEC("tp_btf/block_rq_complete")
 int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
   struct gendisk* disk = 0;
@@ -97,7 +118,19 @@ int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
       op != OP_ZONE_APPEND)
     return 0;
   if (nr_bytes == 0) return 0;  // a flush, or the data part was counted before
+  count(&counters->marked);
   __u64 sector = BPF_CORE_READ(rq, __sector);
+  if (op == OP_DISCARD) {
+    // One request may discard several ranges that do not touch: each is a bio of its own.
+    struct bio* bio = BPF_CORE_READ(rq, bio);
+    for (int i = 0; i < GODWIT_DISCARD_RANGES && bio; ++i) {
+      mark_range(counters, BPF_CORE_READ(bio, bi_iter.bi_sector),
+                 BPF_CORE_READ(bio, bi_iter.bi_size));
+      bio = BPF_CORE_READ(bio, bi_next);
+    }
+    if (bio) count(&counters->ranges_dropped);
+    return 0;
+  }
   __u64 first = sector / GODWIT_SECTORS;
   __u64 last = (sector + (nr_bytes + 511) / 512 - 1) / GODWIT_SECTORS;
   if (last >= block_count) {
@@ -105,7 +138,6 @@ int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
     if (first >= block_count) return 0;
     last = block_count - 1;
   }
-  count(&counters->marked);
   if (last - first < GODWIT_MARKED_SINGLY) {
     for (__u32 i = 0; i < GODWIT_MARKED_SINGLY; ++i) {
       if (first + i > last) break;
@@ -113,8 +145,7 @@ int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
     }
     return 0;
   }
-  struct godwit_range range = {.first = first, .last = last};
-  if (bpf_map_push_elem(&ranges, &range, 0) != 0) count(&counters->ranges_dropped);
+  mark_range(counters, sector, nr_bytes);
   return 0;
 }
 

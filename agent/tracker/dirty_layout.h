@@ -4,11 +4,12 @@
 
 #include <linux/types.h>
 
-#define GODWIT_PAGE 4096         // blocks of one map entry: 256 MiB of disk
-#define GODWIT_SECTORS 128       // 512-byte sectors of a block
-#define GODWIT_MARKED_SINGLY 64  // longest request, in blocks, that is marked block by block
-#define GODWIT_RANGES 8192       // longer ones between two takes
-#define GODWIT_LAYOUT 1          // raised whenever the meaning of a map changes
+#define GODWIT_PAGE 4096           // blocks of one map entry: 256 MiB of disk
+#define GODWIT_SECTORS 128         // 512-byte sectors of a block
+#define GODWIT_MARKED_SINGLY 64    // longest request, in blocks, that is marked block by block
+#define GODWIT_RANGES 8192         // longer ones between two takes
+#define GODWIT_DISCARD_RANGES 256  // of one request
+#define GODWIT_LAYOUT 1            // raised whenever the meaning of a map changes
 
 // One byte for each block.
 struct godwit_page {

@@ -126,13 +126,6 @@ class EbpfTracker final : public ChangeTracker {
     const std::uint64_t misses = Misses().value_or(seen_losses_ + 1);
     const std::uint64_t losses =
         meta.out_of_range + meta.passthrough + meta.ranges_dropped + misses;
-    if (!losses_known_) {
-      // At the start: a resumed tracker counts from what the agent before had seen, which is kept
-      // nowhere: any loss is a loss.
-      losses_known_ = true;
-      seen_losses_ = losses;
-      return resumed_ && losses != 0;
-    }
     if (losses == seen_losses_) return false;
     Log(Severity::kWarning, "change tracking lost marks",
         {{"out_of_range", absl::StrCat(meta.out_of_range)},
@@ -173,7 +166,7 @@ class EbpfTracker final : public ChangeTracker {
   dirty_bpf* skeleton_ = nullptr;
   Mapping dirty_, states_, meta_;
   Fd ranges_, program_;
-  bool losses_known_ = false;
+  // What an agent before had seen is kept nowhere: after a restart an old loss counts again.
   std::uint64_t seen_losses_ = 0;
 };
 
@@ -231,6 +224,14 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
                                .major = device.major,
                                .first_minor = device.first_minor,
                                .block_count = blocks};
+  }
+  {
+    // Before the program is pinned: whoever takes the pins over must not take new states for
+    // settled ones.
+    Mapping states;
+    RETURN_IF_ERROR(
+        states.Map(bpf_map__fd(skeleton->maps.states), Pages(blocks) * sizeof(godwit_page)));
+    std::memset(states.as<std::uint8_t>(), kStateUnknown, blocks);
   }
   if (const int error = dirty_bpf__attach(skeleton); error != 0)
     return BpfError("attaching the program", error);

@@ -1,0 +1,74 @@
+// godwit-conversion: the queue of conversions and their leases.
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/flags.h"
+#include "services/common/base/json_log.h"
+#include "services/common/base/signals.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/pg/pool.h"
+#include "services/common/rpc/channel.h"
+#include "services/conversion/service/rpc/handlers.h"
+#include "services/conversion/service/storage/pg_task_store.h"
+
+namespace godwit {
+namespace {
+
+struct Config {
+  std::string listen = "127.0.0.1:8444", database, tls_dir;
+  absl::Duration lease = absl::Seconds(30), keep = absl::Hours(24 * 30);
+};
+
+absl::Status Run(const Config& config) {
+  if (config.lease < absl::Seconds(3) || config.lease > absl::Minutes(10)) {
+    return absl::InvalidArgumentError("--lease-duration: 3s to 10m");
+  }
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  pg::Pool pool({.conninfo = config.database, .max_connections = 16});
+  conversion::PgTaskStore store(pool, {.lease_duration = config.lease});
+  RETURN_IF_ERROR(Annotate(store.List(1, 1).status(), "--database"));
+  const conversion::ExpiryGrace grace(RealClock(), config.lease);
+  conversion::ConversionHandler tasks(store);
+  conversion::ConversionWorkerHandler workers(store, grace, {.lease_duration = config.lease});
+  ASSIGN_OR_RETURN(const auto server,
+                   rpc::Server::Start({.listen = config.listen, .tls = tls}, {&tasks, &workers}));
+  Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
+  absl::Time next_removal = absl::Now();
+  while (!WaitForShutdownSignal(config.lease / 3)) {
+    const absl::StatusOr<std::int64_t> ended = store.EndAbandoned(grace.Over());
+    if (ended.ok() && *ended > 0)
+      Log(Severity::kWarning, "tasks given up", {{"count", absl::StrCat(*ended)}});
+    if (absl::Now() < next_removal) continue;
+    next_removal = absl::Now() + absl::Minutes(10);
+    store.RemoveEnded(config.keep).status().IgnoreError();
+  }
+  server->Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace godwit
+
+int main(int argc, char** argv) {
+  godwit::Config config;
+  godwit::Flags flags("godwit-conversion",
+                      "Keeps the queue of conversions for the conversion workers.");
+  flags.String("listen", &config.listen, "address:port to serve on; port 0 chooses one");
+  flags.String("database", &config.database, "libpq connection string");
+  flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
+  flags.Duration("lease-duration", &config.lease,
+                 "after this long the task of a dead worker is given to another one");
+  flags.Duration("keep", &config.keep, "how long ended tasks are kept");
+  if (const auto rest = flags.Parse(argc, argv); !rest.ok()) {
+    if (absl::IsCancelled(rest.status())) return 0;
+    std::fprintf(stderr, "godwit-conversion: %s\n", std::string(rest.status().message()).c_str());
+    return 2;
+  }
+  godwit::BlockShutdownSignals();
+  godwit::InitLog("conversion");
+  if (const absl::Status status = godwit::Run(config); !status.ok()) {
+    godwit::Log(godwit::Severity::kError, "cannot run", {{"error", status.ToString()}});
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,23 @@
+// Between messages and tasks.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "godwit/conversion/v1/conversion_service.pb.h"
+#include "services/conversion/service/domain/task.h"
+
+namespace godwit::conversion {
+
+// Checks every field; what a task is made of.
+absl::StatusOr<NewTask> ToNewTask(const v1::CreateTaskRequest& request,
+                                  const std::string& requester);
+
+// `whole` false: without changes and console_tail.
+v1::ConversionTask ToMessage(const Task& task, bool whole);
+
+// The output fields of what a worker reports, bounded, serialized.
+absl::StatusOr<std::string> ToResult(const v1::ConversionTask& reported);
+
+// "conversionTasks/ct-..." -> "ct-...".
+absl::StatusOr<std::string> TaskId(const std::string& field, const std::string& name);
+
+}  // namespace godwit::conversion
