@@ -40,12 +40,12 @@ absl::StatusOr<std::unique_ptr<Stub>> Connect(Context& context) {
 }
 
 // One call with its deadline. Reads and calls with a request id are repeated while the service
-// cannot be reached.
+// cannot be reached, at most for `retry`.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Call(Context& context,
                               grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                            Response*),
-                              const Request& request) {
+                              const Request& request, absl::Duration retry = kRetryTime) {
   ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel,
                    context.Channel(ServiceOf<Request>()));
   Stub stub(channel);
@@ -59,8 +59,9 @@ absl::StatusOr<Response> Call(Context& context,
   const std::string& name = Request::descriptor()->name();
   const bool repeatable = absl::StartsWith(name, "Get") || absl::StartsWith(name, "List") ||
                           Request::descriptor()->FindFieldByName("request_id") != nullptr;
-  RETURN_IF_ERROR(context.Unreachable(ServiceOf<Request>(),
-                                      repeatable ? rpc::Retry(kRetryTime, once) : once()));
+  RETURN_IF_ERROR(context.Unreachable(
+      ServiceOf<Request>(),
+      repeatable && retry > absl::ZeroDuration() ? rpc::Retry(retry, once) : once()));
   return response;
 }
 

@@ -35,13 +35,13 @@ bool IsHopeless(const SourceServer& server, SourceServer::LifecycleState wanted)
 // Shows where the replication stands; silence when the coordinator does not answer (the next poll
 // may).
 void ShowReplication(Context& context, const SourceServer& server, Progress& progress) {
-  std::string phase =
-      absl::StrCat(ShortName(server.name()), " ", EnumWord(server.lifecycle_state()));
+  std::string phase = EnumWord(server.lifecycle_state());
   replication::v1::GetReplicationRequest request;
   request.set_name(absl::StrCat(server.name(), "/replication"));
   if (context.Knows("replication")) {
     const auto replication =
-        Call(context, &replication::v1::ReplicationService::Stub::GetReplication, request);
+        Call(context, &replication::v1::ReplicationService::Stub::GetReplication, request,
+             absl::ZeroDuration());
     if (replication.ok()) {
       absl::StrAppend(&phase, ", ", EnumWord(replication->state()));
       const bool syncing = replication->state() == Replication::INITIAL_SYNC;
@@ -61,8 +61,8 @@ absl::Status Wait(Context& context, const std::string& name, SourceServer::Lifec
   Progress progress(context);
   absl::Duration lost = absl::InfiniteDuration();  // when the registry stopped answering
   while (true) {
-    const auto server =
-        Call(context, &registry::v1::SourceServerService::Stub::GetSourceServer, request);
+    const auto server = Call(context, &registry::v1::SourceServerService::Stub::GetSourceServer,
+                             request, absl::ZeroDuration());
     const absl::Duration now = context.clock().Monotonic();
     const bool again =
         absl::IsUnavailable(server.status()) && now < std::min(lost, now) + absl::Minutes(1);

@@ -29,7 +29,10 @@ std::int64_t ReplicatedBytes(const Replication& replication) {
 }
 
 std::string Left(const Replication& replication, absl::Time now) {
-  if (!replication.has_eta_time()) return "";
+  const bool catches_up = replication.state() == Replication::INITIAL_SYNC ||
+                          replication.state() == Replication::BACKLOG ||
+                          replication.state() == Replication::RESCAN;
+  if (!replication.has_eta_time() || !catches_up) return "";
   return Span(std::max(absl::ZeroDuration(), ToTime(replication.eta_time()) - now));
 }
 
@@ -98,7 +101,8 @@ std::string ReplicationFigures(const Replication& replication, absl::Time now) {
   } else if (replication.has_lag()) {
     parts.push_back(absl::StrCat("lag ", Lag(replication)));
   }
-  if (replication.backlog_bytes() > 0) {
+  // During initial sync the backlog is what is left of it.
+  if (replication.backlog_bytes() > 0 && replication.state() != Replication::INITIAL_SYNC) {
     parts.push_back(absl::StrCat("backlog ", Bytes(replication.backlog_bytes())));
   }
   if (replication.bytes_per_second() > 0) {
