@@ -76,8 +76,10 @@ absl::StatusOr<ServerFacts> RegistryClient::Describe(const std::string& server_i
   const absl::Status status =
       rpc::FromGrpc(pb::RegistryEventService::NewStub(channel_)->GetServerForService(
           &context, request, &response));
-  absl::StatusOr<ServerFacts> facts = status;
-  if (status.ok()) {
+  absl::StatusOr<ServerFacts> facts = absl::UnknownError("not asked yet");
+  if (!status.ok()) {
+    facts = status;
+  } else {
     const pb::ReplicationSettings& settings = response.replication_settings();
     facts = ServerFacts{
         .revoked = response.source_server().identity_revoked(),
