@@ -108,7 +108,8 @@ void TaskRunner::RunTask(const v1::LeaseTaskResponse& lease) {
   Log(Severity::kInfo, "converting",
       {{"task", lease.task().name()}, {"generation", absl::StrCat(lease.lease_generation())}});
   std::atomic<bool> done{false}, lost{false};
-  cancel_ = stopping_.load();
+  cancel_ = false;
+  if (stopping_) cancel_ = true;  // Stop() sets both, in the other order
   std::thread renewal([&] { Renew(lease, done, &cancel_, &lost); });
   ApplianceResult result = appliance_.Run(lease.task(), work_folder_, ToDuration(lease.timeout()),
                                           cancel_, [this](const std::string& message) {

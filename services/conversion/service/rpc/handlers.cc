@@ -152,7 +152,7 @@ grpc::Status ConversionWorkerHandler::RenewTask(grpc::ServerContext* context,
                       ASSIGN_OR_RETURN(
                           const bool cancel,
                           store_.Renew({id, request->lease_generation(), call.peer.Principal()},
-                                       request->message().substr(0, kMaxMessage)));
+                                       Printable(request->message(), kMaxMessage)));
                       response->set_cancel_requested(cancel);
                       return absl::OkStatus();
                     });
@@ -172,7 +172,7 @@ grpc::Status ConversionWorkerHandler::FinishTask(grpc::ServerContext* context,
           if (code < 1 || code > 16)
             return rpc::FieldError("result.error.code", "a canonical code from 1 to 16");
           error = absl::Status(static_cast<absl::StatusCode>(code),
-                               request->result().error().message().substr(0, kMaxMessage));
+                               Printable(request->result().error().message(), kMaxMessage));
         }
         if (request->give_back()) {
           if (error.ok()) return rpc::FieldError("result.error", "is required with give_back");

@@ -29,7 +29,7 @@ constexpr std::size_t kMaxConsole = 64 * 1024;
 absl::Status CheckDisk(const std::string& field, const replication::v1::CloneDisk& disk) {
   RETURN_IF_ERROR(CheckId(field + ".disk_id", "d-", disk.disk_id()));
   if (!absl::StartsWith(disk.path(), "/") || disk.path().size() > kMaxPath ||
-      absl::StrContains(disk.path(), "/../")) {
+      absl::StrContains(absl::StrCat(disk.path(), "/"), "/../")) {
     return rpc::FieldError(field + ".path", "an absolute path without \"..\", at most 4000 bytes");
   }
   if (!absl::StartsWith(disk.device_name(), "/dev/") || disk.device_name().size() > kMaxName) {
@@ -67,6 +67,14 @@ absl::Status CheckNic(const std::string& field, const v1::TargetNic& nic) {
 }
 
 }  // namespace
+
+std::string Printable(const std::string& text, std::size_t limit) {
+  std::string out = text.substr(0, limit);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) >= 0x80 || static_cast<unsigned char>(c) < 0x20) c = '?';
+  }
+  return out;
+}
 
 absl::StatusOr<std::string> TaskId(const std::string& field, const std::string& name) {
   return ParseName(field, "conversionTasks", "ct-", name);
@@ -107,8 +115,7 @@ absl::StatusOr<NewTask> ToNewTask(const v1::CreateTaskRequest& request,
       task.mode = TaskMode::kPreflight;
       break;
     case v1::ConversionTask::REGENERATE:
-      task.mode = TaskMode::kRegenerate;
-      break;
+      return rpc::FieldError("mode", "REGENERATE is not offered by any worker; use APPEND");
     default:
       return rpc::FieldError("mode", "unknown mode");
   }

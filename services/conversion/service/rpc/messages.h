@@ -17,6 +17,9 @@ v1::ConversionTask ToMessage(const Task& task, bool whole);
 // The output fields of what a worker reports, bounded, serialized.
 absl::StatusOr<std::string> ToResult(const v1::ConversionTask& reported);
 
+// Text of a worker for the database and for people: at most `limit` bytes, printable ASCII.
+std::string Printable(const std::string& text, std::size_t limit);
+
 // "conversionTasks/ct-..." -> "ct-...".
 absl::StatusOr<std::string> TaskId(const std::string& field, const std::string& name);
 

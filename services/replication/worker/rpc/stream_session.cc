@@ -149,6 +149,8 @@ absl::Status StreamSession::TakeCommit(const pb::EpochCommit& commit) {
   }
   RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
   ASSIGN_OR_RETURN(facts, group_.Commit(facts));
+  // Who slept through the commit must not call it one: another worker may own the group by now.
+  RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
   epoch_begun_ = 0;
   committed_(hosted_.server, group_.lease_generation(), facts);
   pb::WorkerFrame answer;

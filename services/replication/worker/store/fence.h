@@ -1,27 +1,26 @@
-// The fence of a group: a file with the highest lease generation that ever opened it. Checked and
-// moved under an exclusive lock, so that of two workers with one store only the newer one can
-// commit.
+// The fence of a group: its manifests are named by lease generation, and the highest one counts.
+// Whoever opens a group writes the present manifest under its own generation first; what an older
+// writer commits afterwards is a file that nobody reads. No lock is involved, so a writer that was
+// stopped at the worst moment holds nobody up.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "services/common/base/file.h"
 
 namespace godwit::store {
 
-// Holds the lock while it lives. Waits at most 10 s for it (DEADLINE_EXCEEDED).
-class FenceLock {
- public:
-  // Raises the fence to `generation`. ABORTED when it is higher already.
-  static absl::StatusOr<FenceLock> Raise(const std::string& path, std::int64_t generation);
-  // ABORTED unless the fence is at `generation`.
-  static absl::StatusOr<FenceLock> Check(const std::string& path, std::int64_t generation);
+// <folder>/manifest.g{generation}.json
+std::string ManifestPath(const std::string& folder, std::int64_t generation);
 
- private:
-  explicit FenceLock(Fd fd) : fd_(std::move(fd)) {}
-  Fd fd_;
-};
+// The highest generation that ever opened the group; 0 when there was none.
+absl::StatusOr<std::int64_t> HighestGeneration(const std::string& folder);
+
+// ABORTED when a higher generation than `generation` opened the group.
+absl::Status CheckFence(const std::string& folder, std::int64_t generation);
+
+// Removes manifests of lower generations.
+void RemoveOlderManifests(const std::string& folder, std::int64_t generation);
 
 }  // namespace godwit::store

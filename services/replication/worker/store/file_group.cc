@@ -25,7 +25,7 @@ absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& fo
                                                            std::int64_t generation,
                                                            const std::vector<DiskSpec>& disks) {
   RETURN_IF_ERROR(MakeDirs(folder + "/clones", 0750));
-  RETURN_IF_ERROR(FenceLock::Raise(folder + "/fence", generation).status());
+  RETURN_IF_ERROR(CheckFence(folder, generation));
   std::shared_ptr<FileGroup> group(new FileGroup(folder, generation, disks));
   absl::StatusOr<std::string> replica_id = ReadFile(folder + "/replica_id", 64);
   if (absl::IsNotFound(replica_id.status())) {
@@ -35,7 +35,14 @@ absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& fo
   RETURN_IF_ERROR(replica_id);
   group->replica_id_ = *replica_id;
   absl::MutexLock lock(&group->mutex_);
-  ASSIGN_OR_RETURN(group->manifest_, LoadManifest(folder + "/manifest.json"));
+  ASSIGN_OR_RETURN(const std::int64_t before, HighestGeneration(folder));
+  ASSIGN_OR_RETURN(group->manifest_, LoadManifest(ManifestPath(folder, before)));
+  if (before != generation) {
+    // From here on nothing that an older writer does is seen.
+    group->manifest_.set_lease_generation(generation);
+    RETURN_IF_ERROR(SaveManifest(ManifestPath(folder, generation), group->manifest_));
+    RemoveOlderManifests(folder, generation);
+  }
   const pb::StagingManifest& manifest = group->manifest_;
   const std::int64_t epoch =
       manifest.points_size() == 0 ? 0 : manifest.points(manifest.points_size() - 1).epoch();
@@ -136,8 +143,11 @@ absl::Status FileGroup::Sync() {
 }
 
 absl::Status FileGroup::Publish(const pb::StagingManifest& manifest) {
-  ASSIGN_OR_RETURN(const FenceLock fence, FenceLock::Check(folder_ + "/fence", generation_));
-  RETURN_IF_ERROR(SaveManifest(folder_ + "/manifest.json", manifest));
+  RETURN_IF_ERROR(CheckFence(folder_, generation_));
+  GODWIT_FAILPOINT("store.commit.after_fence");
+  RETURN_IF_ERROR(SaveManifest(ManifestPath(folder_, generation_), manifest));
+  // A takeover between the check and here made the manifest just written one that does not count.
+  RETURN_IF_ERROR(CheckFence(folder_, generation_));
   manifest_ = manifest;
   return absl::OkStatus();
 }

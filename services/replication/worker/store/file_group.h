@@ -1,4 +1,4 @@
-// A group in a folder: manifest.json, fence, one folder for each disk, clones/.
+// A group in a folder: manifest.g{generation}.json, replica_id, one folder for each disk, clones/.
 #pragma once
 
 #include <atomic>

@@ -15,7 +15,6 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/file.h"
 #include "services/replication/worker/store/digests.h"
-#include "services/replication/worker/store/fence.h"
 #include "services/replication/worker/store/file_store.h"
 #include "services/replication/worker/store/journal.h"
 #include "tests/support/process.h"
