@@ -138,7 +138,7 @@ absl::StatusOr<std::string> AppendModules(const GuestRoot& root, const std::stri
   if (own.ok()) {
     for (const absl::string_view line : absl::StrSplit(*own, '\n', absl::SkipEmpty())) {
       const auto listed = [&](const std::string& module) { return line == module; };
-      if (line[0] != '#' && std::none_of(loaded.begin(), loaded.end(), listed))
+      if (line[0] != '#' && std::none_of(modules.begin(), modules.end(), listed))
         absl::StrAppend(&conf, line, "\n");
     }
   }

@@ -1,0 +1,93 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "services/common/block/codec.h"
+#include "services/common/block/hash.h"
+#include "services/replication/worker/engine/frames.h"
+#include "services/replication/worker/engine/lease_table.h"
+#include "tests/support/status_matchers.h"
+
+namespace godwit::worker {
+namespace {
+
+namespace pb = ::godwit::replication::v1;
+using block::kBlockSize;
+using ::godwit::testing::StatusIs;
+
+// A disk of ten blocks, the last of 512 bytes.
+constexpr std::uint64_t kDisk = 9 * kBlockSize + 512;
+
+pb::Data Frame(std::uint64_t first, std::uint32_t present, std::size_t size) {
+  pb::Data data;
+  data.set_first_block(first);
+  data.set_present(present);
+  data.set_codec(pb::CODEC_NONE);
+  std::string payload(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) payload[i] = static_cast<char>(i / kBlockSize + 'a');
+  data.set_payload(payload);
+  data.set_checksum(block::Checksum({reinterpret_cast<const std::uint8_t*>(payload.data()), size}));
+  return data;
+}
+
+TEST(FrameDecoder, PresentBitsBecomeRuns) {
+  FrameDecoder decoder;
+  std::vector<std::pair<std::uint64_t, std::size_t>> runs;
+  ASSERT_OK(
+      decoder.Decode(Frame(2, 0b10110011, 4 * kBlockSize + 512), kDisk, [&](const BlockRun& run) {
+        runs.emplace_back(run.first_block, run.bytes.size());
+        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(run.bytes.data()) % 4096, 0u);
+        return absl::OkStatus();
+      }));
+  EXPECT_THAT(runs, ::testing::ElementsAre(std::pair(2, 2 * kBlockSize),
+                                           std::pair(6, 2 * kBlockSize), std::pair(9, 512)));
+}
+
+TEST(FrameDecoder, BadFramesAreRefusedWithTheirField) {
+  FrameDecoder decoder;
+  const auto decode = [&](const pb::Data& data) {
+    return decoder.Decode(data, kDisk, [](const BlockRun&) { return absl::OkStatus(); });
+  };
+  EXPECT_THAT(decode(Frame(0, 0, 0)), StatusIs(absl::StatusCode::kInvalidArgument, "data.present"));
+  EXPECT_THAT(decode(Frame(0, 1u << 16, kBlockSize)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "data.present"));
+  EXPECT_THAT(decode(Frame(10, 1, 512)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "data.first_block"));
+  EXPECT_THAT(decode(Frame(UINT64_MAX, 1, 512)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "data.first_block"));
+  EXPECT_THAT(decode(Frame(8, 0b101, kBlockSize)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "data.first_block"));
+  EXPECT_THAT(decode(Frame(0, 1, kBlockSize - 1)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "data.payload"));
+  EXPECT_THAT(decode(Frame(9, 1, kBlockSize)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "data.payload"));
+  pb::Data codec = Frame(0, 1, kBlockSize);
+  codec.set_codec(static_cast<pb::Codec>(77));
+  EXPECT_THAT(decode(codec), StatusIs(absl::StatusCode::kInvalidArgument, "data.codec"));
+  pb::Data bomb = Frame(0, 1, kBlockSize);
+  bomb.set_codec(pb::CODEC_ZSTD);
+  EXPECT_THAT(decode(bomb), StatusIs(absl::StatusCode::kInvalidArgument, "zstd"));
+  pb::Data flipped = Frame(0, 1, kBlockSize);
+  (*flipped.mutable_payload())[100] ^= 1;
+  EXPECT_THAT(decode(flipped), StatusIs(absl::StatusCode::kDataLoss, "checksum"));
+}
+
+TEST(LeaseTable, StopsAtTwoThirdsAndNoticesAPause) {
+  FakeClock clock;
+  LeaseTable leases(clock);
+  EXPECT_THAT(leases.Check("s-1", 5), StatusIs(absl::StatusCode::kAborted, "does not hold"));
+  leases.Renew(clock.Monotonic(), absl::Seconds(30), {{"s-1", {.generation = 5}}});
+  EXPECT_OK(leases.Check("s-1", 5));
+  EXPECT_THAT(leases.Check("s-1", 4), StatusIs(absl::StatusCode::kAborted, "it holds 5"));
+  clock.Advance(absl::Seconds(19));
+  EXPECT_OK(leases.Check("s-1", 5));
+  clock.Advance(absl::Seconds(1));
+  EXPECT_EQ(leases.Check("s-1", 5).code(), absl::StatusCode::kUnavailable);
+  // An answer counts from when it was asked for, not from when it came.
+  const absl::Duration asked = clock.Monotonic();
+  clock.Advance(absl::Seconds(25));
+  leases.Renew(asked, absl::Seconds(30), {{"s-1", {.generation = 5}}});
+  EXPECT_EQ(leases.Check("s-1", 5).code(), absl::StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace godwit::worker
