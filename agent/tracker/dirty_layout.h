@@ -1,6 +1,5 @@
 // What the eBPF program and the agent share. C, for both compilers.
-#ifndef GODWIT_AGENT_TRACKER_DIRTY_LAYOUT_H_
-#define GODWIT_AGENT_TRACKER_DIRTY_LAYOUT_H_
+#pragma once
 
 #include <linux/types.h>
 
@@ -30,5 +29,3 @@ struct godwit_meta {
   // Each of these means that marks may be missing.
   __u64 out_of_range, passthrough, ranges_dropped;
 };
-
-#endif  // GODWIT_AGENT_TRACKER_DIRTY_LAYOUT_H_

@@ -20,9 +20,10 @@ MARKER = re.compile(r"\b(TODO|FIXME|XXX)\b")
 GENERATED = re.compile(r"^godwit/.*\.pb\.h$|^google/protobuf/")
 GRPC = re.compile(r"^(grpc|grpcpp|grpc\+\+)/")
 LIBPQ = re.compile(r"^(postgresql/)?(libpq-fe|libpq-events|pg_config|postgres_ext)\.h$")
-# Folders whose files may see generated headers.
-PROTO_FOLDERS = {"rpc", "clients"}
-AGENT_PROTO_FOLDERS = {"uplink"}
+# Folders whose files may see generated headers. Workers, the appliance and the agent have no domain of their own
+# beside what travels: they work on the messages themselves.
+PROTO_FOLDERS = {"rpc", "clients", "worker", "appliance"}
+AGENT_PROTO_FOLDERS = {"uplink", "engine", "commands", "discovery"}
 SHARED = ("services/common/base/", "services/common/block/")
 
 

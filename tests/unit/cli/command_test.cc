@@ -64,7 +64,8 @@ TEST(CommandLine, SaysWhatThereIsWhenThereIsNoSuchCommand) {
 TEST(CommandLine, CountsArguments) {
   EXPECT_THAT(Godwit({"servers", "get"}).err,
               HasSubstr("an argument is missing: godwit servers get SERVER"));
-  EXPECT_THAT(Godwit({"servers", "get", "a", "b"}).err, HasSubstr("\"b\" is one argument too many"));
+  EXPECT_THAT(Godwit({"servers", "get", "a", "b"}).err,
+              HasSubstr("\"b\" is one argument too many"));
   EXPECT_EQ(Godwit({"servers", "get"}).exit_code, kUsage);
 }
 
@@ -91,7 +92,8 @@ TEST(CommandLine, ChecksValuesBeforeItAsksAnybody) {
 
 TEST(CommandLine, SaysHowToNameAServiceAndACertificate) {
   EXPECT_THAT(Godwit({"servers", "list"}).err, HasSubstr("Give --registry HOST:PORT"));
-  EXPECT_THAT(Godwit({"servers", "list", "--registry", "h:1"}).err, HasSubstr("give --tls-dir DIR"));
+  EXPECT_THAT(Godwit({"servers", "list", "--registry", "h:1"}).err,
+              HasSubstr("give --tls-dir DIR"));
   const Ran missing = Godwit({"servers", "list", "--registry", "h:1", "--tls-dir", "/nonexistent"});
   EXPECT_EQ(missing.exit_code, kNotPermitted);
   EXPECT_THAT(missing.err, HasSubstr("/nonexistent/tls.crt"));

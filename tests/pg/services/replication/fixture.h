@@ -3,11 +3,11 @@
 
 #include "absl/time/clock.h"
 #include "services/common/base/ids.h"
+#include "services/replication/coordinator/domain/retention.h"
 #include "services/replication/coordinator/engine/housekeeping.h"
 #include "services/replication/coordinator/engine/points.h"
 #include "services/replication/coordinator/engine/servers.h"
 #include "services/replication/coordinator/engine/worker_reports.h"
-#include "services/replication/coordinator/domain/retention.h"
 #include "services/replication/coordinator/store/server_store.h"
 #include "tests/support/fake_registry.h"
 #include "tests/support/status_matchers.h"

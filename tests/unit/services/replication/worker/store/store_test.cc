@@ -109,8 +109,8 @@ class StoreTest : public ::testing::Test {
     ASSERT_OK_AND_ASSIGN(const auto clone, group_->CreateClone(kClone, epoch));
     for (std::size_t i = 0; i < clone.size(); ++i) {
       const std::string raw = dir_ / "out.raw";
-      ASSERT_OK(
-          RunProgram({"/usr/bin/qemu-img", "convert", "-O", "raw", clone[i].path, raw}, dir_ / "qemu.log"));
+      ASSERT_OK(RunProgram({"/usr/bin/qemu-img", "convert", "-O", "raw", clone[i].path, raw},
+                           dir_ / "qemu.log"));
       ASSERT_OK(RunProgram({"/usr/bin/qemu-img", "check", clone[i].path}, dir_ / "qemu.log"));
       ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(raw));
       EXPECT_TRUE(bytes == points_[epoch][i]) << "disk " << i << " of epoch " << epoch;
@@ -120,7 +120,8 @@ class StoreTest : public ::testing::Test {
   void CheckLayers() {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_ / "store")) {
       if (entry.path().extension() != ".qcow2") continue;
-      EXPECT_OK(RunProgram({"/usr/bin/qemu-img", "check", "-U", entry.path().string()}, dir_ / "qemu.log"));
+      EXPECT_OK(RunProgram({"/usr/bin/qemu-img", "check", "-U", entry.path().string()},
+                           dir_ / "qemu.log"));
     }
   }
 
