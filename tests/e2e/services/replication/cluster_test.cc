@@ -226,5 +226,31 @@ TEST_F(ClusterTest, PointsSurviveRestartsAndTakeOver) {
   ExpectFreshPointEqualsSource();
 }
 
+// A worker that is stopped in the middle of its work, past its lease: another one takes over, and
+// the one that wakes up changes nothing.
+TEST_F(ClusterTest, AStoppedWorkerIsFencedOff) {
+  ASSERT_TRUE(Eventually([&] { return Get().state() == pb::Replication::CONTINUOUS; }))
+      << Get().ShortDebugString();
+  ASSERT_OK(cluster_->AddWorker("worker-2", store_));
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (unsigned i = 0; !done; ++i) {
+      loop_.Write((i * 37 % 480) * 65536, 32768, i);
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+  });
+  absl::SleepFor(absl::Seconds(1));
+  cluster_->Get("worker-1").Signal(SIGSTOP);
+  const std::string second = absl::StrCat("workers/", MiniCluster::WorkerId("worker-2"));
+  EXPECT_TRUE(Eventually([&] { return Get().worker() == second; })) << Get().ShortDebugString();
+  absl::SleepFor(absl::Seconds(2));
+  cluster_->Get("worker-1").Signal(SIGCONT);
+  absl::SleepFor(absl::Seconds(3));
+  done = true;
+  writer.join();
+  ExpectFreshPointEqualsSource();
+  EXPECT_EQ(Get().worker(), second);
+}
+
 }  // namespace
 }  // namespace godwit::testing

@@ -183,6 +183,38 @@ TEST_F(StoreTest, AnOlderGenerationIsFencedOff) {
   ExpectPoint(1);
 }
 
+// A stale worker that sleeps through the takeover and then commits what it had.
+TEST_F(StoreTest, ALateCommitOfAStaleWriterIsNotSeen) {
+  ASSERT_OK(Write(0, 0, 4, 'a'));
+  Commit();
+  block::AlignedBuffer junk(block::kBlockSize);
+  std::memset(junk.data(), 0x5a, junk.size());
+  ASSERT_OK(group_->Write(0, 2, junk.bytes()));
+  const std::shared_ptr<Group> stale = group_;
+  ASSERT_OK_AND_ASSIGN(group_, store_->OpenGroup(kServer, 2, Disks()));
+  ASSERT_OK(Write(0, 2, 1, 'n'));
+  Commit();
+  EXPECT_FALSE(stale->Commit({.epoch = 2}).ok());
+  Open(3);
+  ExpectPoint(1);
+  ExpectPoint(2);
+}
+
+#ifdef GODWIT_FAILPOINTS
+// The test above must be able to fail: it does when the fence is taken out.
+TEST_F(StoreTest, WithoutTheFenceAStaleWriterIsNoticed) {
+  ASSERT_OK_AND_ASSIGN(
+      Process unfenced,
+      Process::Start({.command = {std::filesystem::read_symlink("/proc/self/exe").string(),
+                                  "--gtest_filter=StoreTest.ALateCommitOfAStaleWriterIsNotSeen"},
+                      .log = dir_ / "unfenced.log",
+                      .environment = {{"GODWIT_FAILPOINT", "store.fence:*:error"}}}));
+  ASSERT_OK_AND_ASSIGN(const int status, unfenced.Wait(absl::Seconds(60)));
+  EXPECT_NE(status, 0) << unfenced.Log();
+  EXPECT_THAT(unfenced.Log(), ::testing::HasSubstr("stale->Commit"));
+}
+#endif
+
 TEST_F(StoreTest, AStaleWriterThatWakesUpChangesNothing) {
   ASSERT_OK(Write(0, 0, 4, 'a'));
   ASSERT_OK(group_->Sync());
