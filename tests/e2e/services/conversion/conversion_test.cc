@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "tests/support/process.h"
 #include "tests/support/source_machine.h"
 #include "tests/support/status_matchers.h"
@@ -83,6 +84,10 @@ TEST_F(ConversionTest, AServerWithoutVirtioBootsOnVirtio) {
   EXPECT_THAT(facts, HasSubstr("/dev/vda1"));
   EXPECT_THAT(facts, HasSubstr("lan0"));
   EXPECT_THAT(facts, HasSubstr("virtio_net"));
+  // The page may be served before the console asks for a login.
+  for (int i = 0; i < 240 && !absl::StrContains(machine->Console(), "login:"); ++i) {
+    absl::SleepFor(absl::Milliseconds(500));
+  }
   EXPECT_THAT(machine->Console(), HasSubstr("login:")) << "the serial console shows the boot";
 }
 
