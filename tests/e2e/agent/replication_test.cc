@@ -4,11 +4,16 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <linux/fs.h>
+#include <signal.h>
+#include <sys/wait.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "agent/engine/engine.h"
 #include "agent/tracker/ebpf_tracker.h"
 #include "services/common/base/ids.h"
@@ -273,6 +278,73 @@ TEST_F(ReplicationTest, HooksRunAroundAPointAndAFailureIsReported) {
   absl::SleepFor(absl::Milliseconds(200));
   EXPECT_EQ(*ReadFile(dir_ / "order"), "quiesced\nresumed\nquiesced\nresumed\n")
       << "the source is not left at rest";
+}
+
+// The engine in a process of its own, so that it can be killed. Told by the environment what to do.
+TEST(AgentProcess, Child) {
+  const char* const text = std::getenv("GODWIT_TEST_AGENT");
+  if (text == nullptr) GTEST_SKIP() << "started by AKilledAgentLosesNothing";
+  const std::vector<std::string> words = absl::StrSplit(text, ' ');
+  const auto number = [&](std::size_t i) { return std::atoi(words[i].c_str()); };
+  const TrackedDevice device{
+      .disk_id = words[1], .major = number(2), .first_minor = number(3), .size_bytes = kBytes};
+  ASSERT_OK_AND_ASSIGN(const auto freezer, Freezer::Start());
+  ASSERT_OK_AND_ASSIGN(auto tracker, StartEbpfTracker(device));
+  ASSERT_OK_AND_ASSIGN(auto disk,
+                       SourceDisk::Open(device.disk_id, words[0], kBytes, std::move(tracker)));
+  std::vector<std::unique_ptr<SourceDisk>> disks;
+  disks.push_back(std::move(disk));
+  ASSERT_OK_AND_ASSIGN(const rpc::TlsMaterial tls, rpc::LoadTls(words[5] + "/tls"));
+  Engine engine({.source_server = absl::StrCat("sourceServers/", kServer),
+                 .state_path = words[5] + "/replica.json",
+                 .boot_id = "this-boot",
+                 .quiesce_folder = words[5] + "/quiesce.d",
+                 .resume_folder = words[5] + "/resume.d"},
+                std::move(disks), freezer.get(), [&](const pb::Assignment& assignment) {
+                  return rpc::Dial(assignment.endpoint(),
+                                   *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)), tls);
+                });
+  pb::Directive directive;
+  directive.set_action(pb::Directive::REPLICATE);
+  directive.mutable_assignment()->set_worker(absl::StrCat("workers/", kWorker));
+  directive.mutable_assignment()->set_endpoint("127.0.0.1:" + words[4]);
+  directive.mutable_assignment()->set_lease_generation(1);
+  directive.mutable_settings()->mutable_cut_interval()->set_nanos(200000000);
+  engine.SetDirective(directive);
+  engine.Start();
+  absl::SleepFor(absl::Seconds(30));  // the end comes before
+}
+
+TEST_F(ReplicationTest, AKilledAgentLosesNothing) {
+  pki_.Write(absl::StrCat("agent/", kServer), dir_ / "tls");
+  const std::string what = absl::StrCat(loop_.path(), " ", device_.disk_id, " ", device_.major, " ",
+                                        device_.first_minor, " ", port_, " ", dir_.path());
+  // In the middle of whatever it does, and at both sides of a commit.
+  int round = 0;
+  for (const std::string failpoint :
+       {"", "agent.cut.before_commit:2:crash", "agent.cut.after_commit:2:crash", ""}) {
+    ASSERT_OK_AND_ASSIGN(
+        Process child,
+        Process::Start(
+            {.command = {std::filesystem::read_symlink("/proc/self/exe").string(),
+                         "--gtest_filter=AgentProcess.Child"},
+             .log = dir_ / absl::StrCat("child", round),
+             .environment = {{"GODWIT_TEST_AGENT", what}, {"GODWIT_FAILPOINT", failpoint}}}));
+    for (int i = 0; i < 60 && child.Running(); ++i) {
+      Churn(static_cast<unsigned>(round * 1000 + i), 10);
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+    if (failpoint.empty()) {
+      child.Signal(SIGKILL);
+    } else {
+      ASSERT_OK_AND_ASSIGN(const int status, child.Wait(absl::Seconds(20)));
+      EXPECT_TRUE(WIFSIGNALED(status)) << child.Log();
+    }
+    Churn(static_cast<unsigned>(round++), 10);  // while nobody watches but the kernel
+  }
+  StartAgent();
+  EXPECT_TRUE(resumed_);
+  ExpectReplicaEqualsSource();
 }
 
 }  // namespace
