@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/state/replica_state.h"
 #include "agent/tracker/ebpf_tracker.h"
+#include "agent/tracker/scan_tracker.h"
 #include "godwit/registry/v1/enrollment_service.grpc.pb.h"
 #include "godwit/replication/v1/agent_service.grpc.pb.h"
 #include "services/common/base/json_log.h"
@@ -66,10 +67,11 @@ absl::Status Service::StartEngine() {
                                        .first_minor = disk.minor,
                                        .size_bytes = disk.size_bytes});
       if (!tracker.ok()) {
-        return absl::FailedPreconditionError(
-            absl::StrCat(disk.device_name,
-                         ": no change tracker works here. ebpf: ", tracker.status().message()));
+        tracker =
+            StartScanTracker(disk.device_name, disk.size_bytes,
+                             absl::StrCat("ebpf does not work here: ", tracker.status().message()));
       }
+      RETURN_IF_ERROR(tracker);
       report.tracker = (*tracker)->Describe();
       ASSIGN_OR_RETURN(auto source, SourceDisk::Open(report.disk_id, disk.device_name,
                                                      disk.size_bytes, *std::move(tracker)));

@@ -31,7 +31,7 @@ absl::Status Engine::Converge(BlockSession& session, Sender& sender,
                               const std::vector<MountedFileSystem>& mounts) {
   for (int round = 0; round < kConvergeRounds; ++round) {
     Freezer::Sync(mounts);
-    RETURN_IF_ERROR(TakeMarks().status());
+    RETURN_IF_ERROR(TakeMarks(/*exact=*/true).status());
     std::int64_t pending = 0;
     {
       absl::MutexLock lock(&mutex_);
@@ -52,7 +52,7 @@ absl::Status Engine::Converge(BlockSession& session, Sender& sender,
 absl::Status Engine::Capture(std::vector<Captured>* captured) {
   for (int attempt = 0; attempt < kCaptureTries; ++attempt) {
     captured->clear();
-    RETURN_IF_ERROR(TakeMarks().status());
+    RETURN_IF_ERROR(TakeMarks(/*exact=*/true).status());
     std::int64_t total = 0;
     for (std::size_t i = 0; i < disks_.size(); ++i) {
       SourceDisk& disk = *disks_[i];
@@ -86,7 +86,7 @@ absl::Status Engine::Capture(std::vector<Captured>* captured) {
       }
     }
     // Whoever writes past the frozen file systems (swap, a raw partition) shows up here.
-    ASSIGN_OR_RETURN(const std::uint64_t written, TakeMarks());
+    ASSIGN_OR_RETURN(const std::uint64_t written, TakeMarks(/*exact=*/true));
     if (written == 0) return absl::OkStatus();
   }
   return absl::AbortedError("something writes to the disks past the frozen file systems");

@@ -173,11 +173,11 @@ void Engine::Loop() {
   }
 }
 
-absl::StatusOr<std::uint64_t> Engine::TakeMarks() {
+absl::StatusOr<std::uint64_t> Engine::TakeMarks(bool exact) {
   absl::MutexLock lock(&mutex_);
   std::uint64_t marks = 0;
   for (const auto& disk : disks_) {
-    ASSIGN_OR_RETURN(const std::uint64_t taken, disk->TakeMarks());
+    ASSIGN_OR_RETURN(const std::uint64_t taken, disk->TakeMarks(exact));
     marks += taken;
     if (disk->tracker().TakeLost()) {
       Log(Severity::kWarning, "change marks may be lost: the disk is compared as a whole",

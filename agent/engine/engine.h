@@ -77,7 +77,7 @@ class Engine {
   absl::Status Replicate(const replication::v1::Assignment& assignment);
   absl::Status Reconcile(const replication::v1::Opened& opened);
   // How many there were.
-  absl::StatusOr<std::uint64_t> TakeMarks();
+  absl::StatusOr<std::uint64_t> TakeMarks(bool exact = false);
   // Sends hashes of what is unverified; true when something was sent.
   absl::StatusOr<bool> Rescan(BlockSession& session);
   // Sends pending blocks, at most about `limit` bytes; true when something was sent.

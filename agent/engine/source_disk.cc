@@ -68,9 +68,9 @@ absl::Status SourceDisk::Read(std::uint64_t first, std::uint64_t count,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::uint64_t> SourceDisk::TakeMarks() {
+absl::StatusOr<std::uint64_t> SourceDisk::TakeMarks(bool exact) {
   std::uint64_t marks = 0;
-  RETURN_IF_ERROR(tracker_->Take([&](std::uint64_t block) {
+  RETURN_IF_ERROR(tracker_->Take(exact, [&](std::uint64_t block) {
     if (block >= states_.size()) return;
     Change(block, kPending, 0);
     ++marks;

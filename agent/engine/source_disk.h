@@ -37,7 +37,7 @@ class SourceDisk {
   absl::Status Read(std::uint64_t first, std::uint64_t count, block::MutableBytes out) const;
 
   // Marks from the tracker become pending. How many there were.
-  absl::StatusOr<std::uint64_t> TakeMarks();
+  absl::StatusOr<std::uint64_t> TakeMarks(bool exact);
   // Everything must be sent, and nothing is known of the replica.
   void SetAllPending();
   // Everything must be compared.

@@ -28,8 +28,8 @@ class ChangeTracker {
   virtual bool Resumed() const = 0;
   // Calls `mark` for every block that was written or discarded since the last Take. A mark is taken
   // away only after `mark` returned, so that a crash in between leaves it in both places, never in
-  // none.
-  virtual absl::Status Take(const std::function<void(std::uint64_t block)>& mark) = 0;
+  // none. `exact` false: a tracker for which looking is expensive may put it off to a later call.
+  virtual absl::Status Take(bool exact, const std::function<void(std::uint64_t block)>& mark) = 0;
   // True when marks may have been lost since the last call: the whole disk must be compared.
   virtual bool TakeLost() = 0;
   // Takes everything out of the kernel; the object is of no use afterwards. Destruction without it

@@ -95,7 +95,7 @@ class EbpfTracker final : public ChangeTracker {
   std::span<std::uint8_t> States() override { return {states_.as<std::uint8_t>(), blocks_}; }
   bool Resumed() const override { return resumed_; }
 
-  absl::Status Take(const std::function<void(std::uint64_t)>& mark) override {
+  absl::Status Take(bool, const std::function<void(std::uint64_t)>& mark) override {
     std::uint8_t* const dirty = dirty_.as<std::uint8_t>();
     // Looked at before it is taken away, so that a crash in between loses nothing. There is no
     // other taker.

@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "agent/engine/engine.h"
 #include "agent/tracker/ebpf_tracker.h"
+#include "agent/tracker/scan_tracker.h"
 #include "services/common/base/ids.h"
 #include "services/common/rpc/channel.h"
 #include "services/replication/worker/rpc/block_stream_service.h"
@@ -90,7 +91,10 @@ class ReplicationTest : public ::testing::Test {
   }
 
   void StartAgent() {
-    ASSERT_OK_AND_ASSIGN(auto tracker, StartEbpfTracker(device_));
+    ASSERT_OK_AND_ASSIGN(
+        auto tracker,
+        scan_ ? StartScanTracker(loop_.path(), kBytes, "the test wants it", absl::Seconds(1))
+              : StartEbpfTracker(device_));
     resumed_ = tracker->Resumed();
     ASSERT_OK_AND_ASSIGN(
         auto disk, SourceDisk::Open(device_.disk_id, loop_.path(), kBytes, std::move(tracker)));
@@ -187,7 +191,7 @@ class ReplicationTest : public ::testing::Test {
   std::unique_ptr<rpc::Server> server_;
   int port_ = 0;
   std::int64_t generation_ = 0;
-  bool resumed_ = false;
+  bool resumed_ = false, scan_ = false;
   std::unique_ptr<Engine> engine_;
   absl::Mutex mutex_;
   std::vector<store::PointFacts> points_;
@@ -205,6 +209,22 @@ TEST_F(ReplicationTest, InitialSyncThenChanges) {
     ASSERT_EQ(ioctl(loop_.fd(), BLKDISCARD, range), 0);
     ExpectReplicaEqualsSource();
   }
+}
+
+TEST_F(ReplicationTest, WithoutTheKernelsHelpByScanning) {
+  scan_ = true;
+  StartAgent();
+  AwaitPoint("");
+  ExpectReplicaEqualsSource();
+  Churn(5, 50);
+  ExpectReplicaEqualsSource();
+  const std::int64_t sent = engine_->Progress().sent_bytes();
+  StopAgent();
+  Churn(6, 10);
+  StartAgent();
+  EXPECT_FALSE(resumed_);
+  ExpectReplicaEqualsSource();
+  EXPECT_LT(engine_->Progress().sent_bytes(), sent / 2) << "only what differs travels";
 }
 
 TEST_F(ReplicationTest, AnAgentRestartSendsOnlyWhatChanged) {

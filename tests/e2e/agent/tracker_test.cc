@@ -35,7 +35,7 @@ class TrackerTest : public ::testing::Test {
   }
   std::set<std::uint64_t> Take() {
     std::set<std::uint64_t> marked;
-    EXPECT_OK(tracker_->Take([&](std::uint64_t block) { marked.insert(block); }));
+    EXPECT_OK(tracker_->Take(true, [&](std::uint64_t block) { marked.insert(block); }));
     return marked;
   }
 
