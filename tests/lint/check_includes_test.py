@@ -46,8 +46,8 @@ class CheckIncludesTest(unittest.TestCase):
         self.expect_refused("cli/x.cc", "services/registry/domain/x.h", "the command line uses only")
 
     def test_generated_headers_stay_at_the_edges(self):
-        self.expect_refused("services/jobs/steps/x.cc", "godwit/jobs/v1/job.pb.h", "only in clients/ and rpc/")
-        self.expect_refused("agent/engine/x.cc", "godwit/replication/v1/block_stream.pb.h", "only in uplink/")
+        self.expect_refused("services/jobs/steps/x.cc", "godwit/jobs/v1/job.pb.h", "only in appliance/ and clients/")
+        self.expect_refused("agent/tracker/x.cc", "godwit/replication/v1/block_stream.pb.h", "only in commands/")
         self.expect_refused("services/registry/storage/x.cc", "grpcpp/server.h", "storage knows no proto")
 
     def test_long_files_markers_and_missing_guards(self):
