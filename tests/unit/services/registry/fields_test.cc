@@ -22,11 +22,11 @@ TEST(FieldsTest, PageTokensGoRoundAndRubbishIsRefused) {
   EXPECT_EQ(ParsePageToken("")->id, "");
   EXPECT_EQ(*ParseNumberToken(NumberToken(17)), 17);
   EXPECT_EQ(*ParseNumberToken(""), 0);
-  for (const std::string token :
+  for (const std::string& token :
        std::vector<std::string>{"%", "AAAA", "bm8vc2xhc2g", NumberToken(3), NumberToken(-3)}) {
     EXPECT_THAT(ParsePageToken(token), StatusIs(absl::StatusCode::kInvalidArgument, "page_token"));
   }
-  for (const std::string token :
+  for (const std::string& token :
        {PageToken(key), NumberToken(-3), NumberToken(0), std::string("x")}) {
     EXPECT_THAT(ParseNumberToken(token),
                 StatusIs(absl::StatusCode::kInvalidArgument, "page_token"));
