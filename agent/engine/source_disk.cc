@@ -59,7 +59,7 @@ absl::Status SourceDisk::Read(std::uint64_t first, std::uint64_t count,
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return ErrnoStatus(absl::StrCat(path_, ": reading at byte ", at));
     if (got == 0) {
-      return absl::DataLossError(absl::StrCat(path_, ": ends at byte ", at, " instead of ",
+      return absl::InternalError(absl::StrCat(path_, ": ends at byte ", at, " instead of ",
                                               size_bytes_, ": was the disk resized?"));
     }
     at += static_cast<std::uint64_t>(got);

@@ -20,7 +20,7 @@ namespace godwit::testing {
 
 class LoopDevice {
  public:
-  LoopDevice(const std::string& file, std::uint64_t bytes) : bytes_(bytes) {
+  LoopDevice(const std::string& file, std::uint64_t bytes) : file_(file), bytes_(bytes) {
     const Fd backing(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     GODWIT_CHECK(backing.valid() && ftruncate(backing.get(), static_cast<off_t>(bytes)) == 0);
     const Fd control(open("/dev/loop-control", O_RDWR | O_CLOEXEC));
@@ -60,6 +60,11 @@ class LoopDevice {
     GODWIT_CHECK(pwrite(direct_.get(), buffer.data(), size, static_cast<off_t>(offset)) ==
                  static_cast<ssize_t>(size));
   }
+  // The medium goes away (size 0) or comes back, empty.
+  void Resize(std::uint64_t bytes) {
+    GODWIT_CHECK(truncate(file_.c_str(), static_cast<off_t>(bytes)) == 0);
+    GODWIT_CHECK(ioctl(fd_.get(), LOOP_SET_CAPACITY, 0) == 0);
+  }
   std::string Read() {
     block::AlignedBuffer buffer(bytes_);
     GODWIT_CHECK(pread(direct_.get(), buffer.data(), bytes_, 0) == static_cast<ssize_t>(bytes_));
@@ -67,6 +72,7 @@ class LoopDevice {
   }
 
  private:
+  const std::string file_;
   const std::uint64_t bytes_;
   std::string path_;
   Fd fd_, direct_;

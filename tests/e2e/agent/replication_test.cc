@@ -273,6 +273,34 @@ TEST_F(ReplicationTest, AnotherReplicaIsComparedNotTrusted) {
       << "only what differs travels";
 }
 
+TEST_F(ReplicationTest, ADiskThatVanishesIsReportedAndFoundAgain) {
+  StartAgent();
+  ExpectReplicaEqualsSource();
+  StopAgent();
+  Churn(1, 20);
+  loop_.Resize(0);
+  StartAgent();
+  pb::AgentProgress progress;
+  for (int i = 0; i < 200 && progress.error_message().empty(); ++i) {
+    absl::SleepFor(absl::Milliseconds(50));
+    progress = engine_->Progress();
+  }
+  EXPECT_THAT(progress.error_message(), ::testing::HasSubstr(loop_.path()));
+  EXPECT_EQ(progress.stall_cause(), pb::Replication::SOURCE_READ_ERROR);
+  ASSERT_OK_AND_ASSIGN(const auto hosted, host_->Open(kServer, generation_));
+  EXPECT_GE(hosted->group->committed_epoch(), 1) << "the points before are kept";
+  loop_.Resize(kBytes);
+  Churn(2, 20);
+  // What came back is another content that nobody marked: tracking starts anew.
+  StopAgent();
+  {
+    ASSERT_OK_AND_ASSIGN(const auto tracker, StartEbpfTracker(device_));
+    ASSERT_OK(tracker->Detach());
+  }
+  StartAgent();
+  ExpectReplicaEqualsSource();
+}
+
 TEST_F(ReplicationTest, HooksRunAroundAPointAndAFailureIsReported) {
   ASSERT_OK(MakeDirs(dir_ / "quiesce.d"));
   ASSERT_OK(MakeDirs(dir_ / "resume.d"));

@@ -91,7 +91,7 @@ TEST_F(ConversionTest, AServerWithoutVirtioBootsOnVirtio) {
   EXPECT_THAT(machine->Console(), HasSubstr("login:")) << "the serial console shows the boot";
 }
 
-TEST_F(ConversionTest, XfsIsConvertedAndASecondConversionChangesNothing) {
+TEST_F(ConversionTest, XfsBootsAndASecondConversionChangesNothing) {
   Overlay("xfs");
   const ApplianceResult first = Convert(Task());
   ASSERT_OK(first.status);
@@ -99,6 +99,12 @@ TEST_F(ConversionTest, XfsIsConvertedAndASecondConversionChangesNothing) {
   const ApplianceResult second = Convert(Task());
   ASSERT_OK(second.status);
   EXPECT_EQ(second.task.changes_size(), 0) << second.task.ShortDebugString();
+  ASSERT_OK_AND_ASSIGN(
+      auto machine, SourceMachine::Start({.hardware = "virtio", .booted = false, .disk = disk_}));
+  ASSERT_OK(machine->WaitForPage(kPatience));
+  ASSERT_OK_AND_ASSIGN(const std::string root, machine->Ssh("findmnt -no SOURCE,FSTYPE /"));
+  EXPECT_THAT(root, HasSubstr("/dev/vda1"));
+  EXPECT_THAT(root, HasSubstr("xfs"));
 }
 
 TEST_F(ConversionTest, ADiskWithoutASystemIsRefusedAndCancelEndsTheMachine) {
