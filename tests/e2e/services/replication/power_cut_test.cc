@@ -15,6 +15,7 @@
 #include <random>
 #include <thread>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
@@ -127,6 +128,11 @@ TEST_F(PowerCutTest, WhatWasPromisedIsThere) {
         if (version % 300 == 0) EXPECT_OK(group->DeletePoints({group->committed_epoch() - 2}));
       }
     });
+    // However the test ends, the thread does before the file systems go.
+    const absl::Cleanup join = [&] {
+      done = true;
+      if (worker.joinable()) worker.join();
+    };
     std::mt19937 random(2);
     const Fd source(open(disk.c_str(), O_RDONLY | O_CLOEXEC));
     for (int cut = 0; cut < 8; ++cut) {
@@ -139,8 +145,6 @@ TEST_F(PowerCutTest, WhatWasPromisedIsThere) {
                           O_RDWR | O_CREAT | O_CLOEXEC, 0600));
       ASSERT_EQ(ioctl(image.get(), FICLONE, source.get()), 0) << std::strerror(errno);
     }
-    done = true;
-    worker.join();
   }
   for (const auto& [cut, promise] : promised) {
     const auto& [durable, points] = promise;
