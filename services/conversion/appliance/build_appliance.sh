@@ -24,9 +24,13 @@ exec 9>"$cache/lock"
 flock 9
 package=$(find "$cache" -name 'linux-image-*.deb' | sort -V | tail -n 1)
 if [[ -z $package ]]; then
-  name=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
-  [[ -n $name ]] || die "the package source has no linux-image-cloud-amd64: run apt-get update"
-  (cd "$cache" && apt-get -q download "$name" >&2) || die "fetching $name failed"
+  fetch() {
+    local name
+    name=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+    [[ -n $name ]] && (cd "$cache" && apt-get -q download "$name" >&2)
+  }
+  # The machine's list of packages may be missing or old.
+  fetch || { apt-get -q update >&2 && fetch; } || die "no linux-image-cloud-amd64 from the package source of this machine"
   package=$(find "$cache" -name 'linux-image-*.deb' | sort -V | tail -n 1)
 fi
 
