@@ -24,7 +24,7 @@ namespace {
 
 constexpr char kQemu[] = "qemu-system-x86_64";
 constexpr std::size_t kConsoleTail = 64 * 1024;
-constexpr std::size_t kMaxConsole = std::size_t{16} << 20;
+constexpr off_t kMaxConsole = off_t{64} << 20;
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
 // A path in a QEMU option: commas are doubled.
@@ -89,10 +89,16 @@ std::string ReadMore(const std::string& path, off_t* at) {
   return bytes;
 }
 
+off_t SizeOf(const std::string& path) {
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  return error ? 0 : static_cast<off_t>(size);
+}
+
 std::string Tail(const std::string& path, std::size_t size) {
-  const absl::StatusOr<std::string> text = ReadFile(path, kMaxConsole);
-  if (!text.ok()) return "";
-  std::string tail = text->size() > size ? text->substr(text->size() - size) : *text;
+  off_t at = std::max<off_t>(0, SizeOf(path) - static_cast<off_t>(size));
+  std::string tail;
+  for (std::string more; tail.size() < size && !(more = ReadMore(path, &at)).empty();) tail += more;
   // It becomes a string field: ASCII only.
   for (char& c : tail) {
     if (static_cast<unsigned char>(c) >= 0x80 || (c < 0x20 && c != '\n' && c != '\t')) c = '?';
@@ -198,6 +204,9 @@ ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
         failed = reader.Take(more);
       }
       if (ended) break;
+      if (failed.ok() && SizeOf(folder + "/console.log") > kMaxConsole) {
+        failed = absl::ResourceExhaustedError("the appliance's console says more than 64 MiB");
+      }
       if (failed.ok() && cancel) failed = absl::CancelledError("cancelled");
       if (failed.ok() && absl::Now() > end) {
         failed = absl::DeadlineExceededError(

@@ -29,11 +29,37 @@ absl::Status ResultReader::Take(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
+namespace {
+
+// Printing JSON goes as deep as it is nested: the stack is not for the appliance to fill.
+bool TooDeep(const std::string& line) {
+  constexpr int kMaxDepth = 32;
+  int depth = 0;
+  for (const char c : line) {
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+    if (depth > kMaxDepth) return true;
+  }
+  return false;
+}
+
+// At most `kMaxMessage` bytes of printable ASCII.
+std::string Message(const nlohmann::json& text) {
+  std::string message = text.get<std::string>().substr(0, kMaxMessage);
+  for (char& c : message) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+  }
+  return message;
+}
+
+}  // namespace
+
 void ResultReader::Line(const std::string& line) {
+  if (TooDeep(line)) return;
   const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("event") || !json["event"].is_string()) return;
   if (json["event"] == "progress" && json.contains("message") && json["message"].is_string()) {
-    progress_(json["message"].get<std::string>().substr(0, kMaxMessage));
+    progress_(Message(json["message"]));
   }
   if (json["event"] == "result") result_ = line;
 }
@@ -61,7 +87,7 @@ absl::Status ResultReader::Result(conversion::v1::ConversionTask* task) const {
     if (error.contains("code") && error["code"].is_number_integer())
       code = error["code"].get<int>();
     if (error.contains("message") && error["message"].is_string()) {
-      message = error["message"].get<std::string>().substr(0, kMaxMessage);
+      message = Message(error["message"]);
     }
   }
   // Of a canonical code, and never one that says that all is well.

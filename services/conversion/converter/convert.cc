@@ -159,6 +159,11 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
             "nics.source_name: letters, digits, '_', '-' and '.' only");
       }
     }
+    for (const char c : parsed.mac_address) {
+      if (!absl::ascii_isxdigit(static_cast<unsigned char>(c)) && c != ':') {
+        return absl::InvalidArgumentError("nics.mac_address: hex digits and colons only");
+      }
+    }
     job.nics.push_back(parsed);
   }
   return job;
@@ -239,9 +244,12 @@ void FindMountPoints(const std::string& fstab, std::vector<Volume>* volumes) {
         absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
     if (words.size() < 3 || words[0][0] == '#') continue;
     for (Volume& volume : *volumes) {
-      const bool same = words[0] == volume.source_device ||
-                        (!volume.uuid.empty() && words[0] == "UUID=" + volume.uuid) ||
-                        (!volume.label.empty() && words[0] == "LABEL=" + volume.label);
+      const bool same =
+          words[0] == volume.source_device ||
+          (!volume.uuid.empty() &&
+           (words[0] == "UUID=" + volume.uuid || words[0] == "/dev/disk/by-uuid/" + volume.uuid)) ||
+          (!volume.label.empty() && (words[0] == "LABEL=" + volume.label ||
+                                     words[0] == "/dev/disk/by-label/" + volume.label));
       if (same && volume.mount_point.empty() && absl::StartsWith(words[1], "/"))
         volume.mount_point = words[1];
     }

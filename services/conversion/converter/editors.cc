@@ -11,7 +11,14 @@ namespace {
 
 constexpr char kConsoles[] = "console=tty0 console=ttyS0,115200";
 
-bool IsDevice(absl::string_view name) { return absl::StartsWith(name, "/dev/"); }
+// A name that the kernel gives by the order in which it finds devices. Names in /dev/disk and
+// /dev/mapper follow the content.
+bool IsDevice(absl::string_view name) {
+  return absl::StartsWith(name, "/dev/") && !absl::StartsWith(name, "/dev/disk/by-uuid/") &&
+         !absl::StartsWith(name, "/dev/disk/by-label/") &&
+         !absl::StartsWith(name, "/dev/disk/by-partuuid/") &&
+         !absl::StartsWith(name, "/dev/mapper/");
+}
 
 // Devices that are never of a disk: optical drives, floppies, virtual file systems.
 bool Removable(absl::string_view device) {

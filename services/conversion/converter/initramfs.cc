@@ -151,13 +151,11 @@ absl::StatusOr<std::string> AppendModules(const GuestRoot& root, const std::stri
 
 absl::Status ConvertInitramfs(GuestRoot& root, GuestKernel* kernel) {
   ASSIGN_OR_RETURN(const std::string present, root.Read(kernel->initramfs, kMaxInitramfs));
-  const absl::StatusOr<std::string> before = root.Read(kernel->initramfs + kBackup, kMaxInitramfs);
-  if (before.ok()) {
-    ASSIGN_OR_RETURN(const std::string again,
-                     AppendModules(root, kernel->release, *before, TargetModules(), kernel));
-    if (again == present) return absl::OkStatus();
-    // The guest made a new image since: that one is the original now.
-  }
+  // What is appended is the same whatever it is appended to: an image that ends with it was
+  // converted before.
+  ASSIGN_OR_RETURN(const std::string archive,
+                   AppendModules(root, kernel->release, "", TargetModules(), kernel));
+  if (absl::EndsWith(present, archive)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::string image,
                    AppendModules(root, kernel->release, present, TargetModules(), kernel));
   ASSIGN_OR_RETURN(const std::int64_t room, root.FreeBytes("boot"));

@@ -35,9 +35,11 @@ TEST(Fstab, DevicesGetStableNamesAndLayoutStays) {
 
 TEST(Fstab, WhatIsNotThereDoesNotStopTheBoot) {
   std::vector<std::string> unresolved;
-  EXPECT_EQ(EditFstab("/dev/sdz1 /data ext4 defaults 0 2\n/dev/sdy1 /x ext4 nofail 0 2\n", Stable,
-                      &unresolved),
-            "/dev/sdz1 /data ext4 defaults,nofail 0 2\n/dev/sdy1 /x ext4 nofail 0 2\n");
+  EXPECT_EQ(EditFstab("/dev/sdz1 /data ext4 defaults 0 2\n/dev/sdy1 /x ext4 nofail 0 "
+                      "2\n/dev/disk/by-uuid/7 / ext4 defaults 0 1\n",
+                      Stable, &unresolved),
+            "/dev/sdz1 /data ext4 defaults,nofail 0 2\n/dev/sdy1 /x ext4 nofail 0 "
+            "2\n/dev/disk/by-uuid/7 / ext4 defaults 0 1\n");
   EXPECT_THAT(unresolved, ElementsAre("/dev/sdz1"));
 }
 

@@ -70,6 +70,9 @@ TEST_F(TreeTest, ConvertsOnceAndKeepsWhatWasThere) {
   ASSERT_OK(Convert(&third));
   EXPECT_EQ(third.changes.size(), 1u);
   EXPECT_EQ(Get("boot/initrd.img-6.1").substr(0, 15), "newer initramfs");
+  Outcome fourth;
+  ASSERT_OK(Convert(&fourth));
+  EXPECT_EQ(fourth.changes.size(), 0u);
 }
 
 TEST_F(TreeTest, APlanChangesNothing) {
@@ -119,6 +122,9 @@ TEST(ResultReader, LiesAreBoundedAndNeverSuccess) {
   EXPECT_EQ(reader.Result(&task).code(), absl::StatusCode::kInternal);
   EXPECT_EQ(task.name(), "") << "only output fields are taken";
   EXPECT_EQ(task.inspection().distribution(), "x");
+  conversion::ResultReader deep([](const std::string&) {});
+  ASSERT_OK(deep.Take("{\"event\":\"result\",\"task\":" + std::string(1 << 20, '[') + "\n"));
+  EXPECT_FALSE(deep.Result(&task).ok());
   EXPECT_FALSE(reader.Take(std::string(33 << 20, 'x')).ok());
 }
 
