@@ -278,9 +278,9 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
   Volume* root = nullptr;
   for (Volume& volume : outcome->volumes) {
     if (!Mountable(volume)) continue;
-    RETURN_IF_ERROR(CheckVolume(volume));
+    if (!job.dry_run) RETURN_IF_ERROR(CheckVolume(volume));
     if (root != nullptr) continue;
-    RETURN_IF_ERROR(MountVolume(volume, where));
+    RETURN_IF_ERROR(MountVolume(volume, where, job.dry_run));
     if (LooksLikeRoot(where)) {
       root = &volume;
     } else {
@@ -308,7 +308,7 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
   for (const char* point : {"/boot", "/usr", "/var"}) {
     for (const Volume& volume : outcome->volumes) {
       if (volume.mount_point != point || !Mountable(volume) || !status.ok()) continue;
-      status = MountVolume(volume, where + point);
+      status = MountVolume(volume, where + point, job.dry_run);
       if (status.ok()) mounted.push_back(where + point);
     }
   }
@@ -319,7 +319,7 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
     status.Update(Unmount(*point));
   RETURN_IF_ERROR(status);
   for (const Volume& volume : outcome->volumes) {
-    if (Mountable(volume)) RETURN_IF_ERROR(CheckVolume(volume));
+    if (Mountable(volume) && !job.dry_run) RETURN_IF_ERROR(CheckVolume(volume));
   }
   return absl::OkStatus();
 }

@@ -107,11 +107,14 @@ absl::Status CheckVolume(const Volume& volume) {
                    "): repair it on the source, then take a new point"));
 }
 
-absl::Status MountVolume(const Volume& volume, const std::string& where) {
+absl::Status MountVolume(const Volume& volume, const std::string& where, bool read_only) {
   RETURN_IF_ERROR(MakeDirs(where));
-  const char* const options = volume.type == "xfs" ? "nouuid" : "";
+  const bool xfs = volume.type == "xfs";
+  const char* const options =
+      read_only ? (xfs ? "nouuid,norecovery" : "noload") : (xfs ? "nouuid" : "");
   if (mount(volume.device.c_str(), where.c_str(), volume.type.c_str(),
-            MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, options) != 0) {
+            MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | (read_only ? MS_RDONLY : 0),
+            options) != 0) {
     return ErrnoStatus(absl::StrCat("mounting ", volume.source_device, " (", volume.type, ")"));
   }
   return absl::OkStatus();

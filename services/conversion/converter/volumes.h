@@ -28,8 +28,9 @@ absl::StatusOr<std::vector<Volume>> FindVolumes(const std::vector<std::string>& 
 // errors remain.
 absl::Status CheckVolume(const Volume& volume);
 
-// Mounts without letting anything on it run or be a device.
-absl::Status MountVolume(const Volume& volume, const std::string& where);
+// Mounts without letting anything on it run or be a device. `read_only`: nothing is written, not
+// even a journal replayed.
+absl::Status MountVolume(const Volume& volume, const std::string& where, bool read_only);
 absl::Status Unmount(const std::string& where);
 
 // Runs a program of the appliance; its exit code. What it prints goes to the console.

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/file.h"
 #include "tests/support/process.h"
 #include "tests/support/source_machine.h"
 #include "tests/support/status_matchers.h"
@@ -89,6 +90,18 @@ TEST_F(ConversionTest, AServerWithoutVirtioBootsOnVirtio) {
     absl::SleepFor(absl::Milliseconds(500));
   }
   EXPECT_THAT(machine->Console(), HasSubstr("login:")) << "the serial console shows the boot";
+}
+
+TEST_F(ConversionTest, APreflightPlansAndWritesNothing) {
+  Overlay("ext4");
+  ASSERT_OK_AND_ASSIGN(const std::string before, ReadFile(disk_));
+  pb::ConversionTask task = Task();
+  task.set_mode(pb::ConversionTask::PREFLIGHT);
+  const ApplianceResult result = Convert(task);
+  ASSERT_OK(result.status);
+  EXPECT_THAT(result.task.changes(), Contains(Property(&pb::Change::path, "/etc/fstab")));
+  ASSERT_OK_AND_ASSIGN(const std::string after, ReadFile(disk_));
+  EXPECT_TRUE(before == after) << "the overlay was written to";
 }
 
 TEST_F(ConversionTest, XfsBootsAndASecondConversionChangesNothing) {
