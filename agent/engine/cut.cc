@@ -87,6 +87,13 @@ absl::Status Engine::Capture(std::vector<Captured>* captured) {
     }
     // Whoever writes past the frozen file systems (swap, a raw partition) shows up here.
     ASSIGN_OR_RETURN(const std::uint64_t written, TakeMarks(/*exact=*/true));
+    {
+      absl::MutexLock lock(&mutex_);
+      for (const auto& disk : disks_) {
+        if (disk->unverified() > 0)
+          return absl::AbortedError("change marks were lost: the disks are compared first");
+      }
+    }
     if (written == 0) return absl::OkStatus();
   }
   return absl::AbortedError("something writes to the disks past the frozen file systems");

@@ -30,6 +30,7 @@ struct request {
   struct request_queue* q;
   struct bio* bio;
   unsigned int cmd_flags;
+  unsigned int __data_len;
   __u64 __sector;
 };
 // Before Linux 5.15 (5.17 for all drivers) a request named its disk itself.
@@ -94,8 +95,8 @@ static __always_inline void mark_range(struct godwit_meta* counters, __u64 secto
   if (bpf_map_push_elem(&ranges, &range, 0) != 0) count(&counters->ranges_dropped);
 }
 
-SEC("tp_btf/block_rq_complete")
-int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
+// The counters when `rq` is of our disk; null otherwise.
+static __always_inline struct godwit_meta* ours(struct request* rq) {
   struct gendisk* disk = 0;
   if (bpf_core_field_exists(struct request_queue, disk)) {
     disk = BPF_CORE_READ(rq, q, disk);
@@ -107,18 +108,48 @@ int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
     return 0;
   }
   __u32 zero = 0;
-  struct godwit_meta* counters = bpf_map_lookup_elem(&meta, &zero);
+  return bpf_map_lookup_elem(&meta, &zero);
+}
+
+static __always_inline __u32 op_of(struct request* rq) {
+  return BPF_CORE_READ(rq, cmd_flags) & 0xff;
+}
+
+static __always_inline int changes_data(__u32 op) {
+  return op == OP_WRITE || op == OP_DISCARD || op == OP_SECURE_ERASE || op == OP_WRITE_ZEROES ||
+         op == OP_ZONE_APPEND;
+}
+
+// What was given to the driver, so that a completion that this program was not shown is noticed.
+SEC("tp_btf/block_rq_issue")
+int BPF_PROG(issue, struct request* rq) {
+  struct godwit_meta* counters = ours(rq);
+  if (counters && changes_data(op_of(rq)) && BPF_CORE_READ(rq, __data_len) > 0)
+    count(&counters->issued);
+  return 0;
+}
+
+// It will be issued again.
+SEC("tp_btf/block_rq_requeue")
+int BPF_PROG(requeue, struct request* rq) {
+  struct godwit_meta* counters = ours(rq);
+  if (counters && changes_data(op_of(rq)) && BPF_CORE_READ(rq, __data_len) > 0)
+    __sync_fetch_and_add(&counters->issued, -1);
+  return 0;
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
+  struct godwit_meta* counters = ours(rq);
   if (!counters) return 0;
-  __u32 op = BPF_CORE_READ(rq, cmd_flags) & 0xff;
+  __u32 op = op_of(rq);
   if (op == OP_DRV_OUT) {
     count(&counters->passthrough);
     return 0;
   }
-  if (op != OP_WRITE && op != OP_DISCARD && op != OP_SECURE_ERASE && op != OP_WRITE_ZEROES &&
-      op != OP_ZONE_APPEND)
-    return 0;
-  if (nr_bytes == 0) return 0;  // a flush, or the data part was counted before
-  count(&counters->marked);
+  if (!changes_data(op) || nr_bytes == 0) return 0;  // 0: the data part was seen before
+  // The last part of it: drivers may complete a request piece by piece.
+  if (nr_bytes >= BPF_CORE_READ(rq, __data_len)) count(&counters->completed);
   __u64 sector = BPF_CORE_READ(rq, __sector);
   if (op == OP_DISCARD) {
     // One request may discard several ranges that do not touch: each is a bio of its own.

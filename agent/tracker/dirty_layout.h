@@ -8,7 +8,7 @@
 #define GODWIT_MARKED_SINGLY 64    // longest request, in blocks, that is marked block by block
 #define GODWIT_RANGES 8192         // longer ones between two takes
 #define GODWIT_DISCARD_RANGES 256  // of one request
-#define GODWIT_LAYOUT 1            // raised whenever the meaning of a map changes
+#define GODWIT_LAYOUT 2            // raised whenever the meaning of a map changes
 
 // One byte for each block.
 struct godwit_page {
@@ -24,8 +24,11 @@ struct godwit_meta {
   __u32 layout;
   __s32 major, first_minor;
   __u64 block_count;
-  // Requests seen.
-  __u64 marked;
+  // Requests that change data: given to the driver, and ended. Their difference is what is under
+  // way, plus `offset`, which the agent sets once (requests that were under way at the start).
+  __u64 issued, completed;
+  __s64 offset;
+  __u32 offset_known;
   // Each of these means that marks may be missing.
   __u64 out_of_range, passthrough, ranges_dropped;
 };

@@ -11,8 +11,10 @@
 #include <atomic>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "agent/tracker/completion_audit.h"
 #include "agent/tracker/dirty.skel.h"
 #include "agent/tracker/dirty_layout.h"
 #include "services/common/base/file.h"
@@ -26,6 +28,9 @@ namespace {
 constexpr char kBpffs[] = "/sys/fs/bpf";
 constexpr unsigned long kBpffsMagic = 0xcafe4a11;
 constexpr const char* kMaps[] = {"dirty", "ranges", "states", "meta"};
+// Pinned links. The last one, without which a folder is not taken over, is always there; the others
+// only where the kernel's tracepoints have the arguments that the program expects (5.11).
+constexpr char kIssueLink[] = "link_issue", kRequeueLink[] = "link_requeue", kLink[] = "link";
 
 absl::Status BpfError(absl::string_view what, int error) {
   return absl::UnimplementedError(
@@ -62,8 +67,15 @@ std::uint64_t Pages(std::uint64_t count) { return (count + GODWIT_PAGE - 1) / GO
 
 class EbpfTracker final : public ChangeTracker {
  public:
-  EbpfTracker(std::string folder, std::uint64_t blocks, bool resumed, bool pinned)
-      : folder_(std::move(folder)), blocks_(blocks), resumed_(resumed), pinned_(pinned) {}
+  struct Options {
+    bool resumed, pinned, audited;
+  };
+  EbpfTracker(std::string folder, const TrackedDevice& device, Options options)
+      : folder_(std::move(folder)),
+        in_flight_(
+            absl::StrCat("/sys/dev/block/", device.major, ":", device.first_minor, "/inflight")),
+        blocks_(block::BlockCount(device.size_bytes)),
+        options_(options) {}
   ~EbpfTracker() override {
     if (skeleton_ != nullptr) dirty_bpf__destroy(skeleton_);
   }
@@ -75,6 +87,7 @@ class EbpfTracker final : public ChangeTracker {
     if (!ranges_.valid()) return BpfError("dup", errno);
     RETURN_IF_ERROR(states_.Map(states, Pages(blocks_) * sizeof(godwit_page)));
     RETURN_IF_ERROR(meta_.Map(meta, sizeof(godwit_meta)));
+    if (options_.audited) audit_.emplace(meta_.as<godwit_meta>(), in_flight_);
     bpf_link_info link_info{};
     __u32 size = sizeof link_info;
     if (bpf_obj_get_info_by_fd(link, &link_info, &size) != 0)
@@ -88,14 +101,15 @@ class EbpfTracker final : public ChangeTracker {
   void Own(dirty_bpf* skeleton) { skeleton_ = skeleton; }
 
   std::string Describe() const override {
-    return absl::StrCat(
-        "ebpf: tp_btf/block_rq_complete",
-        pinned_ ? ", goes on without the agent" : "; bpffs is not there: ends with the agent");
+    return absl::StrCat("ebpf: tp_btf/block_rq_complete",
+                        options_.audited ? "" : ", completions not counted",
+                        options_.pinned ? ", goes on without the agent"
+                                        : "; bpffs is not there: ends with the agent");
   }
   std::span<std::uint8_t> States() override { return {states_.as<std::uint8_t>(), blocks_}; }
-  bool Resumed() const override { return resumed_; }
+  bool Resumed() const override { return options_.resumed; }
 
-  absl::Status Take(bool, const std::function<void(std::uint64_t)>& mark) override {
+  absl::Status Take(bool exact, const std::function<void(std::uint64_t)>& mark) override {
     std::uint8_t* const dirty = dirty_.as<std::uint8_t>();
     // Looked at before it is taken away, so that a crash in between loses nothing. There is no
     // other taker.
@@ -118,6 +132,8 @@ class EbpfTracker final : public ChangeTracker {
         }
       }
     }
+    // Last, so that it speaks for every mark that could have been seen above.
+    if (audit_ && audit_->Missed(exact)) ++missed_completions_;
     return absl::OkStatus();
   }
 
@@ -125,13 +141,14 @@ class EbpfTracker final : public ChangeTracker {
     const godwit_meta& meta = *meta_.as<godwit_meta>();
     const std::uint64_t misses = Misses().value_or(seen_losses_ + 1);
     const std::uint64_t losses =
-        meta.out_of_range + meta.passthrough + meta.ranges_dropped + misses;
+        meta.out_of_range + meta.passthrough + meta.ranges_dropped + misses + missed_completions_;
     if (losses == seen_losses_) return false;
     Log(Severity::kWarning, "change tracking lost marks",
         {{"out_of_range", absl::StrCat(meta.out_of_range)},
          {"passthrough", absl::StrCat(meta.passthrough)},
          {"ranges_dropped", absl::StrCat(meta.ranges_dropped)},
-         {"recursion_misses", absl::StrCat(misses)}});
+         {"recursion_misses", absl::StrCat(misses)},
+         {"missed_completions", absl::StrCat(missed_completions_)}});
     seen_losses_ = losses;
     return true;
   }
@@ -160,14 +177,16 @@ class EbpfTracker final : public ChangeTracker {
     return info.recursion_misses;
   }
 
-  const std::string folder_;
+  const std::string folder_, in_flight_;
   const std::uint64_t blocks_;
-  const bool resumed_, pinned_;
+  const Options options_;
   dirty_bpf* skeleton_ = nullptr;
   Mapping dirty_, states_, meta_;
   Fd ranges_, program_;
   // What an agent before had seen is kept nowhere: after a restart an old loss counts again.
   std::uint64_t seen_losses_ = 0;
+  std::optional<CompletionAudit> audit_;
+  std::uint64_t missed_completions_ = 0;  // times that some were
 };
 
 // True when pins can be made.
@@ -187,8 +206,12 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
     fds[i] = Fd(bpf_obj_get((folder + "/" + kMaps[i]).c_str()));
     if (!fds[i].valid()) return absl::NotFoundError("no pins");
   }
-  const Fd link(bpf_obj_get((folder + "/link").c_str()));
+  const auto pinned = [&](const char* name) {
+    return Fd(bpf_obj_get((folder + "/" + name).c_str()));
+  };
+  const Fd link = pinned(kLink);
   if (!link.valid()) return absl::NotFoundError("no pinned program");
+  const bool audited = pinned(kIssueLink).valid() && pinned(kRequeueLink).valid();
   Mapping meta;
   RETURN_IF_ERROR(meta.Map(fds[3].get(), sizeof(godwit_meta)));
   const godwit_meta& found = *meta.as<godwit_meta>();
@@ -196,18 +219,22 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
       found.first_minor != device.first_minor || found.block_count != blocks) {
     return absl::NotFoundError("the pins are of another version or another device");
   }
-  auto tracker = std::make_unique<EbpfTracker>(folder, blocks, /*resumed=*/true, /*pinned=*/true);
+  auto tracker = std::make_unique<EbpfTracker>(
+      folder, device, EbpfTracker::Options{.resumed = true, .pinned = true, .audited = audited});
   RETURN_IF_ERROR(tracker->Map(fds[0].get(), fds[1].get(), fds[2].get(), fds[3].get(), link.get()));
   return tracker;
 }
 
 absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
                                                     const std::string& folder, std::uint64_t blocks,
-                                                    bool pin) {
+                                                    bool pin, bool audited) {
   dirty_bpf* const skeleton = dirty_bpf__open();
   if (skeleton == nullptr) return BpfError("opening the program", errno);
-  auto tracker = std::make_unique<EbpfTracker>(folder, blocks, /*resumed=*/false, pin);
+  auto tracker = std::make_unique<EbpfTracker>(
+      folder, device, EbpfTracker::Options{.resumed = false, .pinned = pin, .audited = audited});
   tracker->Own(skeleton);
+  bpf_program__set_autoload(skeleton->progs.issue, audited);
+  bpf_program__set_autoload(skeleton->progs.requeue, audited);
   skeleton->rodata->disk_major = device.major;
   skeleton->rodata->disk_first_minor = device.first_minor;
   skeleton->rodata->block_count = blocks;
@@ -247,11 +274,15 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
       return BpfError("pinning a map", error);
     }
   }
-  // Last: a folder without it is not taken over.
-  if (const int error = bpf_link__pin(skeleton->links.complete, (folder + "/link").c_str());
-      error != 0) {
-    return BpfError("pinning the program", error);
+  const auto pin_link = [&](bpf_link* link, const char* name) {
+    const int error = bpf_link__pin(link, (folder + "/" + name).c_str());
+    return error == 0 ? absl::OkStatus() : BpfError("pinning a program", error);
+  };
+  if (audited) {
+    RETURN_IF_ERROR(pin_link(skeleton->links.issue, kIssueLink));
+    RETURN_IF_ERROR(pin_link(skeleton->links.requeue, kRequeueLink));
   }
+  RETURN_IF_ERROR(pin_link(skeleton->links.complete, kLink));
   return tracker;
 }
 
@@ -265,17 +296,21 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> StartEbpfTracker(const TrackedDev
   if (pin) {
     absl::StatusOr<std::unique_ptr<ChangeTracker>> adopted = Adopt(device, folder, blocks);
     if (adopted.ok()) return adopted;
+  }
+  absl::StatusOr<std::unique_ptr<ChangeTracker>> loaded;
+  for (const bool audited : {true, false}) {
     std::error_code error;
     std::filesystem::remove_all(folder, error);
-    mkdir(kPinRoot, 0700);
-    if (mkdir(folder.c_str(), 0700) != 0) return ErrnoStatus(folder);
+    if (pin) {
+      mkdir(kPinRoot, 0700);
+      if (mkdir(folder.c_str(), 0700) != 0) return ErrnoStatus(folder);
+    }
+    loaded = Load(device, folder, blocks, pin, audited);
+    if (loaded.ok()) return loaded;
   }
-  absl::StatusOr<std::unique_ptr<ChangeTracker>> loaded = Load(device, folder, blocks, pin);
-  if (!loaded.ok() && pin) {
-    std::error_code error;
-    std::filesystem::remove_all(folder, error);
-    rmdir(kPinRoot);
-  }
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  rmdir(kPinRoot);
   return loaded;
 }
 

@@ -102,4 +102,10 @@ absl::Status MakeDirs(const std::string& path, unsigned mode) {
   return absl::OkStatus();
 }
 
+absl::Status LinkFile(const std::string& from, const std::string& to) {
+  if (unlink(to.c_str()) != 0 && errno != ENOENT) return ErrnoStatus(to);
+  return link(from.c_str(), to.c_str()) == 0 ? absl::OkStatus()
+                                             : ErrnoStatus(absl::StrCat(from, " as ", to));
+}
+
 }  // namespace godwit

@@ -44,6 +44,9 @@ absl::Status WriteFileAtomically(const std::string& path, absl::string_view cont
 // mkdir -p.
 absl::Status MakeDirs(const std::string& path, unsigned mode = 0755);
 
+// Makes `to` another name of the file `from`, in place of what had that name before.
+absl::Status LinkFile(const std::string& from, const std::string& to);
+
 // fsync of a folder, so that names made or removed in it survive a power cut.
 absl::Status SyncDir(const std::string& path);
 

@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <random>
 #include <set>
@@ -33,9 +34,9 @@ class TrackerTest : public ::testing::Test {
     tracker_.reset();
     ASSERT_OK_AND_ASSIGN(tracker_, StartEbpfTracker(device_));
   }
-  std::set<std::uint64_t> Take() {
+  std::set<std::uint64_t> Take(bool exact = true) {
     std::set<std::uint64_t> marked;
-    EXPECT_OK(tracker_->Take(true, [&](std::uint64_t block) { marked.insert(block); }));
+    EXPECT_OK(tracker_->Take(exact, [&](std::uint64_t block) { marked.insert(block); }));
     return marked;
   }
 
@@ -98,7 +99,7 @@ TEST_F(TrackerTest, PinsOfAnotherDeviceAreNotTakenOver) {
 }
 
 // Takes while others write: a block whose content differs from the copy made after its last mark
-// must be marked again.
+// must be marked again (or it must be known that marks were lost).
 TEST_F(TrackerTest, NoChangeIsEverMissed) {
   std::string copy = loop_.Read();
   std::atomic<bool> done{false};
@@ -127,8 +128,36 @@ TEST_F(TrackerTest, NoChangeIsEverMissed) {
       std::memcpy(copy.data() + marked * kBlockSize, buffer.data(), kBlockSize);
     }
   }
-  EXPECT_TRUE(copy == loop_.Read());
-  EXPECT_FALSE(tracker_->TakeLost());
+  EXPECT_TRUE(copy == loop_.Read() || tracker_->TakeLost());
+}
+
+// Every block is written once in each pass while another thread takes and reads: what is left out
+// must be known to be. Some kernels leave out one in a few passes.
+TEST_F(TrackerTest, EveryWriteIsTakenOrKnownToBeMissed) {
+  const std::uint64_t blocks = loop_.bytes() / kBlockSize;
+  const Fd device(open(loop_.path().c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+  block::AlignedBuffer buffer(kBlockSize);
+  Take();
+  for (int pass = 0; pass < 8; ++pass) {
+    std::atomic<bool> done{false};
+    std::thread writer([&] {
+      for (unsigned i = 0; i < blocks; ++i) loop_.Write(i * 37 % blocks * kBlockSize, 4096, i);
+      done = true;
+    });
+    std::vector<bool> taken(blocks);
+    for (bool last = false; !last;) {
+      last = done;
+      for (const std::uint64_t marked : Take(/*exact=*/last)) {
+        taken[marked] = true;
+        ASSERT_EQ(
+            pread(device.get(), buffer.data(), kBlockSize, static_cast<off_t>(marked * kBlockSize)),
+            kBlockSize);
+      }
+    }
+    writer.join();
+    const auto missing = std::count(taken.begin(), taken.end(), false);
+    EXPECT_EQ(tracker_->TakeLost(), missing > 0) << missing << " in pass " << pass;
+  }
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <set>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/ids.h"
@@ -21,11 +20,39 @@ namespace godwit::store {
 namespace fs = std::filesystem;
 namespace pb = ::godwit::replication::v1;
 
+namespace {
+
+// Out of sight first: half of a generation must never look like one.
+absl::Status RemoveGeneration(const std::string& group, std::int64_t generation) {
+  const std::string removed = absl::StrCat(group, "/.removed-g", generation);
+  std::error_code error;
+  fs::remove_all(removed, error);
+  if (rename(GenerationFolder(group, generation).c_str(), removed.c_str()) != 0) {
+    return ErrnoStatus(removed);
+  }
+  fs::remove_all(removed, error);
+  return error ? absl::InternalError(absl::StrCat(removed, ": ", error.message()))
+               : absl::OkStatus();
+}
+
+}  // namespace
+
+FileGroup::FileGroup(std::string group, std::int64_t generation, std::vector<DiskSpec> disks)
+    : group_(std::move(group)),
+      generation_(generation),
+      folder_(GenerationFolder(group_, generation)),
+      disks_(std::move(disks)) {}
+
 absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& folder,
                                                            std::int64_t generation,
                                                            const std::vector<DiskSpec>& disks) {
+  // For the test of the test: without the fence all writers share one generation.
+  if (!GODWIT_FAILPOINT_STATUS("store.fence").ok()) generation = 1;
   RETURN_IF_ERROR(MakeDirs(folder + "/clones", 0750));
-  RETURN_IF_ERROR(CheckFence(folder, generation));
+  // From here on nothing that an older writer does counts, and what it made count before is seen
+  // below.
+  RETURN_IF_ERROR(ClaimGeneration(folder, generation));
+  GODWIT_FAILPOINT("store.open.claimed");
   std::shared_ptr<FileGroup> group(new FileGroup(folder, generation, disks));
   absl::StatusOr<std::string> replica_id = ReadFile(folder + "/replica_id", 64);
   if (absl::IsNotFound(replica_id.status())) {
@@ -34,22 +61,56 @@ absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& fo
   }
   RETURN_IF_ERROR(replica_id);
   group->replica_id_ = *replica_id;
+  ASSIGN_OR_RETURN(std::vector<std::int64_t> generations, Generations(folder));
+  std::erase_if(generations, [&](std::int64_t other) { return other > generation; });
   absl::MutexLock lock(&group->mutex_);
-  ASSIGN_OR_RETURN(const std::int64_t before, HighestGeneration(folder));
-  ASSIGN_OR_RETURN(group->manifest_, LoadManifest(ManifestPath(folder, before)));
-  if (before != generation) {
-    // From here on nothing that an older writer does is seen.
-    group->manifest_.set_lease_generation(generation);
-    RETURN_IF_ERROR(SaveManifest(ManifestPath(folder, generation), group->manifest_));
-    RemoveOlderManifests(folder, generation);
+  RETURN_IF_ERROR(group->TakeManifest(generations));
+  RETURN_IF_ERROR(group->OpenVolumes(generations));
+  // Who claimed the group meanwhile may be reading what we are about to remove.
+  RETURN_IF_ERROR(CheckFence(folder, generation));
+  for (const std::int64_t older : generations) {
+    if (older != generation) RETURN_IF_ERROR(RemoveGeneration(folder, older));
   }
-  const pb::StagingManifest& manifest = group->manifest_;
+  return group;
+}
+
+absl::Status FileGroup::TakeManifest(const std::vector<std::int64_t>& generations) {
+  std::error_code error;
+  const auto newest = std::find_if(
+      generations.rbegin(), generations.rend(),
+      [&](std::int64_t found) { return fs::exists(ManifestPath(group_, found), error); });
+  if (newest == generations.rend()) {
+    manifest_ = NewManifest(generation_);
+  } else {
+    ASSIGN_OR_RETURN(manifest_, LoadManifest(ManifestPath(group_, *newest)));
+    if (*newest == generation_) return absl::OkStatus();
+    const std::string from = GenerationFolder(group_, *newest);
+    for (const pb::StagedDisk& disk : manifest_.disks()) {
+      RETURN_IF_ERROR(MakeDirs(folder_ + "/" + disk.disk_id(), 0750));
+      for (const pb::StagedFile& file : disk.files()) {
+        RETURN_IF_ERROR(LinkFile(from + "/" + file.name(), folder_ + "/" + file.name()));
+        if (!IsBase(file.name())) continue;
+        const std::string digests = DigestFile(file.name());
+        RETURN_IF_ERROR(LinkFile(from + "/" + digests, folder_ + "/" + digests));
+      }
+      RETURN_IF_ERROR(SyncDir(folder_ + "/" + disk.disk_id()));
+    }
+    manifest_.set_lease_generation(generation_);
+  }
+  return SaveManifest(ManifestPath(group_, generation_), manifest_);
+}
+
+absl::Status FileGroup::OpenVolumes(const std::vector<std::int64_t>& generations) {
   const std::int64_t epoch =
-      manifest.points_size() == 0 ? 0 : manifest.points(manifest.points_size() - 1).epoch();
-  group->committed_ = epoch;
-  for (const DiskSpec& disk : disks) {
+      manifest_.points_size() == 0 ? 0 : manifest_.points(manifest_.points_size() - 1).epoch();
+  committed_ = epoch;
+  std::vector<std::string> older;
+  for (const std::int64_t generation : generations) {
+    if (generation != generation_) older.push_back(GenerationFolder(group_, generation));
+  }
+  for (const DiskSpec& disk : disks_) {
     pb::StagedDisk staged = ToStaged(disk);
-    for (const pb::StagedDisk& known : manifest.disks()) {
+    for (const pb::StagedDisk& known : manifest_.disks()) {
       if (known.disk_id() != disk.disk_id) continue;
       if (known.size_bytes() != staged.size_bytes()) {
         return absl::InvalidArgumentError(
@@ -58,11 +119,10 @@ absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& fo
       }
       *staged.mutable_files() = known.files();
     }
-    ASSIGN_OR_RETURN(std::unique_ptr<Volume> volume,
-                     Volume::Open(folder, staged, generation, epoch));
-    group->volumes_.push_back(std::move(volume));
+    ASSIGN_OR_RETURN(std::unique_ptr<Volume> volume, Volume::Open(folder_, older, staged, epoch));
+    volumes_.push_back(std::move(volume));
   }
-  return group;
+  return absl::OkStatus();
 }
 
 bool FileGroup::Empty(std::size_t disk) const {
@@ -139,15 +199,16 @@ absl::Status FileGroup::Sync() {
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
   for (const auto& volume : volumes_) RETURN_IF_ERROR(Broken(volume->Sync()));
-  return absl::OkStatus();
+  // Who claimed the group since may not have seen the last of it: then it must not be promised.
+  return Broken(CheckFence(group_, generation_));
 }
 
 absl::Status FileGroup::Publish(const pb::StagingManifest& manifest) {
-  RETURN_IF_ERROR(CheckFence(folder_, generation_));
+  RETURN_IF_ERROR(CheckFence(group_, generation_));
   GODWIT_FAILPOINT("store.commit.after_fence");
-  RETURN_IF_ERROR(SaveManifest(ManifestPath(folder_, generation_), manifest));
+  RETURN_IF_ERROR(SaveManifest(ManifestPath(group_, generation_), manifest));
   // A takeover between the check and here made the manifest just written one that does not count.
-  RETURN_IF_ERROR(CheckFence(folder_, generation_));
+  RETURN_IF_ERROR(CheckFence(group_, generation_));
   manifest_ = manifest;
   return absl::OkStatus();
 }
@@ -155,6 +216,7 @@ absl::Status FileGroup::Publish(const pb::StagingManifest& manifest) {
 absl::StatusOr<PointFacts> FileGroup::Commit(const PointFacts& wanted) {
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
+  RETURN_IF_ERROR(Broken(CheckFence(group_, generation_)));
   const std::int64_t last =
       manifest_.points_size() == 0 ? 0 : manifest_.points(manifest_.points_size() - 1).epoch();
   if (wanted.epoch == last && last > 0) {
@@ -202,14 +264,13 @@ absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string&
   if (std::none_of(manifest_.points().begin(), manifest_.points().end(), at_epoch)) {
     return absl::NotFoundError(absl::StrCat("no point of epoch ", epoch));
   }
-  const std::string final_folder = absl::StrCat(folder_, "/clones/", clone_id);
-  const std::string building = absl::StrCat(folder_, "/clones/.", clone_id);
+  const std::string final_folder = absl::StrCat(group_, "/clones/", clone_id);
+  const std::string building = absl::StrCat(group_, "/clones/.", clone_id);
   std::error_code error;
   const bool exists = fs::exists(final_folder);
   if (!exists) {
     fs::remove_all(building, error);
     RETURN_IF_ERROR(MakeDirs(building, 0750));
-    RETURN_IF_ERROR(WriteFileAtomically(building + "/epoch", absl::StrCat(epoch, "\n")));
   }
   std::vector<CloneFile> clone;
   for (const pb::StagedDisk& disk : manifest_.disks()) {
@@ -217,16 +278,22 @@ absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string&
     if (top == nullptr) continue;  // added later
     const std::string name = absl::StrCat("/", disk.disk_id(), ".qcow2");
     if (!exists) {
-      RETURN_IF_ERROR(CreateOverlay(building + name, static_cast<std::uint64_t>(disk.size_bytes()),
-                                    {.file = absl::StrCat("../../", top->name()),
-                                     .format = top->name().ends_with(".raw") ? "raw" : "qcow2"}));
+      RETURN_IF_ERROR(MakeDirs(building + "/" + disk.disk_id(), 0750));
+      for (const pb::StagedFile& file : disk.files()) {
+        if (file.epoch() > epoch) break;
+        RETURN_IF_ERROR(LinkFile(folder_ + "/" + file.name(), building + "/" + file.name()));
+      }
+      RETURN_IF_ERROR(SyncDir(building + "/" + disk.disk_id()));
+      RETURN_IF_ERROR(
+          CreateOverlay(building + name, static_cast<std::uint64_t>(disk.size_bytes()),
+                        {.file = top->name(), .format = IsBase(top->name()) ? "raw" : "qcow2"}));
     }
     clone.push_back({FromStaged(disk), final_folder + name});
   }
   if (!exists) {
     RETURN_IF_ERROR(SyncDir(building));
     if (rename(building.c_str(), final_folder.c_str()) != 0) return ErrnoStatus(final_folder);
-    RETURN_IF_ERROR(SyncDir(folder_ + "/clones"));
+    RETURN_IF_ERROR(SyncDir(group_ + "/clones"));
   }
   return clone;
 }
@@ -234,37 +301,16 @@ absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string&
 absl::Status FileGroup::DeleteClone(const std::string& clone_id) {
   absl::MutexLock lock(&mutex_);
   std::error_code error;
-  fs::remove_all(absl::StrCat(folder_, "/clones/.", clone_id), error);
-  fs::remove_all(absl::StrCat(folder_, "/clones/", clone_id), error);
+  fs::remove_all(absl::StrCat(group_, "/clones/.", clone_id), error);
+  fs::remove_all(absl::StrCat(group_, "/clones/", clone_id), error);
   return error ? absl::InternalError(absl::StrCat("clone ", clone_id, ": ", error.message()))
-               : SyncDir(folder_ + "/clones");
-}
-
-absl::StatusOr<std::vector<std::int64_t>> FileGroup::ClonedEpochs() const {
-  std::vector<std::int64_t> epochs;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder_ + "/clones", error)) {
-    ASSIGN_OR_RETURN(const std::string text, ReadFile((entry.path() / "epoch").string(), 64));
-    std::int64_t epoch = 0;
-    if (!absl::SimpleAtoi(text, &epoch)) {
-      return absl::DataLossError(absl::StrCat(entry.path().string(), "/epoch: not a number"));
-    }
-    epochs.push_back(epoch);
-  }
-  return epochs;
+               : SyncDir(group_ + "/clones");
 }
 
 absl::Status FileGroup::DeletePoints(const std::vector<std::int64_t>& epochs) {
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
   const std::set<std::int64_t> gone(epochs.begin(), epochs.end());
-  ASSIGN_OR_RETURN(const std::vector<std::int64_t> cloned, ClonedEpochs());
-  for (const std::int64_t epoch : cloned) {
-    if (gone.contains(epoch)) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("a clone needs the point of epoch ", epoch, ": delete the clone first"));
-    }
-  }
   pb::StagingManifest next = manifest_;
   next.set_lease_generation(generation_);
   next.clear_points();
@@ -298,12 +344,14 @@ absl::Status FileGroup::DeletePoints(const std::vector<std::int64_t>& epochs) {
 
 std::int64_t FileGroup::AllocatedBytes() const {
   std::int64_t bytes = 0;
+  std::set<std::pair<dev_t, ino_t>> linked;  // clones share files with the group
   std::error_code error;
-  for (fs::recursive_directory_iterator it(folder_, error), end; !error && it != end;
+  for (fs::recursive_directory_iterator it(group_, error), end; !error && it != end;
        it.increment(error)) {
     struct stat info;
-    if (lstat(it->path().c_str(), &info) == 0 && S_ISREG(info.st_mode))
-      bytes += info.st_blocks * 512;
+    if (lstat(it->path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+    if (info.st_nlink > 1 && !linked.emplace(info.st_dev, info.st_ino).second) continue;
+    bytes += info.st_blocks * 512;
   }
   return bytes;
 }

@@ -1,4 +1,6 @@
-// A group in a folder: manifest.g{generation}.json, replica_id, one folder for each disk, clones/.
+// A group in a folder: replica_id, clones/, and for each lease generation g{N}/ (see fence.h) with
+// manifest.json and a folder for each disk. A clone holds links of its own to what it stands on, so
+// nothing that happens to points or generations touches it.
 #pragma once
 
 #include <atomic>
@@ -39,18 +41,21 @@ class FileGroup final : public Group {
   std::int64_t AllocatedBytes() const override;
 
  private:
-  FileGroup(std::string folder, std::int64_t generation, std::vector<DiskSpec> disks)
-      : folder_(std::move(folder)), generation_(generation), disks_(std::move(disks)) {}
+  FileGroup(std::string group, std::int64_t generation, std::vector<DiskSpec> disks);
+  // Reads the newest manifest and makes its files ours.
+  absl::Status TakeManifest(const std::vector<std::int64_t>& generations)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status OpenVolumes(const std::vector<std::int64_t>& generations)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRange(std::size_t disk, std::uint64_t first_block, std::uint64_t count) const;
   absl::Status Usable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Broken(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Publish(const replication::v1::StagingManifest& manifest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Epochs that clones stand on.
-  absl::StatusOr<std::vector<std::int64_t>> ClonedEpochs() const;
 
-  const std::string folder_;
+  const std::string group_;
   const std::int64_t generation_;
+  const std::string folder_;  // the generation's
   const std::vector<DiskSpec> disks_;
   std::string replica_id_;  // set by Open
   std::atomic<std::int64_t> committed_{0};

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 
+#include "absl/strings/match.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 
@@ -15,14 +16,17 @@ constexpr int kFormat = 1;
 constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 }  // namespace
 
-absl::StatusOr<pb::StagingManifest> LoadManifest(const std::string& path) {
+pb::StagingManifest NewManifest(std::int64_t lease_generation) {
   pb::StagingManifest manifest;
   manifest.set_format(kFormat);
-  const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes);
-  if (absl::IsNotFound(text.status())) return manifest;
-  RETURN_IF_ERROR(text);
-  manifest.Clear();
-  const auto parsed = google::protobuf::util::JsonStringToMessage(*text, &manifest);
+  manifest.set_lease_generation(lease_generation);
+  return manifest;
+}
+
+absl::StatusOr<pb::StagingManifest> LoadManifest(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxBytes));
+  pb::StagingManifest manifest;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(text, &manifest);
   if (!parsed.ok()) return absl::DataLossError(path + ": not a manifest");
   if (manifest.format() != kFormat) {
     return absl::FailedPreconditionError(path + ": written by another version of Godwit");
@@ -89,6 +93,12 @@ DiskSpec FromStaged(const pb::StagedDisk& staged) {
           .device_name = staged.device_name(),
           .size_bytes = static_cast<std::uint64_t>(staged.size_bytes()),
           .is_boot_disk = staged.is_boot_disk()};
+}
+
+bool IsBase(absl::string_view name) { return absl::EndsWith(name, ".raw"); }
+
+std::string DigestFile(const std::string& base) {
+  return base.substr(0, base.size() - 3) + "digests";
 }
 
 const pb::StagedFile* TopFile(const pb::StagedDisk& disk, std::int64_t epoch) {

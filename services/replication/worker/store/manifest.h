@@ -1,15 +1,19 @@
 // The commit record of a group, see protos/godwit/replication/v1/staging.proto.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "godwit/replication/v1/staging.pb.h"
 #include "services/replication/worker/store/store.h"
 
 namespace godwit::store {
 
-// An empty manifest when there is no file. DATA_LOSS when it cannot be read as one.
+// Of a group without disks and points.
+replication::v1::StagingManifest NewManifest(std::int64_t lease_generation);
+// DATA_LOSS when it cannot be read as one.
 absl::StatusOr<replication::v1::StagingManifest> LoadManifest(const std::string& path);
 // Atomic and durable.
 absl::Status SaveManifest(const std::string& path,
@@ -19,6 +23,11 @@ replication::v1::StagedPoint ToStaged(const PointFacts& facts);
 PointFacts FromStaged(const replication::v1::StagedPoint& staged);
 replication::v1::StagedDisk ToStaged(const DiskSpec& spec);
 DiskSpec FromStaged(const replication::v1::StagedDisk& staged);
+
+// Raw bases; the others are qcow2 layers.
+bool IsBase(absl::string_view name);
+// base.raw -> base.digests: the list of digests of a base.
+std::string DigestFile(const std::string& base);
 
 // The file that is on top of a disk in the point `epoch`; files are ordered by epoch. Null: none
 // yet.

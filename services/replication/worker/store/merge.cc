@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <map>
 
-#include "absl/strings/match.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
+#include "services/replication/worker/store/manifest.h"
 #include "services/replication/worker/store/qcow2.h"
 
 namespace godwit::store {
@@ -18,8 +18,6 @@ namespace pb = ::godwit::replication::v1;
 using block::kBlockSize;
 
 namespace {
-
-bool IsBase(const pb::StagedFile& file) { return absl::EndsWith(file.name(), ".raw"); }
 
 // Copies the layers `run` (oldest first) into one and puts it in the place of the newest.
 absl::Status MergeRun(const std::string& folder, std::uint64_t disk_bytes,
@@ -56,7 +54,7 @@ absl::Status MergeRun(const std::string& folder, std::uint64_t disk_bytes,
   Backing backing;
   if (below != nullptr) {
     backing = {.file = fs::path(below->name()).filename().string(),
-               .format = IsBase(*below) ? "raw" : "qcow2"};
+               .format = IsBase(below->name()) ? "raw" : "qcow2"};
   }
   RETURN_IF_ERROR(SealQcow2(merged, disk_bytes, backing, end_cluster, blocks));
   GODWIT_FAILPOINT("store.merge.before_rename");
@@ -73,7 +71,7 @@ absl::StatusOr<pb::StagedDisk> MergeLayers(const std::string& folder, const pb::
   std::vector<const pb::StagedFile*> run;
   for (int i = 0; i < disk.files_size(); ++i) {
     const pb::StagedFile& file = disk.files(i);
-    if (IsBase(file)) {
+    if (IsBase(file.name())) {
       *merged.add_files() = file;
       continue;
     }

@@ -74,7 +74,8 @@ class Group {
   // other.
   virtual absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t disk,
                                                                 std::uint64_t block) = 0;
-  // All that was written before the call survives a power cut.
+  // All that was written before the call survives a power cut and is seen by whoever opens the
+  // group next. ABORTED when a newer lease generation opened it meanwhile.
   virtual absl::Status Sync() = 0;
   // Makes the present content point `facts.epoch` (the one after committed_epoch(); the committed
   // one again is answered as before). ABORTED when a newer lease generation opened the group
@@ -86,8 +87,8 @@ class Group {
                                                              std::int64_t epoch) = 0;
   // Also when there is none.
   virtual absl::Status DeleteClone(const std::string& clone_id) = 0;
-  // Forgets points and reclaims what only they need; unknown ones are ignored. FAILED_PRECONDITION:
-  // the newest point, or a clone needs it.
+  // Forgets points and reclaims what only they need; unknown ones are ignored. Clones of them stay
+  // what they are. FAILED_PRECONDITION: the newest point.
   virtual absl::Status DeletePoints(const std::vector<std::int64_t>& epochs) = 0;
   virtual std::int64_t AllocatedBytes() const = 0;
 };

@@ -3,15 +3,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/replication/worker/store/manifest.h"
 
 namespace godwit::store {
 namespace fs = std::filesystem;
@@ -22,34 +21,11 @@ namespace {
 
 constexpr std::size_t kDigestFileSlack = 8;
 
-// base.g{G}.raw -> base.g{G}.digests
-std::string DigestFile(const std::string& base) {
-  return base.substr(0, base.size() - 3) + "digests";
-}
-
-bool IsBase(absl::string_view name) { return absl::EndsWith(name, ".raw"); }
-
-// The writer's lease generation of a file name; -1: not one of ours.
-std::int64_t GenerationOf(const std::string& name) {
-  const std::size_t at = name.find(".g");
-  long long generation = -1;
-  return at != std::string::npos && std::sscanf(name.c_str() + at, ".g%lld.", &generation) == 1
-             ? generation
-             : -1;
-}
-
-std::int64_t EpochOf(const std::string& name) {
-  long long epoch = -1;
-  return std::sscanf(name.c_str(), "e%lld.g", &epoch) == 1 ? epoch : -1;
-}
-
 }  // namespace
 
-Volume::Volume(std::string folder, pb::StagedDisk staged, std::int64_t generation,
-               std::int64_t committed_epoch)
+Volume::Volume(std::string folder, pb::StagedDisk staged, std::int64_t committed_epoch)
     : folder_(std::move(folder)),
       staged_(std::move(staged)),
-      generation_(generation),
       committed_epoch_(committed_epoch),
       digests_(static_cast<std::uint64_t>(staged_.size_bytes())),
       unsure_(digests_.size()) {
@@ -61,19 +37,22 @@ void Volume::SetFiles() {
   for (const pb::StagedFile& file : staged_.files()) files_.push_back(file.name());
 }
 
-std::string Volume::LayerName(std::int64_t generation) const {
-  return absl::StrCat(staged_.disk_id(), "/e", committed_epoch_ + 1, ".g", generation, ".qcow2");
+std::string Volume::Layer() const {
+  return absl::StrCat(staged_.disk_id(), "/e", committed_epoch_ + 1, ".qcow2");
 }
 
 absl::StatusOr<std::unique_ptr<Volume>> Volume::Open(const std::string& folder,
+                                                     const std::vector<std::string>& older,
                                                      const pb::StagedDisk& staged,
-                                                     std::int64_t generation,
                                                      std::int64_t committed_epoch) {
-  std::unique_ptr<Volume> volume(new Volume(folder, staged, generation, committed_epoch));
-  RETURN_IF_ERROR(MakeDirs(volume->Path(staged.disk_id())));
+  std::unique_ptr<Volume> volume(new Volume(folder, staged, committed_epoch));
+  RETURN_IF_ERROR(MakeDirs(volume->Path(staged.disk_id()), 0750));
   RETURN_IF_ERROR(volume->LoadDigests());
-  RETURN_IF_ERROR(volume->TakeOver());
+  // What a newer writer had is newer.
+  for (const std::string& generation : older) RETURN_IF_ERROR(volume->TakeOver(generation));
+  RETURN_IF_ERROR(volume->OpenOwn());
   RETURN_IF_ERROR(volume->RemoveUnnamed());
+  RETURN_IF_ERROR(SyncDir(volume->Path(staged.disk_id())));
   return volume;
 }
 
@@ -108,76 +87,41 @@ absl::Status Volume::LoadDigests() {
   return absl::OkStatus();
 }
 
-absl::Status Volume::TakeOver() {
-  // By generation: what a newer writer had is newer.
-  std::vector<std::pair<std::int64_t, std::string>> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(Path(staged_.disk_id()), error)) {
-    const std::string name = entry.path().filename().string();
-    if (absl::EndsWith(name, ".journal")) {
-      found.emplace_back(GenerationOf(name), name.substr(0, name.size() - 8));
-    }
+// What the generation in the folder `older` had received and not committed.
+absl::Status Volume::TakeOver(const std::string& older) {
+  for (const std::string& name : {Base(), OldBase()}) {
+    if (!files_.empty()) break;  // the manifest has a base
+    const std::string from = older + "/" + name;
+    ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(from + ".journal"));
+    if (held.empty()) continue;
+    RETURN_IF_ERROR(LinkFile(from, Path(OldBase())));
+    RETURN_IF_ERROR(LinkFile(from + ".journal", Path(OldBase()) + ".journal"));
+    RETURN_IF_ERROR(KeepOldBase());
   }
-  if (error)
-    return absl::InternalError(absl::StrCat(Path(staged_.disk_id()), ": ", error.message()));
-  std::sort(found.begin(), found.end());
-  for (const auto& [generation, file] : found) {
-    const std::string name = absl::StrCat(staged_.disk_id(), "/", file);
-    const bool named = std::find(files_.begin(), files_.end(), name) != files_.end();
-    if (named || generation < 0 || generation > generation_) continue;
-    if (IsBase(file)) {
-      if (!files_.empty()) continue;  // the manifest began with another one
-      if (generation == generation_) {
-        std::vector<Placed> held;
-        ASSIGN_OR_RETURN(open_,
-                         OpenFile::Open(Path(name), OpenFile::Kind::kBase,
-                                        static_cast<std::uint64_t>(staged_.size_bytes()), &held));
-        // In place, so a block may be newer than its journaled digest: none is sure.
-        unsure_.assign(unsure_.size(), true);
-        for (const Placed& placed : held) {
-          if (placed.block < digests_.size()) digests_.Set(placed.block, placed.digest);
-        }
-        continue;
-      }
-      ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(Path(name) + ".journal"));
-      if (held.empty()) continue;
-      old_base_ = name;
-      // It may hold more than was journaled: zeros are not sure either.
-      unsure_.assign(unsure_.size(), true);
-      for (const Placed& placed : held) {
-        if (placed.block < digests_.size()) digests_.Set(placed.block, placed.digest);
-      }
-      continue;
-    }
-    if (EpochOf(file) != committed_epoch_ + 1) continue;
-    if (generation == generation_) {
-      std::vector<Placed> held;
-      ASSIGN_OR_RETURN(open_,
-                       OpenFile::Open(Path(name), OpenFile::Kind::kLayer,
-                                      static_cast<std::uint64_t>(staged_.size_bytes()), &held));
-      for (const Placed& placed : held) {
-        if (placed.block >= digests_.size())
-          return absl::DataLossError(Path(name) + ": damaged journal");
-        digests_.Set(placed.block, placed.digest);
-        unsure_[placed.block] = true;
-      }
-    } else {
-      RETURN_IF_ERROR(TakeOverLayer(name));
-    }
+  return TakeOverLayer(older + "/" + Layer());
+}
+
+absl::Status Volume::KeepOldBase() {
+  ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(Path(OldBase()) + ".journal"));
+  if (held.empty()) return absl::OkStatus();
+  old_base_ = true;
+  // It may hold more than was journaled: zeros are not sure either.
+  unsure_.assign(unsure_.size(), true);
+  for (const Placed& placed : held) {
+    if (placed.block < digests_.size()) digests_.Set(placed.block, placed.digest);
   }
   return absl::OkStatus();
 }
 
 // Copies what another generation's open layer holds durably into our own: its writer may still be
 // awake, so its file is not used on.
-absl::Status Volume::TakeOverLayer(const std::string& name) {
-  ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(Path(name) + ".journal"));
+absl::Status Volume::TakeOverLayer(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(path + ".journal"));
   if (held.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const BlockFile file, BlockFile::Open(Path(name), BlockFile::Mode::kReadOnly));
+  ASSIGN_OR_RETURN(const BlockFile file, BlockFile::Open(path, BlockFile::Mode::kReadOnly));
   block::AlignedBuffer buffer(kBlockSize);
   for (const Placed& placed : held) {
-    if (placed.block >= digests_.size())
-      return absl::DataLossError(Path(name) + ": damaged journal");
+    if (placed.block >= digests_.size()) return absl::DataLossError(path + ": damaged journal");
     if (placed.offset == Placed::kZero) {
       RETURN_IF_ERROR(Zero(placed.block, 1));
       continue;
@@ -188,8 +132,31 @@ absl::Status Volume::TakeOverLayer(const std::string& name) {
     RETURN_IF_ERROR(Write(placed.block, bytes));
   }
   Log(Severity::kInfo, "took over an open layer",
-      {{"file", name}, {"blocks", absl::StrCat(held.size())}});
+      {{"file", path}, {"blocks", absl::StrCat(held.size())}});
   return Sync();
+}
+
+// What this generation had received before its worker was restarted.
+absl::Status Volume::OpenOwn() {
+  if (files_.empty() && !old_base_) RETURN_IF_ERROR(KeepOldBase());
+  const bool base = files_.empty() && !old_base_;
+  const std::string name = base ? Base() : Layer();
+  std::error_code error;
+  if (!fs::exists(Path(name) + ".journal", error)) return absl::OkStatus();
+  std::vector<Placed> held;
+  ASSIGN_OR_RETURN(open_,
+                   OpenFile::Open(Path(name), base ? OpenFile::Kind::kBase : OpenFile::Kind::kLayer,
+                                  static_cast<std::uint64_t>(staged_.size_bytes()), &held));
+  // In place, so a block may be newer than its journaled digest: none is sure.
+  if (base) unsure_.assign(unsure_.size(), true);
+  for (const Placed& placed : held) {
+    if (placed.block >= digests_.size()) {
+      return absl::DataLossError(Path(name) + ": damaged journal");
+    }
+    digests_.Set(placed.block, placed.digest);
+    unsure_[placed.block] = true;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Volume::RemoveUnnamed() {
@@ -198,7 +165,7 @@ absl::Status Volume::RemoveUnnamed() {
     keep.insert(name);
     if (IsBase(name)) keep.insert(DigestFile(name));
   }
-  if (old_base_) keep.insert({*old_base_, *old_base_ + ".journal"});
+  if (old_base_) keep.insert({OldBase(), OldBase() + ".journal"});
   if (open_ != nullptr) {
     const std::string name = open_->path().substr(folder_.size() + 1);
     keep.insert({name, name + ".journal"});
@@ -206,20 +173,20 @@ absl::Status Volume::RemoveUnnamed() {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(Path(staged_.disk_id()), error)) {
     const std::string name = absl::StrCat(staged_.disk_id(), "/", entry.path().filename().string());
-    if (!keep.contains(name) && GenerationOf(name) <= generation_) unlink(entry.path().c_str());
+    if (!keep.contains(name)) unlink(entry.path().c_str());
   }
-  return absl::OkStatus();
+  return error ? absl::InternalError(absl::StrCat(Path(staged_.disk_id()), ": ", error.message()))
+               : absl::OkStatus();
 }
 
 absl::StatusOr<OpenFile*> Volume::Open() {
   if (open_ == nullptr) {
     const bool base = files_.empty() && !old_base_;
-    const std::string name = base ? absl::StrCat(staged_.disk_id(), "/base.g", generation_, ".raw")
-                                  : LayerName(generation_);
-    std::vector<Placed> none;
-    ASSIGN_OR_RETURN(
-        open_, OpenFile::Open(Path(name), base ? OpenFile::Kind::kBase : OpenFile::Kind::kLayer,
-                              static_cast<std::uint64_t>(staged_.size_bytes()), &none));
+    std::vector<Placed> ignored;
+    ASSIGN_OR_RETURN(open_,
+                     OpenFile::Open(Path(base ? Base() : Layer()),
+                                    base ? OpenFile::Kind::kBase : OpenFile::Kind::kLayer,
+                                    static_cast<std::uint64_t>(staged_.size_bytes()), &ignored));
   }
   return open_.get();
 }
@@ -313,7 +280,7 @@ absl::StatusOr<pb::StagedDisk> Volume::Seal(std::int64_t epoch, std::int64_t* ch
     file->set_epoch(epoch);
     return absl::OkStatus();
   };
-  if (old_base_) RETURN_IF_ERROR(seal_base(*old_base_));
+  if (old_base_) RETURN_IF_ERROR(seal_base(OldBase()));
   if (open_ == nullptr) return sealed;
   const std::string name = open_->path().substr(folder_.size() + 1);
   if (open_->kind() == OpenFile::Kind::kBase) {
@@ -338,11 +305,10 @@ absl::Status Volume::Sealed(pb::StagedDisk staged) {
   const bool kept_open =
       open_ != nullptr && !open_->used() && open_->kind() == OpenFile::Kind::kLayer;
   std::unique_ptr<OpenFile> closed = std::move(open_);
-  const std::optional<std::string> old_base = std::exchange(old_base_, std::nullopt);
   staged_ = std::move(staged);
   SetFiles();
   ++committed_epoch_;
-  if (old_base) unlink((Path(*old_base) + ".journal").c_str());
+  if (std::exchange(old_base_, false)) unlink((Path(OldBase()) + ".journal").c_str());
   if (closed != nullptr) RETURN_IF_ERROR(closed->DropJournal());
   if (kept_open) unlink(closed->path().c_str());
   return absl::OkStatus();

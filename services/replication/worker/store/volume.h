@@ -1,9 +1,9 @@
 // The replica of one disk: sealed files from the bottom up, and the open file that receives the
 // blocks of the next point.
 //
-// Folder of a volume: base.g{G}.raw (initial sync in place), e{E}.g{G}.qcow2 (layer of epoch E),
-// base.g{G}.digests, and *.journal beside files that are still open. G is the lease generation of
-// the writer; a worker writes only files of its own.
+// Folder of a volume, inside of the generation's (fence.h): base.raw (initial sync in place),
+// old.raw (the base of an initial sync that an older generation began), *.digests of either,
+// e{E}.qcow2 (layer of epoch E), and *.journal beside files that are still open.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,12 @@ namespace godwit::store {
 // Not thread-safe.
 class Volume {
  public:
-  // `folder` is the group's, `staged` the disk as the manifest has it (without files when new).
-  // Takes over what older generations left journaled; what nothing names is removed.
+  // `folder` is the generation's, `older` those of older generations, oldest first; `staged` the
+  // disk as the manifest has it (without files when new). Takes over what older generations left
+  // journaled; what nothing names is removed.
   static absl::StatusOr<std::unique_ptr<Volume>> Open(const std::string& folder,
+                                                      const std::vector<std::string>& older,
                                                       const replication::v1::StagedDisk& staged,
-                                                      std::int64_t generation,
                                                       std::int64_t committed_epoch);
   bool empty() const {
     return files_.empty() && (open_ == nullptr || !open_->used()) && !old_base_;
@@ -52,25 +53,28 @@ class Volume {
   }
 
  private:
-  Volume(std::string folder, replication::v1::StagedDisk staged, std::int64_t generation,
-         std::int64_t committed_epoch);
+  Volume(std::string folder, replication::v1::StagedDisk staged, std::int64_t committed_epoch);
   void SetFiles();
   absl::Status LoadDigests();
-  absl::Status TakeOver();
+  absl::Status TakeOver(const std::string& older);
   absl::Status TakeOverLayer(const std::string& path);
+  absl::Status OpenOwn();
+  absl::Status KeepOldBase();
   absl::Status RemoveUnnamed();
   absl::StatusOr<OpenFile*> Open();
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
-  std::string LayerName(std::int64_t generation) const;
+  // Names relative to folder_.
+  std::string Base() const { return staged_.disk_id() + "/base.raw"; }
+  std::string OldBase() const { return staged_.disk_id() + "/old.raw"; }
+  std::string Layer() const;
 
-  const std::string folder_;  // the group's
+  const std::string folder_;  // the generation's
   replication::v1::StagedDisk staged_;
-  const std::int64_t generation_;
   std::int64_t committed_epoch_;
   std::vector<std::string> files_;  // of staged_
-  // Of an older generation, from an initial sync that had not ended; its former writer may still be
-  // awake, so what it holds is never taken as equal to anything.
-  std::optional<std::string> old_base_;
+  // There is an OldBase(); its former writer may still be awake, so what it holds is never taken as
+  // equal to anything.
+  bool old_base_ = false;
   std::unique_ptr<OpenFile> open_;
   DigestList digests_;
   // Blocks whose digest was not computed from bytes seen since Open.

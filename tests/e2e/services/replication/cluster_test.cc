@@ -39,6 +39,17 @@ bool Eventually(const std::function<bool()>& condition) {
   return false;
 }
 
+// The numbers of the blocks that are not equal, for people; empty when there are none.
+std::string DifferingBlocks(const std::string& a, const std::string& b) {
+  if (a.size() != b.size()) return absl::StrCat(a.size(), " and ", b.size(), " bytes");
+  std::string numbers;
+  for (std::size_t at = 0; at < a.size(); at += block::kBlockSize) {
+    if (a.compare(at, block::kBlockSize, b, at, block::kBlockSize) != 0)
+      absl::StrAppend(&numbers, at / block::kBlockSize, " ");
+  }
+  return numbers;
+}
+
 class ClusterTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -162,7 +173,7 @@ class ClusterTest : public ::testing::Test {
     ASSERT_OK_AND_ASSIGN(const int status, convert.Wait(absl::Seconds(60)));
     ASSERT_EQ(status, 0) << convert.Log();
     ASSERT_OK_AND_ASSIGN(const std::string content, ReadFile(raw, kBytes + 1));
-    EXPECT_TRUE(content == loop_.Read());
+    EXPECT_EQ(DifferingBlocks(content, loop_.Read()), "");
     pb::DeleteCloneRequest unmake;
     unmake.set_name(clone.name());
     ASSERT_OK(Call(*operator_, &Operator::DeleteClone, unmake));
