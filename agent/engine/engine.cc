@@ -7,7 +7,6 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
-#include "services/common/block/hash.h"
 
 namespace godwit::agent {
 namespace pb = ::godwit::replication::v1;
@@ -183,6 +182,7 @@ absl::StatusOr<std::uint64_t> Engine::TakeMarks(bool exact) {
       Log(Severity::kWarning, "change marks may be lost: the disk is compared as a whole",
           {{"disk", disk->disk_id()}});
       disk->SetAllUnverified();
+      whole_disks_ = true;
     }
   }
   return marks;
@@ -196,99 +196,6 @@ void Engine::OnDurable(const InFlight& sent) {
     return;
   }
   for (std::uint64_t i = 0; i < sent.zero_count; ++i) disk.Durable({sent.zero_first + i, 1});
-}
-
-void Engine::OnHashDiff(const pb::HashDiff& diff) {
-  absl::MutexLock lock(&mutex_);
-  // Answers come in the order of the questions; anything else is no answer to them.
-  if (asked_.empty() || asked_.front().disk != diff.disk() ||
-      asked_.front().first != diff.first_block())
-    return;
-  SourceDisk& disk = *disks_[diff.disk()];
-  disk.Verified(asked_.front().first, asked_.front().count);
-  asked_.pop_front();
-  for (std::uint64_t i = 0; i < diff.differs().size() * 8; ++i) {
-    const std::uint64_t block = diff.first_block() + i;
-    if (block >= disk.block_count()) break;
-    if ((diff.differs()[i / 8] >> (i % 8) & 1) != 0) disk.Differs(block);
-  }
-}
-
-absl::Status Engine::Reconcile(const pb::Opened& opened) {
-  absl::MutexLock lock(&mutex_);
-  if (opened.disks_size() != static_cast<int>(disks_.size())) {
-    return absl::InternalError("the worker answered for other disks");
-  }
-  const bool same = !state_.replica_id.empty() && opened.replica_id() == state_.replica_id;
-  const bool in_step =
-      same && opened.open_epoch_retained() && opened.committed_epoch() == state_.committed_epoch;
-  // The commit went through, its answer did not: only this agent commits epochs of this replica.
-  const bool one_ahead = same && opened.committed_epoch() == state_.committed_epoch + 1;
-  std::int64_t full = 0, compared = 0;
-  for (std::size_t i = 0; i < disks_.size(); ++i) {
-    SourceDisk& disk = *disks_[i];
-    // Committed, or of another replica: either way no longer of an open epoch.
-    if (!in_step) disk.Committed();
-    const bool known = disk.tracker().Resumed() || known_.contains(disk.disk_id());
-    if (opened.disks(static_cast<int>(i)).empty()) {
-      disk.SetAllPending();
-      ++full;
-    } else if (!(in_step || one_ahead) || !known) {
-      disk.SetAllUnverified();
-      ++compared;
-    }
-    known_.insert(disk.disk_id());
-  }
-  state_.replica_id = opened.replica_id();
-  state_.committed_epoch = opened.committed_epoch();
-  first_point_ = opened.committed_epoch() > 0;
-  Log(Severity::kInfo, "connected",
-      {{"committed_epoch", absl::StrCat(opened.committed_epoch())},
-       {"disks_sent_whole", absl::StrCat(full)},
-       {"disks_compared", absl::StrCat(compared)},
-       {"pending_bytes", absl::StrCat(PendingBytes())}});
-  return SaveReplicaState(options_.state_path, state_);
-}
-
-absl::StatusOr<bool> Engine::Rescan(BlockSession& session) {
-  constexpr std::uint64_t kBlocks = 128;  // 8 MiB of reading a frame
-  constexpr std::size_t kMaxUnderWay = 4;
-  bool sent = false;
-  for (std::size_t i = 0; i < disks_.size(); ++i) {
-    SourceDisk& disk = *disks_[i];
-    std::uint64_t count = 0;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (disk.unverified() == 0 || asked_.size() >= kMaxUnderWay) continue;
-      count = disk.NextUnverified(&hash_cursors_[i], kBlocks);
-      if (count == 0) {
-        // All asked; what was lost with a session is asked again from the start.
-        if (asked_.empty()) hash_cursors_[i] = 0;
-        continue;
-      }
-    }
-    const std::uint64_t first = hash_cursors_[i];
-    block::AlignedBuffer buffer(count * kBlockSize);
-    RETURN_IF_ERROR(disk.Read(first, count, buffer.bytes()));
-    std::string digests;
-    for (std::uint64_t b = 0; b < count; ++b) {
-      const block::Digest digest = block::DigestOf(
-          buffer.bytes().subspan(b * kBlockSize, block::BlockBytes(disk.size_bytes(), first + b)));
-      digests.append(reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size());
-    }
-    pb::AgentFrame frame;
-    frame.mutable_hashes()->set_disk(static_cast<std::uint32_t>(i));
-    frame.mutable_hashes()->set_first_block(first);
-    frame.mutable_hashes()->set_digests(std::move(digests));
-    {
-      absl::MutexLock lock(&mutex_);
-      asked_.push_back({static_cast<std::uint32_t>(i), first, count});
-    }
-    hash_cursors_[i] += count;
-    RETURN_IF_ERROR(session.Send(std::move(frame), {}));
-    sent = true;
-  }
-  return sent;
 }
 
 absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
@@ -351,6 +258,7 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
   while (StillAssigned(assignment)) {
     RETURN_IF_ERROR(session->Ended());
     RETURN_IF_ERROR(TakeMarks().status());
+    RETURN_IF_ERROR(LeaveOutUnused());
     ASSIGN_OR_RETURN(const bool hashed, Rescan(*session));
     bool initial = false, rescanning = false, changed = false;
     std::optional<pb::PointOrder> order;

@@ -76,6 +76,9 @@ class Engine {
   // One session with the worker, until it fails or the directive changes.
   absl::Status Replicate(const replication::v1::Assignment& assignment);
   absl::Status Reconcile(const replication::v1::Opened& opened);
+  // Takes unused blocks of disks that must be sent or compared as a whole off the list, when
+  // whole_disks_ says that there are such.
+  absl::Status LeaveOutUnused();
   // How many there were.
   absl::StatusOr<std::uint64_t> TakeMarks(bool exact = false);
   // Sends hashes of what is unverified; true when something was sent.
@@ -110,8 +113,9 @@ class Engine {
       disks_;  // their states are guarded by mutex_; Read is not
   Freezer* const freezer_;
   const Dial dial_;
-  ReplicaState state_;      // engine thread only
-  absl::Time quiesced_at_;  // engine thread only
+  ReplicaState state_;        // engine thread only
+  absl::Time quiesced_at_;    // engine thread only
+  bool whole_disks_ = false;  // engine thread only
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -99,7 +99,8 @@ std::vector<MountedFileSystem> FileSystemsOn(const std::string& mountinfo,
     if (std::find(devices.begin(), devices.end(), device) == devices.end()) continue;
     if (super_options == "ro" || absl::StartsWith(super_options, "ro,")) continue;
     if (!seen.insert(device).second) continue;
-    found.push_back({.mount_point = Unescape(fields[4]), .type = std::string(dash[1])});
+    found.push_back(
+        {.device = device, .mount_point = Unescape(fields[4]), .type = std::string(dash[1])});
   }
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
     return std::count(a.mount_point.begin(), a.mount_point.end(), '/') +

@@ -16,6 +16,7 @@ namespace godwit::agent {
 
 // A mounted file system on one of the replicated disks.
 struct MountedFileSystem {
+  std::string device;  // "major:minor"
   std::string mount_point;
   std::string type;
 };

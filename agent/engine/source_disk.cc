@@ -88,6 +88,16 @@ void SourceDisk::SetAllUnverified() {
   for (std::uint64_t i = 0; i < states_.size(); ++i) Change(i, kUnverified, 0);
 }
 
+std::uint64_t SourceDisk::LeaveOut(std::uint64_t first, std::uint64_t count) {
+  std::uint64_t left_out = 0;
+  for (std::uint64_t i = first; i < std::min<std::uint64_t>(first + count, states_.size()); ++i) {
+    if ((states_[i] & (kPending | kUnverified)) == 0) continue;
+    Change(i, 0, kPending | kUnverified);
+    ++left_out;
+  }
+  return left_out;
+}
+
 void SourceDisk::ForgetSent() {
   for (std::uint64_t i = 0; i < states_.size(); ++i) {
     if ((states_[i] & kSent) != 0) Change(i, kPending, kSent);

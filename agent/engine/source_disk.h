@@ -29,6 +29,7 @@ class SourceDisk {
                                                           std::uint64_t size_bytes,
                                                           std::unique_ptr<ChangeTracker> tracker);
   const std::string& disk_id() const { return disk_id_; }
+  const std::string& path() const { return path_; }
   std::uint64_t size_bytes() const { return size_bytes_; }
   std::uint64_t block_count() const { return states_.size(); }
   ChangeTracker& tracker() { return *tracker_; }
@@ -42,6 +43,9 @@ class SourceDisk {
   void SetAllPending();
   // Everything must be compared.
   void SetAllUnverified();
+  // The content of these blocks means nothing: they are neither sent nor compared (until they are
+  // marked again). How many there were.
+  std::uint64_t LeaveOut(std::uint64_t first, std::uint64_t count);
   // A broken stream: what was on its way is pending again.
   void ForgetSent();
   // The open epoch was committed.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <linux/fs.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
@@ -105,7 +106,8 @@ class ReplicationTest : public ::testing::Test {
                         .state_path = dir_ / "replica.json",
                         .boot_id = "this-boot",
                         .quiesce_folder = dir_ / "quiesce.d",
-                        .resume_folder = dir_ / "resume.d"},
+                        .resume_folder = dir_ / "resume.d",
+                        .devices = devices_},
         std::move(disks), freezer_.get(), [this](const pb::Assignment& assignment) {
           return rpc::Dial(assignment.endpoint(),
                            *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)),
@@ -156,6 +158,12 @@ class ReplicationTest : public ::testing::Test {
     ExpectPointEquals(epoch, loop_.Read());
   }
   void ExpectPointEquals(std::int64_t epoch, const std::string& content) {
+    std::string bytes;
+    ReadPoint(epoch, &bytes);
+    EXPECT_TRUE(bytes == content);
+  }
+  // Also leaves it in dir_/clone.raw.
+  void ReadPoint(std::int64_t epoch, std::string* content) {
     ASSERT_OK_AND_ASSIGN(const auto hosted, host_->Open(kServer, generation_));
     ASSERT_OK_AND_ASSIGN(const auto clone,
                          hosted->group->CreateClone("c-0123456789abcdef0", epoch));
@@ -166,8 +174,7 @@ class ReplicationTest : public ::testing::Test {
                                          .log = dir_ / "convert.log"}));
     ASSERT_OK_AND_ASSIGN(const int status, convert.Wait(absl::Seconds(60)));
     ASSERT_EQ(status, 0) << convert.Log();
-    ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(raw, kBytes + 1));
-    EXPECT_TRUE(bytes == content);
+    ASSERT_OK_AND_ASSIGN(*content, ReadFile(raw, kBytes + 1));
     ASSERT_OK(hosted->group->DeleteClone("c-0123456789abcdef0"));
   }
   void Churn(unsigned seed, int writes) {
@@ -192,6 +199,7 @@ class ReplicationTest : public ::testing::Test {
   int port_ = 0;
   std::int64_t generation_ = 0;
   bool resumed_ = false, scan_ = false;
+  std::vector<std::string> devices_;  // of file systems to freeze
   std::unique_ptr<Engine> engine_;
   absl::Mutex mutex_;
   std::vector<store::PointFacts> points_;
@@ -209,6 +217,50 @@ TEST_F(ReplicationTest, InitialSyncThenChanges) {
     ASSERT_EQ(ioctl(loop_.fd(), BLKDISCARD, range), 0);
     ExpectReplicaEqualsSource();
   }
+}
+
+TEST_F(ReplicationTest, UnusedSpaceIsLeftOutAndFilesAreWhole) {
+  const auto run = [&](std::vector<std::string> command) {
+    ASSERT_OK_AND_ASSIGN(Process process,
+                         Process::Start({.command = std::move(command), .log = dir_ / "log"}));
+    ASSERT_OK_AND_ASSIGN(const int status, process.Wait(absl::Seconds(60)));
+    ASSERT_EQ(status, 0) << process.Log();
+  };
+  run({"/usr/sbin/mkfs.ext4", "-q", loop_.path()});
+  const std::string here = dir_ / "mount", there = dir_ / "replica";
+  std::filesystem::create_directory(here);
+  std::filesystem::create_directory(there);
+  ASSERT_EQ(mount(loop_.path().c_str(), here.c_str(), "ext4", 0, nullptr), 0);
+  const auto write = [&](const std::string& name, unsigned seed, int kilobytes) {
+    std::string content;
+    for (std::mt19937 random(seed); content.size() < static_cast<std::size_t>(kilobytes) << 10;)
+      content += absl::StrCat(random());
+    EXPECT_OK(WriteFileAtomically(here + "/" + name, content));
+    return content;
+  };
+  write("deleted", 1, 40 << 10);
+  const std::string kept = write("kept", 2, 5 << 10);
+  sync();
+  std::filesystem::remove(here + "/deleted");  // not committed yet
+  devices_ = {absl::StrCat(loop_.major_number(), ":", loop_.minor_number())};
+  StartAgent();
+  AwaitPoint("");
+  const std::int64_t sent = engine_->Progress().sent_bytes();
+  EXPECT_LT(sent, 20 << 20) << "the deleted file has 40 MiB";
+  const std::string later = write("later", 3, 10 << 10);
+  const std::string request = NewUuid();
+  Direct(request);
+  std::string image;
+  ReadPoint(AwaitPoint(request), &image);
+  StopAgent();
+  EXPECT_EQ(umount2(here.c_str(), MNT_DETACH), 0);
+  LoopDevice replica(dir_ / "clone.raw", kBytes);
+  ASSERT_EQ(mount(replica.path().c_str(), there.c_str(), "ext4", 0, nullptr), 0);
+  EXPECT_FALSE(std::filesystem::exists(there + "/deleted"));
+  EXPECT_TRUE(ReadFile(there + "/kept", 64 << 20).value_or("") == kept);
+  EXPECT_TRUE(ReadFile(there + "/later", 64 << 20).value_or("") == later);
+  EXPECT_EQ(umount2(there.c_str(), 0), 0);
+  run({"/usr/sbin/e2fsck", "-f", "-n", replica.path()});
 }
 
 TEST_F(ReplicationTest, WithoutTheKernelsHelpByScanning) {

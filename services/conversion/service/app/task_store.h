@@ -18,7 +18,7 @@ class TaskStore {
  public:
   virtual ~TaskStore() = default;
 
-  // The task of this request id: a new one, or the one made before. ALREADY_EXISTS when that was
+  // The task of this request id: a new one, or the one made before. INVALID_ARGUMENT when that was
   // made by another request; RESOURCE_EXHAUSTED when too many tasks are unfinished.
   virtual absl::StatusOr<Task> Create(const NewTask& task) = 0;
   virtual absl::StatusOr<Task> Get(const std::string& id) = 0;  // or NOT_FOUND

@@ -117,7 +117,7 @@ absl::StatusOr<Task> PgTaskStore::Create(const NewTask& task) {
         "there are ", options_.max_unfinished, " unfinished conversion tasks: try again later"));
   }
   if (!found.Bool(0, 17)) {
-    return absl::AlreadyExistsError("this request id was used with another request");
+    return absl::InvalidArgumentError("request_id: was used with another request");
   }
   return RowToTask(found, 0);
 }

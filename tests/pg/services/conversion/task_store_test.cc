@@ -47,7 +47,7 @@ TEST_F(TaskStoreTest, TheSameRequestGivesTheSameTask) {
   EXPECT_EQ(first.id, again.id);
   NewTask other = task;
   other.fingerprint = std::string(32, 'g');
-  EXPECT_EQ(store_->Create(other).status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(store_->Create(other).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(TaskStoreTest, OneWorkerHasATaskUntilItFinishes) {
