@@ -62,6 +62,14 @@ struct {
   __type(value, struct godwit_meta);
 } meta SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct godwit_in_flight);
+} in_flight SEC(".maps");
+
 const volatile int disk_major = 0;
 const volatile int disk_first_minor = 0;
 const volatile __u64 block_count = 0;
@@ -120,36 +128,15 @@ static __always_inline int changes_data(__u32 op) {
          op == OP_ZONE_APPEND;
 }
 
-// What was given to the driver, so that a completion that this program was not shown is noticed.
-SEC("tp_btf/block_rq_issue")
-int BPF_PROG(issue, struct request* rq) {
-  struct godwit_meta* counters = ours(rq);
-  if (counters && changes_data(op_of(rq)) && BPF_CORE_READ(rq, __data_len) > 0)
-    count(&counters->issued);
-  return 0;
-}
-
-// It will be issued again.
-SEC("tp_btf/block_rq_requeue")
-int BPF_PROG(requeue, struct request* rq) {
-  struct godwit_meta* counters = ours(rq);
-  if (counters && changes_data(op_of(rq)) && BPF_CORE_READ(rq, __data_len) > 0)
-    __sync_fetch_and_add(&counters->issued, -1);
-  return 0;
-}
-
-SEC("tp_btf/block_rq_complete")
-int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
-  struct godwit_meta* counters = ours(rq);
-  if (!counters) return 0;
+// Marks what the ended part of a request changed.
+static __always_inline int mark_completed(struct godwit_meta* counters, struct request* rq,
+                                          unsigned int nr_bytes) {
   __u32 op = op_of(rq);
   if (op == OP_DRV_OUT) {
     count(&counters->passthrough);
     return 0;
   }
   if (!changes_data(op) || nr_bytes == 0) return 0;  // 0: the data part was seen before
-  // The last part of it: drivers may complete a request piece by piece.
-  if (nr_bytes >= BPF_CORE_READ(rq, __data_len)) count(&counters->completed);
   __u64 sector = BPF_CORE_READ(rq, __sector);
   if (op == OP_DISCARD) {
     // One request may discard several ranges that do not touch: each is a bio of its own.
@@ -177,6 +164,55 @@ int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
     return 0;
   }
   mark_range(counters, sector, nr_bytes);
+  return 0;
+}
+
+// Adds or subtracts what a request has under way.
+static __always_inline void account(struct request* rq, __u64 bytes, int ended) {
+  __u32 op = op_of(rq);
+  if (bytes == 0 || !changes_data(op)) return;
+  __u32 zero = 0;
+  struct godwit_in_flight* flight = bpf_map_lookup_elem(&in_flight, &zero);
+  if (!flight) return;
+  __u64 begin = BPF_CORE_READ(rq, __sector);
+  __u64 end = begin + (bytes + 511) / 512;
+  __u64 first = begin / GODWIT_SECTORS;
+  if (op != OP_WRITE || (end - 1) / GODWIT_SECTORS - first >= GODWIT_MARKED_SINGLY) {
+    __sync_fetch_and_add(&flight->wide, ended ? -(__s64)(end - begin) : (__s64)(end - begin));
+    return;
+  }
+  for (__u32 i = 0; i < GODWIT_MARKED_SINGLY; ++i) {
+    __u64 from = (first + i) * GODWIT_SECTORS, to = from + GODWIT_SECTORS;
+    if (from >= end) break;
+    if (from < begin) from = begin;
+    if (to > end) to = end;
+    __s64 sectors = (__s64)(to - from);
+    __sync_fetch_and_add(&flight->slots[(first + i) & (GODWIT_SLOTS - 1)],
+                         ended ? -sectors : sectors);
+  }
+}
+
+// What goes to the driver and what comes back, so that a completion that this program was not shown
+// is noticed.
+SEC("tp_btf/block_rq_issue")
+int BPF_PROG(issue, struct request* rq) {
+  if (ours(rq)) account(rq, BPF_CORE_READ(rq, __data_len), 0);
+  return 0;
+}
+
+// It will be issued again.
+SEC("tp_btf/block_rq_requeue")
+int BPF_PROG(requeue, struct request* rq) {
+  if (ours(rq)) account(rq, BPF_CORE_READ(rq, __data_len), 1);
+  return 0;
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
+  struct godwit_meta* counters = ours(rq);
+  if (!counters) return 0;
+  mark_completed(counters, rq, nr_bytes);
+  account(rq, nr_bytes, 1);  // last: what is not under way any more is marked
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #define GODWIT_MARKED_SINGLY 64    // longest request, in blocks, that is marked block by block
 #define GODWIT_RANGES 8192         // longer ones between two takes
 #define GODWIT_DISCARD_RANGES 256  // of one request
+#define GODWIT_SLOTS 16384         // of struct godwit_in_flight; a power of two
 #define GODWIT_LAYOUT 2            // raised whenever the meaning of a map changes
 
 // One byte for each block.
@@ -20,15 +21,18 @@ struct godwit_range {
   __u64 first, last;
 };
 
+// Sectors that were given to the driver and have not ended, of the blocks with the same number
+// modulo GODWIT_SLOTS; in `wide` those of discards, zeroing and requests of more than
+// GODWIT_MARKED_SINGLY blocks.
+struct godwit_in_flight {
+  __s64 slots[GODWIT_SLOTS];
+  __s64 wide;
+};
+
 struct godwit_meta {
   __u32 layout;
   __s32 major, first_minor;
   __u64 block_count;
-  // Requests that change data: given to the driver, and ended. Their difference is what is under
-  // way, plus `offset`, which the agent sets once (requests that were under way at the start).
-  __u64 issued, completed;
-  __s64 offset;
-  __u32 offset_known;
   // Each of these means that marks may be missing.
   __u64 out_of_range, passthrough, ranges_dropped;
 };

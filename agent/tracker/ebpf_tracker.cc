@@ -8,15 +8,17 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <span>
 
 #include "absl/strings/str_cat.h"
-#include "agent/tracker/completion_audit.h"
 #include "agent/tracker/dirty.skel.h"
 #include "agent/tracker/dirty_layout.h"
+#include "agent/tracker/in_flight_audit.h"
 #include "services/common/base/file.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -27,7 +29,8 @@ namespace {
 
 constexpr char kBpffs[] = "/sys/fs/bpf";
 constexpr unsigned long kBpffsMagic = 0xcafe4a11;
-constexpr const char* kMaps[] = {"dirty", "ranges", "states", "meta"};
+constexpr std::size_t kMapCount = 5;
+constexpr const char* kMaps[kMapCount] = {"dirty", "ranges", "states", "meta", "in_flight"};
 // Pinned links. The last one, without which a folder is not taken over, is always there; the others
 // only where the kernel's tracepoints have the arguments that the program expects (5.11).
 constexpr char kIssueLink[] = "link_issue", kRequeueLink[] = "link_requeue", kLink[] = "link";
@@ -72,8 +75,6 @@ class EbpfTracker final : public ChangeTracker {
   };
   EbpfTracker(std::string folder, const TrackedDevice& device, Options options)
       : folder_(std::move(folder)),
-        in_flight_(
-            absl::StrCat("/sys/dev/block/", device.major, ":", device.first_minor, "/inflight")),
         blocks_(block::BlockCount(device.size_bytes)),
         options_(options) {}
   ~EbpfTracker() override {
@@ -81,13 +82,17 @@ class EbpfTracker final : public ChangeTracker {
   }
 
   // The fds may be closed afterwards.
-  absl::Status Map(int dirty, int ranges, int states, int meta, int link) {
-    RETURN_IF_ERROR(dirty_.Map(dirty, Pages(blocks_) * sizeof(godwit_page)));
-    ranges_ = Fd(dup(ranges));
+  // `maps` in the order of kMaps.
+  absl::Status Map(const std::array<int, kMapCount>& maps, int link) {
+    RETURN_IF_ERROR(dirty_.Map(maps[0], Pages(blocks_) * sizeof(godwit_page)));
+    ranges_ = Fd(dup(maps[1]));
     if (!ranges_.valid()) return BpfError("dup", errno);
-    RETURN_IF_ERROR(states_.Map(states, Pages(blocks_) * sizeof(godwit_page)));
-    RETURN_IF_ERROR(meta_.Map(meta, sizeof(godwit_meta)));
-    if (options_.audited) audit_.emplace(meta_.as<godwit_meta>(), in_flight_);
+    RETURN_IF_ERROR(states_.Map(maps[2], Pages(blocks_) * sizeof(godwit_page)));
+    RETURN_IF_ERROR(meta_.Map(maps[3], sizeof(godwit_meta)));
+    RETURN_IF_ERROR(in_flight_.Map(maps[4], sizeof(godwit_in_flight)));
+    if (options_.audited) {
+      audit_.emplace(std::span<std::int64_t>(in_flight_.as<std::int64_t>(), GODWIT_SLOTS + 1));
+    }
     bpf_link_info link_info{};
     __u32 size = sizeof link_info;
     if (bpf_obj_get_info_by_fd(link, &link_info, &size) != 0)
@@ -110,6 +115,18 @@ class EbpfTracker final : public ChangeTracker {
   bool Resumed() const override { return options_.resumed; }
 
   absl::Status Take(bool exact, const std::function<void(std::uint64_t)>& mark) override {
+    // First: whatever ended before is marked below or here.
+    if (audit_) {
+      audit_->Check(exact, [&](std::size_t slot) {
+        if (slot == GODWIT_SLOTS) {
+          ++missed_wide_;
+          return;
+        }
+        Log(Severity::kInfo, "a completion was not seen: its blocks are copied again",
+            {{"disk", folder_}, {"slot", absl::StrCat(slot)}});
+        for (std::uint64_t block = slot; block < blocks_; block += GODWIT_SLOTS) mark(block);
+      });
+    }
     std::uint8_t* const dirty = dirty_.as<std::uint8_t>();
     // Looked at before it is taken away, so that a crash in between loses nothing. There is no
     // other taker.
@@ -132,8 +149,6 @@ class EbpfTracker final : public ChangeTracker {
         }
       }
     }
-    // Last, so that it speaks for every mark that could have been seen above.
-    if (audit_ && audit_->Missed(exact)) ++missed_completions_;
     return absl::OkStatus();
   }
 
@@ -141,14 +156,14 @@ class EbpfTracker final : public ChangeTracker {
     const godwit_meta& meta = *meta_.as<godwit_meta>();
     const std::uint64_t misses = Misses().value_or(seen_losses_ + 1);
     const std::uint64_t losses =
-        meta.out_of_range + meta.passthrough + meta.ranges_dropped + misses + missed_completions_;
+        meta.out_of_range + meta.passthrough + meta.ranges_dropped + misses + missed_wide_;
     if (losses == seen_losses_) return false;
     Log(Severity::kWarning, "change tracking lost marks",
         {{"out_of_range", absl::StrCat(meta.out_of_range)},
          {"passthrough", absl::StrCat(meta.passthrough)},
          {"ranges_dropped", absl::StrCat(meta.ranges_dropped)},
          {"recursion_misses", absl::StrCat(misses)},
-         {"missed_completions", absl::StrCat(missed_completions_)}});
+         {"missed_discards", absl::StrCat(missed_wide_)}});
     seen_losses_ = losses;
     return true;
   }
@@ -177,16 +192,16 @@ class EbpfTracker final : public ChangeTracker {
     return info.recursion_misses;
   }
 
-  const std::string folder_, in_flight_;
+  const std::string folder_;
   const std::uint64_t blocks_;
   const Options options_;
   dirty_bpf* skeleton_ = nullptr;
-  Mapping dirty_, states_, meta_;
+  Mapping dirty_, states_, meta_, in_flight_;
   Fd ranges_, program_;
   // What an agent before had seen is kept nowhere: after a restart an old loss counts again.
   std::uint64_t seen_losses_ = 0;
-  std::optional<CompletionAudit> audit_;
-  std::uint64_t missed_completions_ = 0;  // times that some were
+  std::optional<InFlightAudit> audit_;
+  std::uint64_t missed_wide_ = 0;
 };
 
 // True when pins can be made.
@@ -201,10 +216,12 @@ bool MountBpffs() {
 absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device,
                                                      const std::string& folder,
                                                      std::uint64_t blocks) {
-  Fd fds[4];
-  for (int i = 0; i < 4; ++i) {
+  Fd fds[kMapCount];
+  std::array<int, kMapCount> maps{};
+  for (std::size_t i = 0; i < kMapCount; ++i) {
     fds[i] = Fd(bpf_obj_get((folder + "/" + kMaps[i]).c_str()));
     if (!fds[i].valid()) return absl::NotFoundError("no pins");
+    maps[i] = fds[i].get();
   }
   const auto pinned = [&](const char* name) {
     return Fd(bpf_obj_get((folder + "/" + name).c_str()));
@@ -221,7 +238,7 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
   }
   auto tracker = std::make_unique<EbpfTracker>(
       folder, device, EbpfTracker::Options{.resumed = true, .pinned = true, .audited = audited});
-  RETURN_IF_ERROR(tracker->Map(fds[0].get(), fds[1].get(), fds[2].get(), fds[3].get(), link.get()));
+  RETURN_IF_ERROR(tracker->Map(maps, link.get()));
   return tracker;
 }
 
@@ -262,14 +279,14 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
   }
   if (const int error = dirty_bpf__attach(skeleton); error != 0)
     return BpfError("attaching the program", error);
-  RETURN_IF_ERROR(tracker->Map(bpf_map__fd(skeleton->maps.dirty),
-                               bpf_map__fd(skeleton->maps.ranges),
-                               bpf_map__fd(skeleton->maps.states), bpf_map__fd(skeleton->maps.meta),
-                               bpf_link__fd(skeleton->links.complete)));
+  bpf_map* const maps[kMapCount] = {skeleton->maps.dirty, skeleton->maps.ranges,
+                                    skeleton->maps.states, skeleton->maps.meta,
+                                    skeleton->maps.in_flight};
+  std::array<int, kMapCount> fds{};
+  for (std::size_t i = 0; i < kMapCount; ++i) fds[i] = bpf_map__fd(maps[i]);
+  RETURN_IF_ERROR(tracker->Map(fds, bpf_link__fd(skeleton->links.complete)));
   if (!pin) return tracker;
-  bpf_map* const maps[] = {skeleton->maps.dirty, skeleton->maps.ranges, skeleton->maps.states,
-                           skeleton->maps.meta};
-  for (int i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < kMapCount; ++i) {
     if (const int error = bpf_map__pin(maps[i], (folder + "/" + kMaps[i]).c_str()); error != 0) {
       return BpfError("pinning a map", error);
     }
