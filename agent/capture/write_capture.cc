@@ -1,0 +1,235 @@
+#include "agent/capture/write_capture.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "agent/capture/capture.skel.h"
+#include "agent/capture/capture_layout.h"
+#include "agent/capture/page_address.h"
+#include "services/common/base/file.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/block/block.h"
+
+namespace godwit::agent {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+constexpr absl::Duration kPause = absl::Microseconds(200);
+
+absl::Status CaptureError(absl::string_view what, int error) {
+  return absl::UnimplementedError(
+      absl::StrCat("capture of writes: ", what, ": ", std::strerror(error < 0 ? -error : error)));
+}
+
+template <typename T>
+T Load(T& value) {
+  return std::atomic_ref<T>(value).load(std::memory_order_seq_cst);
+}
+
+class EbpfCapture final : public WriteCapture {
+ public:
+  explicit EbpfCapture(capture_bpf* skeleton) : skeleton_(skeleton) {}
+  ~EbpfCapture() override {
+    ring_buffer__free(ring_);
+    if (control_ != nullptr) munmap(control_, Rounded(sizeof *control_));
+    if (disks_ != nullptr) munmap(disks_, disk_stride_ * disk_count_);
+    capture_bpf__destroy(skeleton_);
+  }
+
+  absl::Status Open(const std::vector<Device>& devices) {
+    disk_count_ = devices.size();
+    control_ = static_cast<godwit_capture_control*>(
+        Map(bpf_map__fd(skeleton_->maps.control), Rounded(sizeof *control_)));
+    // Values of an array that is mapped lie one behind the other, each a multiple of 8 bytes long.
+    disk_stride_ = (sizeof(godwit_capture_disk) + 7) / 8 * 8;
+    disks_ = static_cast<std::uint8_t*>(
+        Map(bpf_map__fd(skeleton_->maps.disks), Rounded(disk_stride_ * disk_count_)));
+    if (control_ == nullptr || disks_ == nullptr) return CaptureError("mapping", errno);
+    for (std::size_t i = 0; i < disk_count_; ++i) {
+      Disk(i).major = devices[i].tracked.major;
+      Disk(i).first_minor = devices[i].tracked.first_minor;
+    }
+    if (const int error = capture_bpf__attach(skeleton_); error != 0)
+      return CaptureError("attaching", error);
+    ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.ring), TakeRecord, this, nullptr);
+    if (ring_ == nullptr) return CaptureError("the ring", errno);
+    return Calibrate(devices[0].path);
+  }
+
+  void Begin() override {
+    End();
+    ring_buffer__consume(ring_);  // leftovers, without anybody to take them
+    lost_before_ = Lost();
+    std::atomic_ref<__u32>(control_->enabled).store(1, std::memory_order_seq_cst);
+  }
+
+  absl::Status Settle(absl::Duration patience) override {
+    // Every slot must be seen at zero once. (What is submitted later is captured, whatever slot.)
+    std::vector<__s64*> open;
+    for (std::size_t i = 0; i < disk_count_; ++i) {
+      for (__s64& slot : Disk(i).slots) open.push_back(&slot);
+      open.push_back(&Disk(i).wide);
+    }
+    // Programs that looked at `enabled` before Begin have accounted for their write by now.
+    AwaitQuiet();
+    for (const absl::Time end = absl::Now() + patience;; absl::SleepFor(kPause)) {
+      std::erase_if(open, [](__s64* slot) {
+        const __s64 value = Load(*slot);
+        // Under way when the program came: ended without having begun.
+        if (value < 0) std::atomic_ref<__s64>(*slot).fetch_sub(value);
+        return value <= 0;
+      });
+      if (open.empty()) return absl::OkStatus();
+      if (absl::Now() >= end) {
+        return absl::DeadlineExceededError(
+            absl::StrCat("writes from before the capture are still under way in ", open.size(),
+                         " places after ", absl::FormatDuration(patience)));
+      }
+    }
+  }
+
+  absl::Status Drain(const std::function<void(const CapturedWrite&)>& take) override {
+    take_ = &take;
+    const int result = ring_buffer__consume(ring_);
+    take_ = nullptr;
+    return result < 0 ? CaptureError("reading the ring", result) : absl::OkStatus();
+  }
+
+  void End() override {
+    std::atomic_ref<__u32>(control_->enabled).store(0, std::memory_order_seq_cst);
+    AwaitQuiet();
+  }
+
+  absl::Status Complete() override {
+    if (Lost() == lost_before_) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat(
+        "writes were not captured: ", Load(control_->dropped), " found the ring full, ",
+        Load(control_->too_large), " were too large, ", Load(control_->unreadable),
+        " could not be copied, ", bad_, " records were bad, ", Misses(), " calls were left out"));
+  }
+
+ private:
+  static std::size_t Rounded(std::size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+  static void* Map(int fd, std::size_t bytes) {
+    void* const data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return data == MAP_FAILED ? nullptr : data;
+  }
+  godwit_capture_disk& Disk(std::size_t i) {
+    return *reinterpret_cast<godwit_capture_disk*>(disks_ + i * disk_stride_);
+  }
+
+  static int TakeRecord(void* self, void* data, std::size_t size) {
+    return static_cast<EbpfCapture*>(self)->TakeRecord(static_cast<std::uint8_t*>(data), size);
+  }
+  int TakeRecord(const std::uint8_t* data, std::size_t size) {
+    godwit_captured head;
+    if (size < sizeof head) return 0;
+    std::memcpy(&head, data, sizeof head);
+    if (head.bad != 0 || size < sizeof head + (head.zero != 0 ? 0 : head.bytes)) {
+      ++bad_;
+      return 0;
+    }
+    if (take_ == nullptr) return 0;
+    CapturedWrite write{.disk = head.disk, .sector = head.sector, .bytes = head.bytes};
+    if (head.zero == 0) write.content = {data + sizeof head, head.bytes};
+    (*take_)(write);
+    return 0;
+  }
+
+  // Everybody who had begun with a write is done with it.
+  void AwaitQuiet() {
+    const std::uint64_t begun = Load(control_->begun);
+    for (int i = 0; i < 10000 && Load(control_->ended) < begun; ++i) absl::SleepFor(kPause / 10);
+  }
+
+  std::uint64_t Misses() const {
+    std::uint64_t misses = 0;
+    for (const bpf_program* program : {skeleton_->progs.submitted, skeleton_->progs.completed}) {
+      bpf_prog_info info{};
+      __u32 size = sizeof info;
+      if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+        misses += info.recursion_misses;
+    }
+    return misses;
+  }
+  std::uint64_t Lost() {
+    return Load(control_->dropped) + Load(control_->too_large) + Load(control_->unreadable) + bad_ +
+           Misses();
+  }
+
+  absl::Status Calibrate(const std::string& path) {
+    const Fd disk(open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+    if (!disk.valid()) return ErrnoStatus(path);
+    const int peek = bpf_program__fd(skeleton_->progs.peek);
+    const auto run = [&]() -> absl::Status {
+      LIBBPF_OPTS(bpf_test_run_opts, options);
+      const int error = bpf_prog_test_run_opts(peek, &options);
+      return error == 0 ? absl::OkStatus() : CaptureError("running the probe", error);
+    };
+    RETURN_IF_ERROR(run());
+    KernelProbe probe{
+        .note_page = [&](void* buffer) -> absl::StatusOr<std::uint64_t> {
+          control_->noted_page = 0;
+          control_->calibrate_tgid = static_cast<std::uint32_t>(getpid());
+          const ssize_t got = pread(disk.get(), buffer, kPage, 0);
+          control_->calibrate_tgid = 0;
+          if (got != static_cast<ssize_t>(kPage)) return ErrnoStatus(path);
+          if (control_->noted_page == 0) {
+            return absl::UnimplementedError("the program did not see a read of the disk");
+          }
+          return static_cast<std::uint64_t>(control_->noted_page);
+        },
+        .peek = [&](std::uint64_t address) -> absl::StatusOr<std::string> {
+          control_->peek_address = address;
+          RETURN_IF_ERROR(run());
+          if (control_->peek_failed != 0) return absl::NotFoundError("nothing there");
+          return std::string(reinterpret_cast<const char*>(control_->peeked), 64);
+        },
+        .task = control_->peek_task,
+        .page_size_bytes = control_->page_struct_bytes};
+    ASSIGN_OR_RETURN(const PageAddresses found, FindPageAddresses(probe));
+    control_->first_page = found.first_page;
+    control_->direct_map = found.direct_map;
+    return absl::OkStatus();
+  }
+
+  capture_bpf* const skeleton_;
+  ring_buffer* ring_ = nullptr;
+  godwit_capture_control* control_ = nullptr;
+  std::uint8_t* disks_ = nullptr;
+  std::size_t disk_count_ = 0, disk_stride_ = 0;
+  const std::function<void(const CapturedWrite&)>* take_ = nullptr;
+  std::uint64_t lost_before_ = 0, bad_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WriteCapture>> WriteCapture::Start(
+    const std::vector<Device>& devices, std::size_t ring_bytes) {
+  if (devices.empty() || devices.size() > GODWIT_CAPTURE_DISKS) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("devices: 1 to ", GODWIT_CAPTURE_DISKS, " are possible"));
+  }
+  libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
+  capture_bpf* const skeleton = capture_bpf__open();
+  if (skeleton == nullptr) return CaptureError("opening", errno);
+  auto capture = std::make_unique<EbpfCapture>(skeleton);
+  skeleton->rodata->disk_count = static_cast<__u32>(devices.size());
+  bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(ring_bytes));
+  bpf_map__set_max_entries(skeleton->maps.disks, static_cast<__u32>(devices.size()));
+  if (const int error = capture_bpf__load(skeleton); error != 0) {
+    return CaptureError("this kernel does not take the program", error);
+  }
+  RETURN_IF_ERROR(capture->Open(devices));
+  return capture;
+}
+
+}  // namespace godwit::agent

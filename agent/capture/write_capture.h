@@ -1,0 +1,55 @@
+// Captures the content of all writes to the disks of a server for bounded windows of time, in one
+// order over all disks: what makes a point crash-consistent without a freeze.
+//
+// A record is made when a write is submitted, before it can have an effect. If a write was
+// submitted after another one had ended, its record comes later; so what is captured between two
+// moments, applied up to any record, is a state that a crash could have left.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/tracker/ebpf_tracker.h"
+
+namespace godwit::agent {
+
+struct CapturedWrite {
+  std::uint32_t disk = 0;    // index into the devices of Start
+  std::uint64_t sector = 0;  // of 512 bytes
+  std::uint32_t bytes = 0;
+  // Empty for a discard or a write of zeros: what the range then reads as is asked of the disk.
+  std::span<const std::uint8_t> content;
+};
+
+// Not thread-safe.
+class WriteCapture {
+ public:
+  struct Device {
+    TrackedDevice tracked;
+    std::string path;
+  };
+  // `ring_bytes`: a power of two; content that waits to be drained. UNIMPLEMENTED: the kernel
+  // cannot do it (it needs 5.19 for ring buffers of dynamic size), and why.
+  static absl::StatusOr<std::unique_ptr<WriteCapture>> Start(const std::vector<Device>& devices,
+                                                             std::size_t ring_bytes);
+  virtual ~WriteCapture() = default;
+
+  // Forgets what is in the ring and captures from now on.
+  virtual void Begin() = 0;
+  // Waits until every write that was submitted before Begin has ended. DEADLINE_EXCEEDED when that
+  // is not certain after `patience`.
+  virtual absl::Status Settle(absl::Duration patience) = 0;
+  // Hands over what was captured so far and takes it out of the ring.
+  virtual absl::Status Drain(const std::function<void(const CapturedWrite&)>& take) = 0;
+  // No more is captured. The rest is drained afterwards.
+  virtual void End() = 0;
+  // Writes are missing since Begin: DATA_LOSS says why.
+  virtual absl::Status Complete() = 0;
+};
+
+}  // namespace godwit::agent
