@@ -187,6 +187,21 @@ absl::Status FileGroup::Zero(std::size_t disk, std::uint64_t first_block, std::u
   return volumes_[disk]->Zero(first_block, count);
 }
 
+absl::Status FileGroup::Patch(std::size_t disk, std::uint64_t sector, block::Bytes bytes) {
+  if (disk >= disks_.size())
+    return absl::InvalidArgumentError(absl::StrCat("disk: no disk ", disk));
+  const std::uint64_t sectors = disks_[disk].size_bytes / block::kSectorSize;
+  const std::uint64_t count = bytes.size() / block::kSectorSize;
+  if (count == 0 || bytes.size() % block::kSectorSize != 0 || sector >= sectors ||
+      count > sectors - sector) {
+    return absl::InvalidArgumentError(absl::StrCat("sector: ", bytes.size(), " bytes at sector ",
+                                                   sector, " of a disk of ", sectors));
+  }
+  absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(Usable());
+  return volumes_[disk]->Patch(sector, bytes);
+}
+
 absl::StatusOr<std::optional<block::Digest>> FileGroup::DigestAt(std::size_t disk,
                                                                  std::uint64_t block) {
   RETURN_IF_ERROR(CheckRange(disk, block, 1));
@@ -336,7 +351,8 @@ absl::Status FileGroup::DeletePoints(const std::vector<std::int64_t>& epochs) {
       if (!named.contains(file.name())) unlink((folder_ + "/" + file.name()).c_str());
     }
     for (const auto& volume : volumes_) {
-      if (volume->staged().disk_id() == next.disks(i).disk_id()) volume->Replace(next.disks(i));
+      if (volume->staged().disk_id() == next.disks(i).disk_id())
+        RETURN_IF_ERROR(Broken(volume->Replace(next.disks(i))));
     }
   }
   return absl::OkStatus();

@@ -30,6 +30,7 @@ class FileGroup final : public Group {
   absl::Status Write(std::size_t disk, std::uint64_t first_block,
                      block::MutableBytes bytes) override;
   absl::Status Zero(std::size_t disk, std::uint64_t first_block, std::uint64_t count) override;
+  absl::Status Patch(std::size_t disk, std::uint64_t sector, block::Bytes bytes) override;
   absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t disk,
                                                         std::uint64_t block) override;
   absl::Status Sync() override;

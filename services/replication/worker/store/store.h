@@ -70,6 +70,9 @@ class Group {
   // The blocks read as zeros from now on.
   virtual absl::Status Zero(std::size_t disk, std::uint64_t first_block,
                             std::uint64_t block_count) = 0;
+  // Whole sectors of 512 bytes; the rest of their blocks stays what it is. INVALID_ARGUMENT: out of
+  // the disk.
+  virtual absl::Status Patch(std::size_t disk, std::uint64_t sector, block::Bytes bytes) = 0;
   // The digest of a block's present content; nullopt when it must be taken as different from any
   // other.
   virtual absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t disk,

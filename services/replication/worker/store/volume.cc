@@ -27,6 +27,7 @@ Volume::Volume(std::string folder, pb::StagedDisk staged, std::int64_t committed
     : folder_(std::move(folder)),
       staged_(std::move(staged)),
       committed_epoch_(committed_epoch),
+      sealed_(block::BlockCount(static_cast<std::uint64_t>(staged_.size_bytes()))),
       digests_(static_cast<std::uint64_t>(staged_.size_bytes())),
       unsure_(digests_.size()) {
   SetFiles();
@@ -74,6 +75,7 @@ absl::Status Volume::LoadDigests() {
         std::memcpy(digest.bytes.data(), data + i * sizeof digest, sizeof digest);
         digests_.Set(i, digest);
       }
+      RETURN_IF_ERROR(sealed_.AddBase(Path(name)));
       continue;
     }
     ASSIGN_OR_RETURN(const std::vector<Placed> blocks, ReadLayerTable(Path(name)));
@@ -83,6 +85,7 @@ absl::Status Volume::LoadDigests() {
       }
       digests_.Set(placed.block, placed.digest);
     }
+    RETURN_IF_ERROR(sealed_.AddLayer(Path(name), blocks));
   }
   return absl::OkStatus();
 }
@@ -235,6 +238,52 @@ absl::Status Volume::Zero(std::uint64_t first_block, std::uint64_t count) {
   return absl::OkStatus();
 }
 
+absl::Status Volume::Read(std::uint64_t block, block::MutableBytes bytes) const {
+  if (open_ != nullptr) {
+    const absl::Status read = open_->Read(block, bytes);
+    if (!absl::IsNotFound(read)) return read;
+  }
+  if (old_base_) {
+    ASSIGN_OR_RETURN(const BlockFile file,
+                     BlockFile::Open(Path(OldBase()), BlockFile::Mode::kReadOnly));
+    return file.Read(block * kBlockSize, bytes);
+  }
+  return sealed_.Read(block, bytes);
+}
+
+absl::Status Volume::Patch(std::uint64_t sector, block::Bytes bytes) {
+  const auto disk_bytes = static_cast<std::uint64_t>(staged_.size_bytes());
+  block::AlignedBuffer buffer(kBlockSize);
+  for (std::uint64_t at = sector * block::kSectorSize; !bytes.empty();) {
+    const std::uint64_t number = at / kBlockSize, from = at % kBlockSize;
+    const block::MutableBytes whole = buffer.bytes().first(block::BlockBytes(disk_bytes, number));
+    const std::size_t size = std::min<std::size_t>(whole.size() - from, bytes.size());
+    if (size < whole.size()) RETURN_IF_ERROR(Read(number, whole));
+    std::memcpy(whole.data() + from, bytes.data(), size);
+    RETURN_IF_ERROR(Write(number, whole));
+    at += size;
+    bytes = bytes.subspan(size);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Volume::Replace(pb::StagedDisk staged) {
+  // A file that stays took the place of those before it that went.
+  std::vector<std::string> gone;
+  const std::vector<std::string> before = files_;
+  staged_ = std::move(staged);
+  SetFiles();
+  for (const std::string& name : before) {
+    if (std::find(files_.begin(), files_.end(), name) == files_.end()) {
+      gone.push_back(Path(name));
+      continue;
+    }
+    if (!gone.empty()) RETURN_IF_ERROR(sealed_.Merged(Path(name), gone));
+    gone.clear();
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<block::Digest>> Volume::DigestAt(std::uint64_t block) {
   const std::uint32_t size =
       block::BlockBytes(static_cast<std::uint64_t>(staged_.size_bytes()), block);
@@ -308,7 +357,16 @@ absl::Status Volume::Sealed(pb::StagedDisk staged) {
   staged_ = std::move(staged);
   SetFiles();
   ++committed_epoch_;
-  if (std::exchange(old_base_, false)) unlink((Path(OldBase()) + ".journal").c_str());
+  if (std::exchange(old_base_, false)) {
+    unlink((Path(OldBase()) + ".journal").c_str());
+    RETURN_IF_ERROR(sealed_.AddBase(Path(OldBase())));
+  }
+  if (closed != nullptr && closed->kind() == OpenFile::Kind::kBase) {
+    RETURN_IF_ERROR(sealed_.AddBase(closed->path()));
+  } else if (closed != nullptr && !kept_open) {
+    ASSIGN_OR_RETURN(const std::vector<Placed> blocks, ReadLayerTable(closed->path()));
+    RETURN_IF_ERROR(sealed_.AddLayer(closed->path(), blocks));
+  }
   if (closed != nullptr) RETURN_IF_ERROR(closed->DropJournal());
   if (kept_open) unlink(closed->path().c_str());
   return absl::OkStatus();

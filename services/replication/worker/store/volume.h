@@ -16,6 +16,7 @@
 #include "godwit/replication/v1/staging.pb.h"
 #include "services/replication/worker/store/digests.h"
 #include "services/replication/worker/store/open_file.h"
+#include "services/replication/worker/store/sealed_blocks.h"
 #include "services/replication/worker/store/store.h"
 
 namespace godwit::store {
@@ -37,6 +38,8 @@ class Volume {
 
   absl::Status Write(std::uint64_t first_block, block::MutableBytes bytes);
   absl::Status Zero(std::uint64_t first_block, std::uint64_t count);
+  // Sectors of 512 bytes; the rest of their blocks stays what it is.
+  absl::Status Patch(std::uint64_t sector, block::Bytes bytes);
   absl::StatusOr<std::optional<block::Digest>> DigestAt(std::uint64_t block);
   absl::Status Sync();
   std::string DiskHash() { return digests_.DiskHash(); }
@@ -47,10 +50,7 @@ class Volume {
   // The manifest with Seal()'s answer is durable.
   absl::Status Sealed(replication::v1::StagedDisk staged);
   // The files changed (points were merged).
-  void Replace(replication::v1::StagedDisk staged) {
-    staged_ = std::move(staged);
-    SetFiles();
-  }
+  absl::Status Replace(replication::v1::StagedDisk staged);
 
  private:
   Volume(std::string folder, replication::v1::StagedDisk staged, std::int64_t committed_epoch);
@@ -62,6 +62,8 @@ class Volume {
   absl::Status KeepOldBase();
   absl::Status RemoveUnnamed();
   absl::StatusOr<OpenFile*> Open();
+  // The present content.
+  absl::Status Read(std::uint64_t block, block::MutableBytes bytes) const;
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   // Names relative to folder_.
   std::string Base() const { return staged_.disk_id() + "/base.raw"; }
@@ -76,6 +78,7 @@ class Volume {
   // equal to anything.
   bool old_base_ = false;
   std::unique_ptr<OpenFile> open_;
+  SealedBlocks sealed_;
   DigestList digests_;
   // Blocks whose digest was not computed from bytes seen since Open.
   std::vector<bool> unsure_;

@@ -73,6 +73,14 @@ class StoreTest : public ::testing::Test {
     std::memcpy(now_[disk].data() + from, buffer.data(), size);
     return group_->Write(disk, first, buffer.bytes());
   }
+  absl::Status Patch(std::size_t disk, std::uint64_t sector, std::uint64_t count, char seed) {
+    std::vector<std::uint8_t> bytes(count * 512);
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      bytes[i] = static_cast<std::uint8_t>(seed + i / 512 + i % 11);
+    }
+    std::memcpy(now_[disk].data() + sector * 512, bytes.data(), bytes.size());
+    return group_->Patch(disk, sector, bytes);
+  }
   absl::Status Zero(std::size_t disk, std::uint64_t first, std::uint64_t count) {
     const std::size_t from = first * block::kBlockSize;
     const std::size_t size =
@@ -172,6 +180,11 @@ TEST_F(StoreTest, BadRangesAreRefused) {
       << "longer than the short block";
   EXPECT_FALSE(group_->Zero(0, 1, UINT64_MAX).ok());
   EXPECT_FALSE(group_->DigestAt(0, 40).ok());
+  EXPECT_FALSE(group_->Patch(0, 40 * 128, buffer.bytes().first(512)).ok());
+  EXPECT_FALSE(group_->Patch(0, UINT64_MAX, buffer.bytes().first(512)).ok());
+  EXPECT_FALSE(group_->Patch(0, 0, buffer.bytes().first(100)).ok());
+  EXPECT_FALSE(group_->Patch(0, 0, {}).ok());
+  EXPECT_FALSE(group_->Patch(1, 25 * 128, buffer.bytes().first(2048)).ok()) << "short last block";
 }
 
 TEST_F(StoreTest, AnOlderGenerationIsFencedOff) {
@@ -369,7 +382,17 @@ TEST_P(StoreModelTest, NothingIsLostOrMixedUp) {
     const std::uint64_t blocks = block::BlockCount(Disks()[disk].size_bytes);
     const std::uint64_t first = pick(blocks),
                         count = 1 + pick(std::min<std::uint64_t>(6, blocks - first));
-    switch (pick(10)) {
+    switch (pick(13)) {
+      case 10:
+      case 11:
+      case 12: {
+        const std::uint64_t sectors = now_[disk].size() / 512, sector = pick(sectors);
+        const std::uint64_t length = 1 + pick(std::min<std::uint64_t>(300, sectors - sector));
+        ASSERT_OK(Patch(disk, sector, length, static_cast<char>(random())));
+        for (std::uint64_t b = sector / 128; b <= (sector + length - 1) / 128; ++b)
+          unsynced[{disk, b}] = true;
+        break;
+      }
       case 0:
       case 1:
       case 2:
