@@ -47,6 +47,7 @@ struct request {
   struct request_queue* q;
   unsigned int cmd_flags;
   __u64 __sector;
+  __u64 start_time_ns;
 };
 #pragma clang attribute pop
 
@@ -246,7 +247,12 @@ int BPF_PROG(completed, struct request* rq, int error, unsigned int nr_bytes) {
   __u32 op = BPF_CORE_READ(rq, cmd_flags) & 0xff, index = 0;
   if (!changes_data(op) || nr_bytes == 0) return 0;
   struct godwit_capture_disk* disk = find(BPF_CORE_READ(rq, q, disk), &index);
-  if (disk) account(disk, op, BPF_CORE_READ(rq, __sector), nr_bytes, 1);
+  if (!disk) return 0;
+  __u32 zero = 0;
+  struct godwit_capture_control* state = bpf_map_lookup_elem(&control, &zero);
+  __u64 begun = BPF_CORE_READ(rq, start_time_ns);
+  if (state && begun != 0 && begun < state->settled_since) __sync_fetch_and_add(&state->late, 1);
+  account(disk, op, BPF_CORE_READ(rq, __sector), nr_bytes, 1);
   return 0;
 }
 

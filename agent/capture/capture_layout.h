@@ -27,6 +27,9 @@ struct godwit_capture_disk {
 
 struct godwit_capture_control {
   __u32 enabled;
+  // Begin of the capture (bpf_ktime_get_ns) once everything from before it should have ended; 0
+  // before that.
+  __u64 settled_since;
   // Calibration: the first page of the next read by this process is noted.
   __u32 calibrate_tgid;
   __u64 noted_page;
@@ -43,4 +46,6 @@ struct godwit_capture_control {
   __u64 captured, captured_bytes;
   // Each of these means that a write is missing.
   __u64 dropped, too_large, unreadable;
+  // Writes from before the capture that ended after it had settled.
+  __u64 late;
 };

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include "agent/capture/capture.skel.h"
 #include "agent/capture/capture_layout.h"
 #include "agent/capture/page_address.h"
+#include "agent/tracker/in_flight_audit.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/block/block.h"
@@ -22,6 +24,8 @@ namespace godwit::agent {
 namespace {
 
 constexpr std::size_t kPage = 4096;
+// A write that did not end for so long was missed, or the late end of it gives the window away.
+constexpr absl::Duration kMissedAfter = absl::Milliseconds(300);
 constexpr absl::Duration kPause = absl::Microseconds(200);
 
 absl::Status CaptureError(absl::string_view what, int error) {
@@ -56,6 +60,9 @@ class EbpfCapture final : public WriteCapture {
     for (std::size_t i = 0; i < disk_count_; ++i) {
       Disk(i).major = devices[i].tracked.major;
       Disk(i).first_minor = devices[i].tracked.first_minor;
+      audits_.emplace_back(std::span<std::int64_t>(reinterpret_cast<std::int64_t*>(Disk(i).slots),
+                                                   GODWIT_CAPTURE_SLOTS + 1),
+                           kMissedAfter);
     }
     if (const int error = capture_bpf__attach(skeleton_); error != 0)
       return CaptureError("attaching", error);
@@ -64,10 +71,18 @@ class EbpfCapture final : public WriteCapture {
     return Calibrate(devices[0].path);
   }
 
+  void Upkeep() override {
+    for (InFlightAudit& audit : audits_) audit.Check(/*exact=*/false, [](std::size_t) {});
+  }
+
   void Begin() override {
     End();
     ring_buffer__consume(ring_);  // leftovers, without anybody to take them
     lost_before_ = Lost();
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    begun_at_ = static_cast<std::uint64_t>(now.tv_sec) * 1000000000 +
+                static_cast<std::uint64_t>(now.tv_nsec);
     std::atomic_ref<__u32>(control_->enabled).store(1, std::memory_order_seq_cst);
   }
 
@@ -87,7 +102,11 @@ class EbpfCapture final : public WriteCapture {
         if (value < 0) std::atomic_ref<__s64>(*slot).fetch_sub(value);
         return value <= 0;
       });
-      if (open.empty()) return absl::OkStatus();
+      if (open.empty()) {
+        std::atomic_ref<__u64>(control_->settled_since).store(begun_at_);
+        return absl::OkStatus();
+      }
+      Upkeep();
       if (absl::Now() >= end) {
         return absl::DeadlineExceededError(
             absl::StrCat("writes from before the capture are still under way in ", open.size(),
@@ -106,6 +125,7 @@ class EbpfCapture final : public WriteCapture {
   void End() override {
     std::atomic_ref<__u32>(control_->enabled).store(0, std::memory_order_seq_cst);
     AwaitQuiet();
+    std::atomic_ref<__u64>(control_->settled_since).store(0);
   }
 
   absl::Status Complete() override {
@@ -113,7 +133,8 @@ class EbpfCapture final : public WriteCapture {
     return absl::DataLossError(absl::StrCat(
         "writes were not captured: ", Load(control_->dropped), " found the ring full, ",
         Load(control_->too_large), " were too large, ", Load(control_->unreadable),
-        " could not be copied, ", bad_, " records were bad, ", Misses(), " calls were left out"));
+        " could not be copied, ", Load(control_->late), " from before ended late, ", bad_,
+        " records were bad, ", Misses(), " calls were left out"));
   }
 
  private:
@@ -161,8 +182,8 @@ class EbpfCapture final : public WriteCapture {
     return misses;
   }
   std::uint64_t Lost() {
-    return Load(control_->dropped) + Load(control_->too_large) + Load(control_->unreadable) + bad_ +
-           Misses();
+    return Load(control_->dropped) + Load(control_->too_large) + Load(control_->unreadable) +
+           Load(control_->late) + bad_ + Misses();
   }
 
   absl::Status Calibrate(const std::string& path) {
@@ -207,7 +228,8 @@ class EbpfCapture final : public WriteCapture {
   std::uint8_t* disks_ = nullptr;
   std::size_t disk_count_ = 0, disk_stride_ = 0;
   const std::function<void(const CapturedWrite&)>* take_ = nullptr;
-  std::uint64_t lost_before_ = 0, bad_ = 0;
+  std::uint64_t lost_before_ = 0, bad_ = 0, begun_at_ = 0;
+  std::vector<InFlightAudit> audits_;
 };
 
 }  // namespace

@@ -39,6 +39,9 @@ class WriteCapture {
                                                              std::size_t ring_bytes);
   virtual ~WriteCapture() = default;
 
+  // To be called at least every few 100 ms: a write whose end was not seen would keep Settle
+  // waiting for ever.
+  virtual void Upkeep() = 0;
   // Forgets what is in the ring and captures from now on.
   virtual void Begin() = 0;
   // Waits until every write that was submitted before Begin has ended. DEADLINE_EXCEEDED when that

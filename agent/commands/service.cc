@@ -26,6 +26,8 @@ using google::protobuf::util::TimeUtil;
 namespace {
 
 constexpr char kVersion[] = "0.1.0";
+// Captured writes that wait to be read.
+constexpr std::size_t kCaptureRingBytes = std::size_t{32} << 20;
 constexpr absl::Duration kDefaultInterval = absl::Seconds(1);
 constexpr absl::Duration kMaxInterval = absl::Seconds(60);
 constexpr absl::Duration kRenewalCheck = absl::Minutes(1);
@@ -52,6 +54,7 @@ absl::Status Service::StartEngine() {
   ASSIGN_OR_RETURN(const std::vector<FoundDisk> found, FindDisks("/sys", mountinfo));
   disks_.clear();
   std::vector<std::unique_ptr<SourceDisk>> disks;
+  std::vector<WriteCapture::Device> captured;
   Engine::Options options{.source_server = absl::StrCat("sourceServers/", installation_.server),
                           .state_path = absl::StrCat(kRunFolder, "/replica.json"),
                           .boot_id = boot_id_};
@@ -62,11 +65,14 @@ absl::Status Service::StartEngine() {
                         std::find(installation_.disk_ids.begin(), installation_.disk_ids.end(),
                                   report.disk_id) != installation_.disk_ids.end();
     if (report.replicated) {
-      auto tracker = StartEbpfTracker({.disk_id = report.disk_id,
-                                       .major = disk.major,
-                                       .first_minor = disk.minor,
-                                       .size_bytes = disk.size_bytes});
-      if (!tracker.ok()) {
+      const TrackedDevice device{.disk_id = report.disk_id,
+                                 .major = disk.major,
+                                 .first_minor = disk.minor,
+                                 .size_bytes = disk.size_bytes};
+      auto tracker = StartEbpfTracker(device);
+      if (tracker.ok()) {
+        captured.push_back({device, disk.device_name});
+      } else {
         tracker =
             StartScanTracker(disk.device_name, disk.size_bytes,
                              absl::StrCat("ebpf does not work here: ", tracker.status().message()));
@@ -86,8 +92,18 @@ absl::Status Service::StartEngine() {
         "a disk that was chosen at installation is not there any more: uninstall and install the "
         "agent again");
   }
+  std::unique_ptr<WriteCapture> capture;
+  if (captured.size() == disks.size()) {
+    auto started = WriteCapture::Start(captured, kCaptureRingBytes);
+    if (started.ok()) {
+      capture = *std::move(started);
+    } else {
+      Log(Severity::kWarning, "points need a freeze of the file systems here",
+          {{"reason", started.status().ToString()}});
+    }
+  }
   engine_ = std::make_unique<Engine>(
-      std::move(options), std::move(disks), freezer_.get(),
+      std::move(options), std::move(disks), std::move(capture), freezer_.get(),
       [this](const pb::Assignment& assignment) {
         const std::string worker = assignment.worker().substr(assignment.worker().find('/') + 1);
         const auto peer = rpc::ParsePrincipal(absl::StrCat("worker/", worker));

@@ -1,4 +1,4 @@
-// The cut by freeze: the part of the engine that makes points.
+// Cuts: the part of the engine that makes points, by capture of writes or by freeze.
 #include <google/protobuf/util/time_util.h>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +17,11 @@ namespace {
 
 constexpr int kConvergeRounds = 8;
 constexpr int kCaptureTries = 3;
+constexpr int kWindowRounds = 4;
+// Cuts by capture that fail in a row before one by freeze is tried.
+constexpr int kCapturesBeforeFreeze = 3;
+// For writes that were under way before a capture began.
+constexpr absl::Duration kSettlePatience = absl::Seconds(2);
 constexpr absl::Duration kDurablePatience = absl::Minutes(5);
 constexpr absl::Duration kDefaultCutInterval = absl::Seconds(10);
 constexpr absl::Duration kDefaultFreezeBudget = absl::Milliseconds(500);
@@ -129,6 +134,77 @@ absl::Status Engine::FreezeAndCapture(const std::vector<MountedFileSystem>& moun
   return absl::OkStatus();
 }
 
+absl::Status Engine::CutByFreeze(Sender& sender, const std::vector<MountedFileSystem>& mounts,
+                                 pb::EpochCommit* facts) {
+  std::vector<Captured> captured;
+  RETURN_IF_ERROR(FreezeAndCapture(mounts, &captured, facts));
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const Captured& part : captured) disks_[part.disk]->Sent(part.blocks);
+  }
+  for (Captured& part : captured) {
+    RETURN_IF_ERROR(sender.Send(part.disk, *disks_[part.disk], part.blocks,
+                                part.plain->bytes().first(part.size)));
+    part.plain.reset();
+  }
+  return sender.Flush();
+}
+
+// Everything that was marked before is read and sent while writes are captured. Whatever is marked
+// afterwards must have been captured: a block that was not is sent in another round.
+absl::Status Engine::SendWindow(BlockSession& session, Sender& sender, RedoLog* redo) {
+  for (int round = 0; round < kWindowRounds; ++round) {
+    RETURN_IF_ERROR(TakeMarks(/*exact=*/true).status());
+    for (bool sent = true; sent;) {
+      ASSIGN_OR_RETURN(sent, SendPending(sender, kSliceBytes));
+      RETURN_IF_ERROR(Drain(redo));
+    }
+    RETURN_IF_ERROR(session.Flush(kDurablePatience));
+    RETURN_IF_ERROR(TakeMarks(/*exact=*/true).status());
+    RETURN_IF_ERROR(Drain(redo));
+    absl::MutexLock lock(&mutex_);
+    bool covered = true;
+    for (std::uint32_t i = 0; i < disks_.size(); ++i) {
+      if (disks_[i]->unverified() > 0)
+        return absl::AbortedError("change marks were lost: the disks are compared first");
+      covered = covered && disks_[i]->FirstPending([&](std::uint64_t block) {
+        return redo->Covers(i, block);
+      }) == disks_[i]->block_count();
+    }
+    if (covered) return absl::OkStatus();
+  }
+  return absl::AbortedError("blocks change without a write that could be captured");
+}
+
+absl::Status Engine::Drain(RedoLog* redo) {
+  RETURN_IF_ERROR(capture_->Drain([redo](const CapturedWrite& write) { redo->Add(write); }));
+  RETURN_IF_ERROR(capture_->Complete());
+  if (!redo->overflowed()) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("more than ", options_.max_redo_bytes >> 20,
+                                                   " MiB were written while the point was cut"));
+}
+
+absl::Status Engine::CutByCapture(BlockSession& session, Sender& sender, pb::EpochCommit* facts) {
+  RedoLog redo(static_cast<std::size_t>(options_.max_redo_bytes));
+  capture_->Begin();
+  absl::Status status = capture_->Settle(kSettlePatience);
+  if (status.ok()) status = SendWindow(session, sender, &redo);
+  capture_->End();
+  const absl::Time cut_time = absl::Now();
+  RETURN_IF_ERROR(status);
+  RETURN_IF_ERROR(Drain(&redo));
+  {
+    // They are read once more afterwards: a buffer may have changed under its write, and of writes
+    // that overlapped nobody knows which one came last.
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [disk, block] : redo.blocks()) disks_[disk]->Differs(block);
+  }
+  *facts->mutable_cut_time() = ToProto(cut_time);
+  facts->set_consistency(pb::Point::CRASH_CONSISTENT);
+  RETURN_IF_ERROR(sender.SendPatches(redo));
+  return sender.Flush();
+}
+
 absl::Status Engine::CutQuiesced(BlockSession& session, Sender& sender,
                                  const pb::PointOrder* order) {
   std::vector<MountedFileSystem> mounts;
@@ -136,17 +212,24 @@ absl::Status Engine::CutQuiesced(BlockSession& session, Sender& sender,
     ASSIGN_OR_RETURN(const std::string mountinfo, ReadFile("/proc/self/mountinfo"));
     mounts = FileSystemsOn(mountinfo, options_.devices);
   }
-  RETURN_IF_ERROR(Converge(session, sender, mounts));
-  SetPhase(pb::AgentProgress::CUTTING);
-  std::vector<Captured> captured;
-  pb::AgentFrame commit;
-  pb::EpochCommit& facts = *commit.mutable_epoch_commit();
-  RETURN_IF_ERROR(FreezeAndCapture(mounts, &captured, &facts));
+  bool by_capture = capture_ != nullptr;
   {
     absl::MutexLock lock(&mutex_);
-    for (const Captured& part : captured) disks_[part.disk]->Sent(part.blocks);
+    const bool may_freeze = !directive_.settings().never_freeze();
+    if (abandoned_cuts_ >= kCapturesBeforeFreeze && may_freeze) by_capture = false;
   }
+  // A point that somebody asked for has what applications had written, also where the source keeps
+  // it in memory still.
+  RETURN_IF_ERROR(Converge(
+      session, sender, by_capture && order == nullptr ? std::vector<MountedFileSystem>{} : mounts));
+  SetPhase(pb::AgentProgress::CUTTING);
+  pb::AgentFrame begin, commit;
+  pb::EpochCommit& facts = *commit.mutable_epoch_commit();
   facts.set_epoch(state_.committed_epoch + 1);
+  begin.mutable_epoch_begin()->set_epoch(facts.epoch());
+  RETURN_IF_ERROR(session.Send(std::move(begin), {}));
+  RETURN_IF_ERROR(by_capture ? CutByCapture(session, sender, &facts)
+                             : CutByFreeze(sender, mounts, &facts));
   if (order != nullptr) {
     facts.set_request_id(order->request_id());
     if (order->quiesce()) {
@@ -154,15 +237,6 @@ absl::Status Engine::CutQuiesced(BlockSession& session, Sender& sender,
       *facts.mutable_quiesce_time() = ToProto(quiesced_at_);
     }
   }
-  pb::AgentFrame begin;
-  begin.mutable_epoch_begin()->set_epoch(facts.epoch());
-  RETURN_IF_ERROR(session.Send(std::move(begin), {}));
-  for (Captured& part : captured) {
-    RETURN_IF_ERROR(sender.Send(part.disk, *disks_[part.disk], part.blocks,
-                                part.plain->bytes().first(part.size)));
-    part.plain.reset();
-  }
-  RETURN_IF_ERROR(sender.Flush());
   RETURN_IF_ERROR(session.Flush(kDurablePatience));
   GODWIT_FAILPOINT("agent.cut.before_commit");
   RETURN_IF_ERROR(session.Send(std::move(commit), {}));

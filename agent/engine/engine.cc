@@ -40,10 +40,11 @@ pb::Replication::StallCause CauseOf(const absl::Status& status) {
 
 }  // namespace
 
-Engine::Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks, Freezer* freezer,
-               Dial dial)
+Engine::Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks,
+               std::unique_ptr<WriteCapture> capture, Freezer* freezer, Dial dial)
     : options_(std::move(options)),
       disks_(std::move(disks)),
+      capture_(std::move(capture)),
       freezer_(freezer),
       dial_(std::move(dial)),
       state_(LoadReplicaState(options_.state_path, options_.boot_id)),
@@ -259,6 +260,7 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
     RETURN_IF_ERROR(session->Ended());
     RETURN_IF_ERROR(TakeMarks().status());
     RETURN_IF_ERROR(LeaveOutUnused());
+    if (capture_ != nullptr) capture_->Upkeep();
     ASSIGN_OR_RETURN(const bool hashed, Rescan(*session));
     bool initial = false, rescanning = false, changed = false;
     std::optional<pb::PointOrder> order;
@@ -297,7 +299,8 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
       next_cut = absl::InfinitePast();  // an order does not wait for the interval
     }
     if (!rescanning && absl::Now() >= next_cut &&
-        (ordered != nullptr || pending <= options_.converged_bytes)) {
+        (ordered != nullptr ||
+         pending <= (capture_ != nullptr ? options_.max_redo_bytes : options_.converged_bytes))) {
       const absl::Status cut = Cut(*session, sender, ordered);
       RETURN_IF_ERROR(session->Ended());
       next_cut = absl::Now() + EndCut(cut, ordered);

@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "agent/capture/write_capture.h"
 #include "agent/engine/freezer.h"
 #include "agent/engine/sender.h"
 #include "agent/engine/source_disk.h"
@@ -38,10 +39,14 @@ class Engine {
     std::int64_t max_frozen_bytes = std::int64_t{64} << 20;
     // Begin to freeze when less than this is pending.
     std::int64_t converged_bytes = std::int64_t{4} << 20;
+    // Captured writes that a cut holds in memory.
+    std::int64_t max_redo_bytes = std::int64_t{64} << 20;
   };
   using Dial = std::function<std::shared_ptr<grpc::Channel>(const replication::v1::Assignment&)>;
-  Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks, Freezer* freezer,
-         Dial dial);
+  // `capture`: of `disks`, in their order; null where the kernel cannot do it: then points are made
+  // by freezing the file systems.
+  Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks,
+         std::unique_ptr<WriteCapture> capture, Freezer* freezer, Dial dial);
   ~Engine() { Stop(); }
   void Start();
   void Stop();
@@ -89,6 +94,13 @@ class Engine {
   absl::Status Cut(BlockSession& session, Sender& sender, const replication::v1::PointOrder* order);
   // Keeps account of a cut that ended; how long to wait before the next.
   absl::Duration EndCut(const absl::Status& status, const replication::v1::PointOrder* order);
+  // Both send what the point needs; *facts receives what EpochCommit says of it.
+  absl::Status CutByCapture(BlockSession& session, Sender& sender,
+                            replication::v1::EpochCommit* facts);
+  absl::Status CutByFreeze(Sender& sender, const std::vector<MountedFileSystem>& mounts,
+                           replication::v1::EpochCommit* facts);
+  absl::Status SendWindow(BlockSession& session, Sender& sender, RedoLog* redo);
+  absl::Status Drain(RedoLog* redo);
   // Freezes, captures, thaws; *facts receives what EpochCommit says of it.
   absl::Status FreezeAndCapture(const std::vector<MountedFileSystem>& mounts,
                                 std::vector<Captured>* captured,
@@ -111,6 +123,7 @@ class Engine {
   const Options options_;
   const std::vector<std::unique_ptr<SourceDisk>>
       disks_;  // their states are guarded by mutex_; Read is not
+  const std::unique_ptr<WriteCapture> capture_;
   Freezer* const freezer_;
   const Dial dial_;
   ReplicaState state_;        // engine thread only

@@ -95,6 +95,57 @@ absl::Status Sender::SendData(std::uint32_t index, const BlockGroup& blocks, blo
       {.disk = index, .blocks = blocks, .bytes = static_cast<std::int64_t>(plain.size())});
 }
 
+absl::Status Sender::SendPatches(const RedoLog& redo) {
+  constexpr std::size_t kMaxRuns = 2048;
+  std::uint32_t disk = 0;
+  std::vector<std::uint64_t> runs;
+  std::size_t size = 0;
+  const auto send = [&]() -> absl::Status {
+    if (runs.empty()) return absl::OkStatus();
+    const absl::Status status = SendPatch(disk, runs, buffer_.bytes().first(size));
+    runs.clear();
+    size = 0;
+    return status;
+  };
+  RETURN_IF_ERROR(redo.ForEach(
+      [&](std::uint32_t of, std::uint64_t sector, block::Bytes content) -> absl::Status {
+        if (of != disk || size + content.size() > buffer_.size() || runs.size() >= 2 * kMaxRuns) {
+          RETURN_IF_ERROR(send());
+        }
+        disk = of;
+        std::memcpy(buffer_.data() + size, content.data(), content.size());
+        size += content.size();
+        const std::uint64_t sectors = content.size() / block::kSectorSize;
+        if (!runs.empty() && runs[runs.size() - 2] + runs.back() == sector) {
+          runs.back() += sectors;
+        } else {
+          runs.insert(runs.end(), {sector, sectors});
+        }
+        return absl::OkStatus();
+      }));
+  return send();
+}
+
+absl::Status Sender::SendPatch(std::uint32_t disk, const std::vector<std::uint64_t>& runs,
+                               block::Bytes plain) {
+  pb::AgentFrame frame;
+  pb::Patch& patch = *frame.mutable_patch();
+  patch.set_disk(disk);
+  patch.mutable_runs()->Add(runs.begin(), runs.end());
+  patch.set_checksum(block::Checksum(plain));
+  ChooseLevel();
+  if (kLadder[rung_] != kNone && compressor_.Compress(kLadder[rung_], plain, &packed_)) {
+    patch.set_codec(pb::CODEC_ZSTD);
+    patch.set_payload(packed_);
+  } else {
+    patch.set_codec(pb::CODEC_NONE);
+    patch.set_payload(plain.data(), plain.size());
+  }
+  Throttle(static_cast<std::int64_t>(patch.payload().size()));
+  return session_.Send(std::move(frame),
+                       {.disk = disk, .bytes = static_cast<std::int64_t>(plain.size())});
+}
+
 absl::Status Sender::Flush() {
   for (const auto& [index, run] : zeros_) {
     pb::AgentFrame frame;

@@ -3,8 +3,10 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "agent/engine/redo_log.h"
 #include "agent/engine/source_disk.h"
 #include "agent/uplink/block_session.h"
 #include "services/common/block/codec.h"
@@ -24,11 +26,15 @@ class Sender {
   // Sends blocks whose content is in `plain`, one behind the other.
   absl::Status Send(std::uint32_t index, const SourceDisk& disk, const BlockGroup& blocks,
                     block::MutableBytes plain);
+  // Sends what was captured during a cut.
+  absl::Status SendPatches(const RedoLog& redo);
   // Zero blocks are gathered to ranges: sends what is left.
   absl::Status Flush();
 
  private:
   absl::Status SendData(std::uint32_t index, const BlockGroup& blocks, block::Bytes plain);
+  absl::Status SendPatch(std::uint32_t disk, const std::vector<std::uint64_t>& runs,
+                         block::Bytes plain);
   void ChooseLevel();
   void Throttle(std::int64_t bytes);
 

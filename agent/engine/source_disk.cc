@@ -138,6 +138,14 @@ std::uint64_t SourceDisk::NextUnverified(std::uint64_t* first, std::uint64_t lim
   return count;
 }
 
+std::uint64_t SourceDisk::FirstPending(
+    const std::function<bool(std::uint64_t block)>& covered) const {
+  for (std::uint64_t block = 0; block < states_.size(); ++block) {
+    if ((states_[block] & kPending) != 0 && !covered(block)) return block;
+  }
+  return states_.size();
+}
+
 void SourceDisk::Sent(const BlockGroup& blocks) {
   for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks; ++bit) {
     if ((blocks.present >> bit & 1) != 0)

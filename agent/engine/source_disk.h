@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -61,6 +62,8 @@ class SourceDisk {
   BlockGroup NextPending(std::uint64_t* cursor) const;
   // The next run of blocks to compare, at most `limit`; 0 blocks: none.
   std::uint64_t NextUnverified(std::uint64_t* first, std::uint64_t limit) const;
+  // The first pending block that `covered` does not know; block_count(): none.
+  std::uint64_t FirstPending(const std::function<bool(std::uint64_t block)>& covered) const;
   // They are being read and sent now. Marks that come afterwards make them pending again.
   void Sent(const BlockGroup& blocks);
   // The worker has them for good.

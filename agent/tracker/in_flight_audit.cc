@@ -46,7 +46,7 @@ void InFlightAudit::Check(bool exact, const std::function<void(std::size_t)>& su
   const absl::Time now = absl::Now();
   for (auto entry = watched_.begin(); entry != watched_.end();) {
     auto& [slot, watch] = *entry;
-    if (now - watch.since >= kPatience) {
+    if (now - watch.since >= patience_) {
       suspect(slot);
       std::atomic_ref<std::int64_t>(slots_[slot]).fetch_sub(watch.smallest);
       entry = watched_.erase(entry);

@@ -26,7 +26,8 @@ class InFlightAudit {
   static constexpr absl::Duration kPatience = absl::Seconds(2);
 
   // `slots` outlives the object.
-  explicit InFlightAudit(std::span<std::int64_t> slots) : slots_(slots) {}
+  explicit InFlightAudit(std::span<std::int64_t> slots, absl::Duration patience = kPatience)
+      : slots_(slots), patience_(patience) {}
 
   // Calls `suspect` for every slot of which requests may have ended without being seen: their
   // blocks must be taken for changed. `exact`: all that ended before the call counts, which takes
@@ -44,6 +45,7 @@ class InFlightAudit {
   void Look(absl::Time now);
 
   const std::span<std::int64_t> slots_;
+  const absl::Duration patience_;
   std::map<std::size_t, Watch> watched_;
 };
 

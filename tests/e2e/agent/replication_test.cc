@@ -91,6 +91,12 @@ class ReplicationTest : public ::testing::Test {
     host_.reset();
   }
 
+  std::unique_ptr<WriteCapture> StartCapture() {
+    if (scan_ || freeze_) return nullptr;
+    auto capture = WriteCapture::Start({{device_, loop_.path()}}, 16 << 20);
+    if (!absl::IsNotFound(capture.status())) EXPECT_OK(capture);
+    return capture.ok() ? *std::move(capture) : nullptr;
+  }
   void StartAgent() {
     ASSERT_OK_AND_ASSIGN(
         auto tracker,
@@ -108,7 +114,7 @@ class ReplicationTest : public ::testing::Test {
                         .quiesce_folder = dir_ / "quiesce.d",
                         .resume_folder = dir_ / "resume.d",
                         .devices = devices_},
-        std::move(disks), freezer_.get(), [this](const pb::Assignment& assignment) {
+        std::move(disks), StartCapture(), freezer_.get(), [this](const pb::Assignment& assignment) {
           return rpc::Dial(assignment.endpoint(),
                            *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)),
                            pki_.Issue(absl::StrCat("agent/", kServer)));
@@ -198,12 +204,65 @@ class ReplicationTest : public ::testing::Test {
   std::unique_ptr<rpc::Server> server_;
   int port_ = 0;
   std::int64_t generation_ = 0;
-  bool resumed_ = false, scan_ = false;
+  bool resumed_ = false, scan_ = false, freeze_ = false;
   std::vector<std::string> devices_;  // of file systems to freeze
   std::unique_ptr<Engine> engine_;
   absl::Mutex mutex_;
   std::vector<store::PointFacts> points_;
 };
+
+// Points while others write: each must be a state that the device had. The writers keep a law: a
+// counter on the disk is written before the next one, so at every instant the counters of the two
+// areas differ by at most one.
+TEST_F(ReplicationTest, PointsWithoutAFreezeAreStatesThatTheDeviceHad) {
+  loop_.Write(0, 4096, 0);
+  loop_.Write(kBytes / 2, 4096, 0);
+  StartAgent();
+  AwaitPoint("");
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    block::AlignedBuffer buffer(4096);
+    const Fd fd(open(loop_.path().c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+    for (std::uint64_t i = 1; !done; ++i) {
+      std::memcpy(buffer.data(), &i, sizeof i);
+      // Different places, so that a fuzzy copy would mix old and new.
+      const auto at = static_cast<off_t>(i % 256 * 65536);
+      EXPECT_EQ(pwrite(fd.get(), buffer.data(), 4096, at), 4096);
+      EXPECT_EQ(pwrite(fd.get(), buffer.data(), 4096, static_cast<off_t>(kBytes / 2) + at), 4096);
+      if (i % 8 == 0) absl::SleepFor(absl::Milliseconds(1));
+    }
+  });
+  std::int64_t epoch = 0;
+  int checked = 0;
+  const auto newest = [](const std::string& image, std::size_t from) {
+    std::uint64_t newest = 0;
+    for (std::size_t slot = 0; slot < 256; ++slot) {
+      std::uint64_t value = 0;
+      std::memcpy(&value, image.data() + from + slot * 65536, sizeof value);
+      if (value < (std::uint64_t{1} << 32)) newest = std::max(newest, value);
+    }
+    return newest;
+  };
+  for (int i = 0; i < 12; ++i) {
+    epoch = AwaitPoint("", epoch);
+    if (epoch == 0) break;
+    std::string image;
+    ReadPoint(epoch, &image);
+    const std::uint64_t first = newest(image, 0), second = newest(image, kBytes / 2);
+    EXPECT_TRUE(first == second || first == second + 1) << first << " and " << second;
+    // And nothing older than a round is missing.
+    for (std::uint64_t value = first > 200 ? first - 200 : 1; value < first; ++value) {
+      std::uint64_t there = 0;
+      std::memcpy(&there, image.data() + value % 256 * 65536, sizeof there);
+      EXPECT_EQ(there, value) << "newest is " << first;
+    }
+    ++checked;
+  }
+  done = true;
+  writer.join();
+  EXPECT_EQ(checked, 12);
+  ExpectReplicaEqualsSource();
+}
 
 TEST_F(ReplicationTest, InitialSyncThenChanges) {
   StartAgent();
@@ -394,13 +453,15 @@ TEST(AgentProcess, Child) {
                        SourceDisk::Open(device.disk_id, words[0], kBytes, std::move(tracker)));
   std::vector<std::unique_ptr<SourceDisk>> disks;
   disks.push_back(std::move(disk));
+  ASSERT_OK_AND_ASSIGN(auto capture, WriteCapture::Start({{device, words[0]}}, 16 << 20));
   ASSERT_OK_AND_ASSIGN(const rpc::TlsMaterial tls, rpc::LoadTls(words[5] + "/tls"));
   Engine engine({.source_server = absl::StrCat("sourceServers/", kServer),
                  .state_path = words[5] + "/replica.json",
                  .boot_id = "this-boot",
                  .quiesce_folder = words[5] + "/quiesce.d",
                  .resume_folder = words[5] + "/resume.d"},
-                std::move(disks), freezer.get(), [&](const pb::Assignment& assignment) {
+                std::move(disks), std::move(capture), freezer.get(),
+                [&](const pb::Assignment& assignment) {
                   return rpc::Dial(assignment.endpoint(),
                                    *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)), tls);
                 });

@@ -30,27 +30,65 @@ absl::StatusOr<block::MutableBytes> FrameDecoder::Plain(const pb::Data& data,
   const std::size_t size =
       (static_cast<std::size_t>(std::popcount(present)) - 1) * block::kBlockSize +
       block::BlockBytes(disk_bytes, data.first_block() + last);
+  RETURN_IF_ERROR(Unpack("data", data.payload(), data.codec(), data.checksum(), size));
+  return plain_.bytes().first(size);
+}
+
+absl::Status FrameDecoder::Unpack(const char* field, const std::string& packed, pb::Codec codec,
+                                  std::uint64_t checksum, std::size_t size) {
   const block::MutableBytes plain = plain_.bytes().first(size);
-  const block::Bytes payload(reinterpret_cast<const std::uint8_t*>(data.payload().data()),
-                             data.payload().size());
-  switch (data.codec()) {
+  const block::Bytes payload(reinterpret_cast<const std::uint8_t*>(packed.data()), packed.size());
+  switch (codec) {
     case pb::CODEC_NONE:
       if (payload.size() != size) {
         return absl::InvalidArgumentError(
-            absl::StrCat("data.payload: ", payload.size(), " bytes, expected ", size));
+            absl::StrCat(field, ".payload: ", payload.size(), " bytes, expected ", size));
       }
       std::memcpy(plain.data(), payload.data(), size);
       break;
     case pb::CODEC_ZSTD:
-      RETURN_IF_ERROR(Annotate(decompressor_.Decompress(payload, plain), "data"));
+      RETURN_IF_ERROR(Annotate(decompressor_.Decompress(payload, plain), field));
       break;
     default:
-      return absl::InvalidArgumentError(absl::StrCat("data.codec: unknown codec ", data.codec()));
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, ".codec: unknown codec ", static_cast<int>(codec)));
   }
-  if (block::Checksum(plain) != data.checksum()) {
-    return absl::DataLossError("data.checksum: the payload was damaged on its way");
+  if (block::Checksum(plain) != checksum) {
+    return absl::DataLossError(
+        absl::StrCat(field, ".checksum: the payload was damaged on its way"));
   }
-  return plain;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<SectorRun>> FrameDecoder::Decode(const pb::Patch& patch,
+                                                            std::uint64_t disk_bytes) {
+  constexpr int kMaxRuns = 2048;
+  if (patch.runs_size() < 2 || patch.runs_size() > 2 * kMaxRuns || patch.runs_size() % 2 != 0) {
+    return absl::InvalidArgumentError("patch.runs: 1 to 2048 pairs are needed");
+  }
+  const std::uint64_t sectors = disk_bytes / block::kSectorSize;
+  const std::uint64_t most = plain_.size() / block::kSectorSize;
+  std::uint64_t end = 0, total = 0;
+  for (int i = 0; i < patch.runs_size(); i += 2) {
+    const std::uint64_t first = patch.runs(i), count = patch.runs(i + 1);
+    if (count == 0 || count > most || first < end || first >= sectors || count > sectors - first) {
+      return absl::InvalidArgumentError(absl::StrCat("patch.runs: ", count, " sectors at ", first,
+                                                     " of a disk of ", sectors, ", behind ", end));
+    }
+    end = first + count;
+    total += count;
+    if (total > most) return absl::InvalidArgumentError("patch.runs: more than 1 MiB");
+  }
+  RETURN_IF_ERROR(Unpack("patch", patch.payload(), patch.codec(), patch.checksum(),
+                         total * block::kSectorSize));
+  std::vector<SectorRun> runs;
+  std::size_t at = 0;
+  for (int i = 0; i < patch.runs_size(); i += 2) {
+    const std::size_t size = patch.runs(i + 1) * block::kSectorSize;
+    runs.push_back({patch.runs(i), plain_.bytes().subspan(at, size)});
+    at += size;
+  }
+  return runs;
 }
 
 }  // namespace godwit::worker

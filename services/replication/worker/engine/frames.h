@@ -11,6 +11,12 @@
 
 namespace godwit::worker {
 
+// Consecutive sectors of one disk, in a decoder's buffer.
+struct SectorRun {
+  std::uint64_t sector = 0;
+  block::Bytes bytes;
+};
+
 // Consecutive blocks of one disk, in a decoder's buffer.
 struct BlockRun {
   std::uint64_t first_block = 0;
@@ -27,8 +33,14 @@ class FrameDecoder {
   template <typename Write>
   absl::Status Decode(const replication::v1::Data& data, std::uint64_t disk_bytes,
                       const Write& write);
+  // The runs of a Patch frame. The same errors.
+  absl::StatusOr<std::vector<SectorRun>> Decode(const replication::v1::Patch& patch,
+                                                std::uint64_t disk_bytes);
 
  private:
+  // Decodes `payload` to plain_.first(size).
+  absl::Status Unpack(const char* field, const std::string& payload, replication::v1::Codec codec,
+                      std::uint64_t checksum, std::size_t size);
   // The plain payload, checked, in plain_.
   absl::StatusOr<block::MutableBytes> Plain(const replication::v1::Data& data,
                                             std::uint64_t disk_bytes);

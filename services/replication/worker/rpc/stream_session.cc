@@ -49,7 +49,8 @@ absl::Status StreamSession::Run() {
     last = frame.sequence();
     absl::MutexLock lock(&mutex_);
     received_ = last;
-    unsynced_bytes_ += static_cast<std::int64_t>(frame.data().payload().size());
+    unsynced_bytes_ +=
+        static_cast<std::int64_t>(frame.data().payload().size() + frame.patch().payload().size());
     if (frame.has_flush()) flush_ = true;
     if (!failed_.ok()) status = failed_;
   }
@@ -77,6 +78,16 @@ absl::Status StreamSession::Take(const pb::AgentFrame& frame) {
       return decoder_.Decode(data, disk_bytes, [&](const BlockRun& run) {
         return group_.Write(data.disk(), run.first_block, run.bytes);
       });
+    }
+    case pb::AgentFrame::kPatch: {
+      const pb::Patch& patch = frame.patch();
+      ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(patch.disk()));
+      hosted_.received_bytes += static_cast<std::int64_t>(patch.payload().size());
+      ASSIGN_OR_RETURN(const std::vector<SectorRun> runs, decoder_.Decode(patch, disk_bytes));
+      for (const SectorRun& run : runs) {
+        RETURN_IF_ERROR(group_.Patch(patch.disk(), run.sector, run.bytes));
+      }
+      return absl::OkStatus();
     }
     case pb::AgentFrame::kZero:
       return group_.Zero(frame.zero().disk(), frame.zero().first_block(),

@@ -99,6 +99,11 @@ class ClusterTest : public ::testing::Test {
     return found.ok() ? *found : pb::Replication();
   }
 
+  std::unique_ptr<agent::WriteCapture> StartCapture() {
+    auto capture = agent::WriteCapture::Start({{device_, loop_.path()}}, 16 << 20);
+    EXPECT_OK(capture);
+    return capture.ok() ? *std::move(capture) : nullptr;
+  }
   // Engine and heartbeats, as godwit-agent joins them.
   void StartAgent() {
     ASSERT_OK_AND_ASSIGN(freezer_, agent::Freezer::Start());
@@ -114,7 +119,7 @@ class ClusterTest : public ::testing::Test {
                                .boot_id = "this-boot",
                                .quiesce_folder = cluster_->dir() + "/quiesce.d",
                                .resume_folder = cluster_->dir() + "/resume.d"},
-        std::move(disks), freezer_.get(), [tls](const pb::Assignment& assignment) {
+        std::move(disks), StartCapture(), freezer_.get(), [tls](const pb::Assignment& assignment) {
           return rpc::Dial(
               assignment.endpoint(),
               *rpc::ParsePrincipal("worker/" + assignment.worker().substr(sizeof("workers"))), tls);

@@ -71,6 +71,50 @@ TEST(FrameDecoder, BadFramesAreRefusedWithTheirField) {
   EXPECT_THAT(decode(flipped), StatusIs(absl::StatusCode::kDataLoss, "checksum"));
 }
 
+pb::Patch PatchOf(const std::vector<std::uint64_t>& runs, std::size_t bytes) {
+  pb::Patch patch;
+  patch.mutable_runs()->Add(runs.begin(), runs.end());
+  patch.set_codec(pb::CODEC_NONE);
+  patch.set_payload(std::string(bytes, 'p'));
+  patch.set_checksum(block::Checksum(
+      {reinterpret_cast<const std::uint8_t*>(patch.payload().data()), patch.payload().size()}));
+  return patch;
+}
+
+TEST(FrameDecoder, PatchesAreRunsOfSectors) {
+  FrameDecoder decoder;
+  ASSERT_OK_AND_ASSIGN(const auto runs, decoder.Decode(PatchOf({3, 1, 100, 2}, 1536), kDisk));
+  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_EQ(runs[1].sector, 100u);
+  EXPECT_EQ(runs[1].bytes.size(), 1024u);
+}
+
+TEST(FrameDecoder, BadPatchesAreRefusedWithTheirField) {
+  FrameDecoder decoder;
+  const auto decode = [&](const pb::Patch& patch) { return decoder.Decode(patch, kDisk).status(); };
+  const std::uint64_t sectors = kDisk / 512;
+  for (const std::vector<std::uint64_t>& runs :
+       std::vector<std::vector<std::uint64_t>>{{},
+                                               {1},
+                                               {0, 0},
+                                               {sectors, 1},
+                                               {sectors - 1, 2},
+                                               {UINT64_MAX, 1},
+                                               {0, UINT64_MAX},
+                                               {5, 2, 6, 1},
+                                               {0, 1500, 1500, 1500}}) {
+    EXPECT_THAT(decode(PatchOf(runs, 512)),
+                StatusIs(absl::StatusCode::kInvalidArgument, "patch.runs"));
+  }
+  EXPECT_THAT(decode(PatchOf({0, 2}, 512)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "patch.payload"));
+  pb::Patch damaged = PatchOf({0, 1}, 512);
+  damaged.set_checksum(1);
+  EXPECT_THAT(decode(damaged), StatusIs(absl::StatusCode::kDataLoss, "patch.checksum"));
+  damaged.set_codec(static_cast<pb::Codec>(9));
+  EXPECT_THAT(decode(damaged), StatusIs(absl::StatusCode::kInvalidArgument, "patch.codec"));
+}
+
 TEST(LeaseTable, StopsAtTwoThirdsAndNoticesAPause) {
   FakeClock clock;
   LeaseTable leases(clock);
