@@ -235,10 +235,8 @@ int BPF_PROG(submitted, struct bio* bio) {
   if (!changes_data(op) || bytes == 0) return 0;
   struct godwit_capture_disk* disk = find(BPF_CORE_READ(bio, bi_bdev, bd_disk), &index);
   if (!disk) return 0;
-  __sync_fetch_and_add(&state->begun, 1);
   account(disk, op, BPF_CORE_READ(bio, bi_iter.bi_sector), bytes, 0);
   if (state->enabled) capture(state, bio, index, op);
-  __sync_fetch_and_add(&state->ended, 1);
   return 0;
 }
 

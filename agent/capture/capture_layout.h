@@ -41,8 +41,6 @@ struct godwit_capture_control {
   __u32 peek_failed;
   __u32 page_struct_bytes;  // size of struct page
   __u8 peeked[64];
-  // Records begun and ended; equal: nobody is in the middle of one.
-  __u64 begun, ended;
   __u64 captured, captured_bytes;
   // Each of these means that a write is missing.
   __u64 dropped, too_large, unreadable;

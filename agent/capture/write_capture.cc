@@ -3,7 +3,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,6 +66,7 @@ class EbpfCapture final : public WriteCapture {
                                                    GODWIT_CAPTURE_SLOTS + 1),
                            kMissedAfter);
     }
+    RETURN_IF_ERROR(AwaitPrograms());
     if (const int error = capture_bpf__attach(skeleton_); error != 0)
       return CaptureError("attaching", error);
     ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.ring), TakeRecord, this, nullptr);
@@ -93,8 +96,8 @@ class EbpfCapture final : public WriteCapture {
       for (__s64& slot : Disk(i).slots) open.push_back(&slot);
       open.push_back(&Disk(i).wide);
     }
-    // Programs that looked at `enabled` before Begin have accounted for their write by now.
-    AwaitQuiet();
+    // Whoever looked at `enabled` before Begin has accounted for its write after this.
+    RETURN_IF_ERROR(AwaitPrograms());
     for (const absl::Time end = absl::Now() + patience;; absl::SleepFor(kPause)) {
       std::erase_if(open, [](__s64* slot) {
         const __s64 value = Load(*slot);
@@ -124,7 +127,7 @@ class EbpfCapture final : public WriteCapture {
 
   void End() override {
     std::atomic_ref<__u32>(control_->enabled).store(0, std::memory_order_seq_cst);
-    AwaitQuiet();
+    if (!AwaitPrograms().ok()) ++bad_;
     std::atomic_ref<__u64>(control_->settled_since).store(0);
   }
 
@@ -165,10 +168,12 @@ class EbpfCapture final : public WriteCapture {
     return 0;
   }
 
-  // Everybody who had begun with a write is done with it.
-  void AwaitQuiet() {
-    const std::uint64_t begun = Load(control_->begun);
-    for (int i = 0; i < 10000 && Load(control_->ended) < begun; ++i) absl::SleepFor(kPause / 10);
+  // Every call of the program that may have seen the value of `enabled` before is over: the
+  // programs run in RCU read sections, and this waits for all of them.
+  static absl::Status AwaitPrograms() {
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0
+               ? absl::OkStatus()
+               : CaptureError("waiting for running programs (membarrier)", errno);
   }
 
   std::uint64_t Misses() const {

@@ -52,7 +52,6 @@ absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& fo
   // From here on nothing that an older writer does counts, and what it made count before is seen
   // below.
   RETURN_IF_ERROR(ClaimGeneration(folder, generation));
-  GODWIT_FAILPOINT("store.open.claimed");
   std::shared_ptr<FileGroup> group(new FileGroup(folder, generation, disks));
   absl::StatusOr<std::string> replica_id = ReadFile(folder + "/replica_id", 64);
   if (absl::IsNotFound(replica_id.status())) {
