@@ -39,6 +39,7 @@ class AlignedBuffer {
   explicit AlignedBuffer(std::size_t size);
   MutableBytes bytes() { return {data_.get(), size_}; }
   std::uint8_t* data() { return data_.get(); }
+  const std::uint8_t* data() const { return data_.get(); }
   std::size_t size() const { return size_; }
 
  private:

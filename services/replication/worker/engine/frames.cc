@@ -60,8 +60,8 @@ absl::Status FrameDecoder::Unpack(const char* field, const std::string& packed, 
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<SectorRun>> FrameDecoder::Decode(const pb::Patch& patch,
-                                                            std::uint64_t disk_bytes) {
+absl::StatusOr<std::vector<store::SectorRun>> FrameDecoder::Decode(const pb::Patch& patch,
+                                                                   std::uint64_t disk_bytes) {
   constexpr int kMaxRuns = 2048;
   if (patch.runs_size() < 2 || patch.runs_size() > 2 * kMaxRuns || patch.runs_size() % 2 != 0) {
     return absl::InvalidArgumentError("patch.runs: 1 to 2048 pairs are needed");
@@ -81,7 +81,7 @@ absl::StatusOr<std::vector<SectorRun>> FrameDecoder::Decode(const pb::Patch& pat
   }
   RETURN_IF_ERROR(Unpack("patch", patch.payload(), patch.codec(), patch.checksum(),
                          total * block::kSectorSize));
-  std::vector<SectorRun> runs;
+  std::vector<store::SectorRun> runs;
   std::size_t at = 0;
   for (int i = 0; i < patch.runs_size(); i += 2) {
     const std::size_t size = patch.runs(i + 1) * block::kSectorSize;

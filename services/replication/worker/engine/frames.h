@@ -8,14 +8,9 @@
 #include "godwit/replication/v1/block_stream.pb.h"
 #include "services/common/block/block.h"
 #include "services/common/block/codec.h"
+#include "services/replication/worker/store/store.h"
 
 namespace godwit::worker {
-
-// Consecutive sectors of one disk, in a decoder's buffer.
-struct SectorRun {
-  std::uint64_t sector = 0;
-  block::Bytes bytes;
-};
 
 // Consecutive blocks of one disk, in a decoder's buffer.
 struct BlockRun {
@@ -33,9 +28,9 @@ class FrameDecoder {
   template <typename Write>
   absl::Status Decode(const replication::v1::Data& data, std::uint64_t disk_bytes,
                       const Write& write);
-  // The runs of a Patch frame. The same errors.
-  absl::StatusOr<std::vector<SectorRun>> Decode(const replication::v1::Patch& patch,
-                                                std::uint64_t disk_bytes);
+  // The runs of a Patch frame, in the decoder's buffer. The same errors.
+  absl::StatusOr<std::vector<store::SectorRun>> Decode(const replication::v1::Patch& patch,
+                                                       std::uint64_t disk_bytes);
 
  private:
   // Decodes `payload` to plain_.first(size).

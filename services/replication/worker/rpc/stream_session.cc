@@ -59,8 +59,16 @@ absl::Status StreamSession::Run() {
     done_ = true;
   }
   acknowledger.join();
+  if (lane_ == 0) Rest();
   absl::MutexLock lock(&mutex_);
   return status.ok() ? failed_ : status;
+}
+
+void StreamSession::Rest() {
+  if (!leases_.Check(hosted_.server, group_.lease_generation()).ok()) return;
+  const absl::StatusOr<std::optional<store::PointFacts>> point = group_.Rest();
+  if (point.ok() && point->has_value())
+    committed_(hosted_.server, group_.lease_generation(), **point);
 }
 
 absl::StatusOr<std::uint64_t> StreamSession::DiskBytes(std::uint32_t disk) const {
@@ -83,11 +91,9 @@ absl::Status StreamSession::Take(const pb::AgentFrame& frame) {
       const pb::Patch& patch = frame.patch();
       ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(patch.disk()));
       hosted_.received_bytes += static_cast<std::int64_t>(patch.payload().size());
-      ASSIGN_OR_RETURN(const std::vector<SectorRun> runs, decoder_.Decode(patch, disk_bytes));
-      for (const SectorRun& run : runs) {
-        RETURN_IF_ERROR(group_.Patch(patch.disk(), run.sector, run.bytes));
-      }
-      return absl::OkStatus();
+      ASSIGN_OR_RETURN(const std::vector<store::SectorRun> runs,
+                       decoder_.Decode(patch, disk_bytes));
+      return group_.Patch(patch.disk(), runs);
     }
     case pb::AgentFrame::kZero:
       return group_.Zero(frame.zero().disk(), frame.zero().first_block(),
@@ -149,6 +155,7 @@ absl::Status StreamSession::TakeCommit(const pb::EpochCommit& commit) {
     RETURN_IF_ERROR(CheckUuid("epoch_commit.request_id", commit.request_id()));
   }
   store::PointFacts facts;
+  facts.interim = commit.interim() && commit.request_id().empty();
   facts.epoch = commit.epoch();
   facts.cut_time = absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(commit.cut_time()));
   facts.consistency = commit.consistency();
@@ -163,7 +170,7 @@ absl::Status StreamSession::TakeCommit(const pb::EpochCommit& commit) {
   // Who slept through the commit must not call it one: another worker may own the group by now.
   RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
   epoch_begun_ = 0;
-  committed_(hosted_.server, group_.lease_generation(), facts);
+  if (!facts.interim) committed_(hosted_.server, group_.lease_generation(), facts);
   pb::WorkerFrame answer;
   pb::EpochCommitted& committed = *answer.mutable_epoch_committed();
   committed.set_epoch(facts.epoch);

@@ -42,6 +42,8 @@ class StreamSession {
   absl::Status MakeDurable();
   void Acknowledge();
   absl::Status Send(const replication::v1::WorkerFrame& frame);
+  // The stream ended: what came last becomes a point.
+  void Rest();
   absl::StatusOr<std::uint64_t> DiskBytes(std::uint32_t disk) const;
 
   HostedGroup& hosted_;

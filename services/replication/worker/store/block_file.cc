@@ -33,9 +33,8 @@ absl::StatusOr<BlockFile> BlockFile::Open(const std::string& path, Mode mode) {
                                                          : O_RDWR);
   file.buffered_ = Fd(open(path.c_str(), flags, 0640));
   if (!file.buffered_.valid()) return ErrnoStatus(path);
-  if (mode != Mode::kReadOnly) {
-    file.direct_ = Fd(open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
-  }
+  file.direct_ =
+      Fd(open(path.c_str(), (mode == Mode::kReadOnly ? O_RDONLY : O_RDWR) | O_DIRECT | O_CLOEXEC));
   return file;
 }
 
@@ -64,6 +63,19 @@ absl::Status BlockFile::Read(std::uint64_t offset, block::MutableBytes bytes) co
     offset += static_cast<std::uint64_t>(done);
   }
   return absl::OkStatus();
+}
+
+absl::Status BlockFile::ReadOnce(std::uint64_t offset, block::MutableBytes bytes) const {
+  while (direct_.valid() && !bytes.empty()) {
+    const ssize_t done =
+        pread(direct_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR) continue;
+    // The end of the file need not be aligned.
+    if (done <= 0 || done % static_cast<ssize_t>(kDirectAlignment) != 0) break;
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+    offset += static_cast<std::uint64_t>(done);
+  }
+  return Read(offset, bytes);
 }
 
 absl::Status BlockFile::PunchHole(std::uint64_t offset, std::uint64_t size) {

@@ -22,6 +22,9 @@ class BlockFile {
   absl::Status Write(std::uint64_t offset, block::MutableBytes bytes);
   // Bytes behind the end of the file read as zeros.
   absl::Status Read(std::uint64_t offset, block::MutableBytes bytes) const;
+  // The same past the page cache where that is possible: for what is read once. Offset, address and
+  // size are multiples of 4096.
+  absl::Status ReadOnce(std::uint64_t offset, block::MutableBytes bytes) const;
   // Reads as zeros from now on; gives the space back where the file system can.
   absl::Status PunchHole(std::uint64_t offset, std::uint64_t size);
   absl::Status Truncate(std::uint64_t size);

@@ -35,6 +35,17 @@ absl::Status RemoveGeneration(const std::string& group, std::int64_t generation)
                : absl::OkStatus();
 }
 
+constexpr std::uint64_t kSectorsPerBlock = block::kBlockSize / block::kSectorSize;
+// A log is not larger than this when an interim epoch is committed to it.
+constexpr std::uint64_t kMaxDeltaBytes = std::uint64_t{256} << 20;
+// Blocks (of 64 KiB) that are read for the root hash of a point that nobody asked for.
+constexpr std::uint64_t kMaxRehashed = 256;
+
+std::int64_t AllocatedBytesOf(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 ? info.st_blocks * 512 : 0;
+}
+
 }  // namespace
 
 FileGroup::FileGroup(std::string group, std::int64_t generation, std::vector<DiskSpec> disks)
@@ -65,6 +76,7 @@ absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& fo
   absl::MutexLock lock(&group->mutex_);
   RETURN_IF_ERROR(group->TakeManifest(generations));
   RETURN_IF_ERROR(group->OpenVolumes(generations));
+  RETURN_IF_ERROR(group->RecoverDelta(generations));
   // Who claimed the group meanwhile may be reading what we are about to remove.
   RETURN_IF_ERROR(CheckFence(folder, generation));
   for (const std::int64_t older : generations) {
@@ -100,8 +112,7 @@ absl::Status FileGroup::TakeManifest(const std::vector<std::int64_t>& generation
 }
 
 absl::Status FileGroup::OpenVolumes(const std::vector<std::int64_t>& generations) {
-  const std::int64_t epoch =
-      manifest_.points_size() == 0 ? 0 : manifest_.points(manifest_.points_size() - 1).epoch();
+  const std::int64_t epoch = LastPoint();
   committed_ = epoch;
   std::vector<std::string> older;
   for (const std::int64_t generation : generations) {
@@ -122,6 +133,10 @@ absl::Status FileGroup::OpenVolumes(const std::vector<std::int64_t>& generations
     volumes_.push_back(std::move(volume));
   }
   return absl::OkStatus();
+}
+
+std::int64_t FileGroup::LastPoint() const {
+  return manifest_.points_size() == 0 ? 0 : manifest_.points(manifest_.points_size() - 1).epoch();
 }
 
 bool FileGroup::Empty(std::size_t disk) const {
@@ -176,29 +191,45 @@ absl::Status FileGroup::Write(std::size_t disk, std::uint64_t first_block,
   }
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
-  return volumes_[disk]->Write(first_block, bytes);
+  if (delta_ == nullptr) return volumes_[disk]->Write(first_block, bytes);
+  RETURN_IF_ERROR(Broken(delta_->Write(disk, first_block * kSectorsPerBlock, bytes)));
+  return Added();
 }
 
 absl::Status FileGroup::Zero(std::size_t disk, std::uint64_t first_block, std::uint64_t count) {
   RETURN_IF_ERROR(CheckRange(disk, first_block, count));
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
-  return volumes_[disk]->Zero(first_block, count);
+  if (delta_ != nullptr && count > DeltaLog::kMaxZeroBlocks) {
+    RETURN_IF_ERROR(Promote().status());
+    RETURN_IF_ERROR(LeaveDelta());
+  }
+  if (delta_ == nullptr) return volumes_[disk]->Zero(first_block, count);
+  RETURN_IF_ERROR(Broken(delta_->Zero(disk, first_block, count)));
+  return Added();
 }
 
-absl::Status FileGroup::Patch(std::size_t disk, std::uint64_t sector, block::Bytes bytes) {
+absl::Status FileGroup::Patch(std::size_t disk, const std::vector<SectorRun>& runs) {
   if (disk >= disks_.size())
     return absl::InvalidArgumentError(absl::StrCat("disk: no disk ", disk));
   const std::uint64_t sectors = disks_[disk].size_bytes / block::kSectorSize;
-  const std::uint64_t count = bytes.size() / block::kSectorSize;
-  if (count == 0 || bytes.size() % block::kSectorSize != 0 || sector >= sectors ||
-      count > sectors - sector) {
-    return absl::InvalidArgumentError(absl::StrCat("sector: ", bytes.size(), " bytes at sector ",
-                                                   sector, " of a disk of ", sectors));
+  for (const SectorRun& run : runs) {
+    const std::uint64_t count = run.bytes.size() / block::kSectorSize;
+    if (count == 0 || run.bytes.size() % block::kSectorSize != 0 || run.sector >= sectors ||
+        count > sectors - run.sector) {
+      return absl::InvalidArgumentError(absl::StrCat("sector: ", run.bytes.size(),
+                                                     " bytes at sector ", run.sector,
+                                                     " of a disk of ", sectors));
+    }
   }
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
-  return volumes_[disk]->Patch(sector, bytes);
+  if (delta_ == nullptr && Clean()) RETURN_IF_ERROR(BeginDelta());
+  if (delta_ == nullptr) return volumes_[disk]->Patch(runs);
+  for (const SectorRun& run : runs) {
+    RETURN_IF_ERROR(Broken(delta_->Write(disk, run.sector, run.bytes)));
+  }
+  return Added();
 }
 
 absl::StatusOr<std::optional<block::Digest>> FileGroup::DigestAt(std::size_t disk,
@@ -206,13 +237,24 @@ absl::StatusOr<std::optional<block::Digest>> FileGroup::DigestAt(std::size_t dis
   RETURN_IF_ERROR(CheckRange(disk, block, 1));
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
-  return volumes_[disk]->DigestAt(block);
+  if (delta_ == nullptr || !delta_->Touches(disk, block)) return volumes_[disk]->DigestAt(block);
+  block::AlignedBuffer buffer(block::kBlockSize);
+  const block::MutableBytes bytes =
+      buffer.bytes().first(block::BlockBytes(disks_[disk].size_bytes, block));
+  RETURN_IF_ERROR(volumes_[disk]->Read(block, bytes));
+  RETURN_IF_ERROR(delta_->Overlay(disk, block * block::kBlockSize, bytes));
+  return block::DigestOf(bytes);
+}
+
+absl::Status FileGroup::SyncAll() {
+  for (const auto& volume : volumes_) RETURN_IF_ERROR(Broken(volume->Sync()));
+  return delta_ == nullptr ? absl::OkStatus() : Broken(delta_->Sync());
 }
 
 absl::Status FileGroup::Sync() {
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
-  for (const auto& volume : volumes_) RETURN_IF_ERROR(Broken(volume->Sync()));
+  RETURN_IF_ERROR(SyncAll());
   // Who claimed the group since may not have seen the last of it: then it must not be promised.
   return Broken(CheckFence(group_, generation_));
 }
@@ -231,34 +273,61 @@ absl::StatusOr<PointFacts> FileGroup::Commit(const PointFacts& wanted) {
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
   RETURN_IF_ERROR(Broken(CheckFence(group_, generation_)));
-  const std::int64_t last =
-      manifest_.points_size() == 0 ? 0 : manifest_.points(manifest_.points_size() - 1).epoch();
-  if (wanted.epoch == last && last > 0) {
-    return FromStaged(manifest_.points(manifest_.points_size() - 1));
+  if (wanted.epoch == committed_ && committed_ > 0) {  // the answer was lost
+    PointFacts facts = FromStaged(delta_ != nullptr && delta_->committed().epoch() == committed_
+                                      ? delta_->committed()
+                                      : manifest_.points(manifest_.points_size() - 1));
+    facts.interim = facts.epoch != LastPoint();
+    return facts;
   }
-  if (wanted.epoch != last + 1) {
+  if (wanted.epoch != committed_ + 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat("epoch: ", wanted.epoch, " after ", last, " was committed"));
+        absl::StrCat("epoch: ", wanted.epoch, " after ", committed_.load(), " was committed"));
   }
   PointFacts facts = wanted;
+  facts.changed_bytes = 0;
+  facts.commit_time = absl::Now();
+  if (facts.interim && delta_ == nullptr && Clean()) RETURN_IF_ERROR(BeginDelta());
+  if (facts.interim && delta_ != nullptr && delta_->bytes() < kMaxDeltaBytes) {
+    RETURN_IF_ERROR(Broken(delta_->Commit(ToStaged(facts))));
+    RETURN_IF_ERROR(Broken(CheckFence(group_, generation_)));
+    committed_ = facts.epoch;
+    return facts;
+  }
+  if (delta_ == nullptr) return Seal(facts, nullptr, nullptr);
+  RETURN_IF_ERROR(SyncAll());
+  std::vector<DeltaPages> pages;
+  for (std::size_t i = 0; i < volumes_.size(); ++i) pages.push_back(delta_->pages(i));
+  ASSIGN_OR_RETURN(facts, Seal(facts, &pages, &delta_->file()));
+  RemoveDelta();
+  return facts;
+}
+
+absl::StatusOr<PointFacts> FileGroup::Seal(PointFacts facts, const std::vector<DeltaPages>* pages,
+                                           const BlockFile* log) {
+  facts.interim = false;
   facts.changed_bytes = 0;
   pb::StagingManifest next = manifest_;
   next.set_lease_generation(generation_);
   next.clear_disks();
-  RootHash root;
-  for (const auto& volume : volumes_) {
-    RETURN_IF_ERROR(Broken(volume->Sync()));
-    ASSIGN_OR_RETURN(*next.add_disks(), volume->Seal(wanted.epoch, &facts.changed_bytes));
-    root.Add(volume->staged().disk_id(), static_cast<std::uint64_t>(volume->staged().size_bytes()),
-             volume->DiskHash());
-    RETURN_IF_ERROR(SyncDir(folder_ + "/" + volume->staged().disk_id()));
+  for (std::size_t i = 0; i < volumes_.size(); ++i) {
+    Volume& volume = *volumes_[i];
+    RETURN_IF_ERROR(Broken(volume.Sync()));
+    ASSIGN_OR_RETURN(*next.add_disks(),
+                     pages == nullptr
+                         ? volume.Seal(facts.epoch, &facts.changed_bytes)
+                         : volume.SealDelta(facts.epoch, (*pages)[i], *log, &facts.changed_bytes));
+    RETURN_IF_ERROR(SyncDir(folder_ + "/" + volume.staged().disk_id()));
   }
   // A disk that is no longer replicated stays in the points that have it.
   for (const pb::StagedDisk& disk : manifest_.disks()) {
     const auto same = [&](const DiskSpec& spec) { return spec.disk_id == disk.disk_id(); };
     if (std::none_of(disks_.begin(), disks_.end(), same)) *next.add_disks() = disk;
   }
-  facts.root_hash = root.Hex();
+  // What fine layers changed is read for it, once they can be read.
+  if (pages == nullptr) {
+    ASSIGN_OR_RETURN(facts.root_hash, RootHashNow());
+  }
   facts.commit_time = absl::Now();
   *next.add_points() = ToStaged(facts);
   GODWIT_FAILPOINT("store.commit.before_manifest");
@@ -266,9 +335,28 @@ absl::StatusOr<PointFacts> FileGroup::Commit(const PointFacts& wanted) {
   committed_ = facts.epoch;
   GODWIT_FAILPOINT("store.commit.after_manifest");
   for (std::size_t i = 0; i < volumes_.size(); ++i) {
-    RETURN_IF_ERROR(Broken(volumes_[i]->Sealed(next.disks(static_cast<int>(i)))));
+    RETURN_IF_ERROR(Broken(volumes_[i]->Sealed(facts.epoch, next.disks(static_cast<int>(i)))));
   }
+  if (pages == nullptr) return facts;
+  ASSIGN_OR_RETURN(facts.root_hash, RootHashNow());
+  if (facts.root_hash.empty()) return facts;
+  next = manifest_;
+  next.mutable_points(next.points_size() - 1)->set_root_hash(facts.root_hash);
+  RETURN_IF_ERROR(Broken(Publish(next)));
   return facts;
+}
+
+absl::StatusOr<std::string> FileGroup::RootHashNow() {
+  std::uint64_t unhashed = 0;
+  for (const auto& volume : volumes_) unhashed += volume->unhashed();
+  if (unhashed > kMaxRehashed) return "";
+  RootHash root;
+  for (const auto& volume : volumes_) {
+    ASSIGN_OR_RETURN(const std::string hash, volume->DiskHash());
+    root.Add(volume->staged().disk_id(), static_cast<std::uint64_t>(volume->staged().size_bytes()),
+             hash);
+  }
+  return root.Hex();
 }
 
 absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string& clone_id,
@@ -322,39 +410,68 @@ absl::Status FileGroup::DeleteClone(const std::string& clone_id) {
 }
 
 absl::Status FileGroup::DeletePoints(const std::vector<std::int64_t>& epochs) {
-  absl::MutexLock lock(&mutex_);
-  RETURN_IF_ERROR(Usable());
-  const std::set<std::int64_t> gone(epochs.begin(), epochs.end());
-  pb::StagingManifest next = manifest_;
-  next.set_lease_generation(generation_);
-  next.clear_points();
-  std::vector<std::int64_t> kept;
-  for (const pb::StagedPoint& point : manifest_.points()) {
-    if (gone.contains(point.epoch())) continue;
-    *next.add_points() = point;
-    kept.push_back(point.epoch());
-  }
-  if (kept.size() == static_cast<std::size_t>(manifest_.points_size())) return absl::OkStatus();
-  if (kept.empty() || kept.back() != manifest_.points(manifest_.points_size() - 1).epoch()) {
-    return absl::FailedPreconditionError("the newest point cannot be deleted");
-  }
-  for (pb::StagedDisk& disk : *next.mutable_disks()) {
-    ASSIGN_OR_RETURN(disk, MergeLayers(folder_, disk, kept));
-  }
-  const pb::StagingManifest before = manifest_;
-  RETURN_IF_ERROR(Publish(next));
-  for (int i = 0; i < next.disks_size(); ++i) {
-    std::set<std::string> named;
-    for (const pb::StagedFile& file : next.disks(i).files()) named.insert(file.name());
-    for (const pb::StagedFile& file : before.disks(i).files()) {
-      if (!named.contains(file.name())) unlink((folder_ + "/" + file.name()).c_str());
+  {
+    absl::MutexLock lock(&mutex_);
+    RETURN_IF_ERROR(Usable());
+    const std::set<std::int64_t> gone(epochs.begin(), epochs.end());
+    if (gone.contains(LastPoint()))
+      return absl::FailedPreconditionError("the newest point cannot be deleted");
+    pb::StagingManifest next = manifest_;
+    next.set_lease_generation(generation_);
+    next.clear_points();
+    for (const pb::StagedPoint& point : manifest_.points()) {
+      if (!gone.contains(point.epoch())) *next.add_points() = point;
     }
-    for (const auto& volume : volumes_) {
-      if (volume->staged().disk_id() == next.disks(i).disk_id())
-        RETURN_IF_ERROR(Broken(volume->Replace(next.disks(i))));
+    if (next.points_size() != manifest_.points_size()) RETURN_IF_ERROR(Publish(next));
+  }
+  return Compact();
+}
+
+absl::Status FileGroup::Compact() {
+  absl::MutexLock one_at_a_time(&compaction_);
+  while (true) {
+    pb::StagedDisk disk;
+    std::optional<MergeRange> range;
+    {
+      absl::MutexLock lock(&mutex_);
+      RETURN_IF_ERROR(Usable());
+      std::vector<std::int64_t> kept;
+      for (const pb::StagedPoint& point : manifest_.points()) kept.push_back(point.epoch());
+      for (const pb::StagedDisk& each : manifest_.disks()) {
+        std::vector<std::int64_t> bytes;
+        for (const pb::StagedFile& file : each.files())
+          bytes.push_back(AllocatedBytesOf(folder_ + "/" + file.name()));
+        range = NextMerge(each, bytes, kept);
+        disk = each;
+        if (range) break;
+      }
+    }
+    if (!range) return absl::OkStatus();
+    // The group goes on meanwhile: it only adds files behind these.
+    ASSIGN_OR_RETURN(const std::string merged, MergeLayers(folder_, disk, *range));
+    absl::MutexLock lock(&mutex_);
+    RETURN_IF_ERROR(Usable());
+    const std::string& name = disk.files(range->last).name();
+    // It reads as the layers that it stands for do, so it may take the place of the newest before
+    // the manifest knows.
+    if (rename(merged.c_str(), (folder_ + "/" + name).c_str()) != 0) return ErrnoStatus(merged);
+    RETURN_IF_ERROR(SyncDir(folder_ + "/" + disk.disk_id()));
+    pb::StagingManifest next = manifest_;
+    next.set_lease_generation(generation_);
+    for (pb::StagedDisk& each : *next.mutable_disks()) {
+      if (each.disk_id() == disk.disk_id())
+        each.mutable_files()->DeleteSubrange(range->first, range->last - range->first);
+    }
+    RETURN_IF_ERROR(Publish(next));
+    for (int i = range->first; i < range->last; ++i)
+      unlink((folder_ + "/" + disk.files(i).name()).c_str());
+    for (const pb::StagedDisk& each : next.disks()) {
+      for (const auto& volume : volumes_) {
+        if (each.disk_id() == disk.disk_id() && volume->staged().disk_id() == disk.disk_id())
+          RETURN_IF_ERROR(Broken(volume->Replace(each)));
+      }
     }
   }
-  return absl::OkStatus();
 }
 
 std::int64_t FileGroup::AllocatedBytes() const {

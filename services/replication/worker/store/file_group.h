@@ -1,6 +1,7 @@
 // A group in a folder: replica_id, clones/, and for each lease generation g{N}/ (see fence.h) with
-// manifest.json and a folder for each disk. A clone holds links of its own to what it stands on, so
-// nothing that happens to points or generations touches it.
+// manifest.json, delta-{E}.log (what came after point E) and a folder for each disk. A clone holds
+// links of its own to what it stands on, so nothing that happens to points or generations touches
+// it.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "services/replication/worker/store/delta_log.h"
 #include "services/replication/worker/store/store.h"
 #include "services/replication/worker/store/volume.h"
 
@@ -30,11 +32,12 @@ class FileGroup final : public Group {
   absl::Status Write(std::size_t disk, std::uint64_t first_block,
                      block::MutableBytes bytes) override;
   absl::Status Zero(std::size_t disk, std::uint64_t first_block, std::uint64_t count) override;
-  absl::Status Patch(std::size_t disk, std::uint64_t sector, block::Bytes bytes) override;
+  absl::Status Patch(std::size_t disk, const std::vector<SectorRun>& runs) override;
   absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t disk,
                                                         std::uint64_t block) override;
   absl::Status Sync() override;
   absl::StatusOr<PointFacts> Commit(const PointFacts& facts) override;
+  absl::StatusOr<std::optional<PointFacts>> Rest() override;
   absl::StatusOr<std::vector<CloneFile>> CreateClone(const std::string& clone_id,
                                                      std::int64_t epoch) override;
   absl::Status DeleteClone(const std::string& clone_id) override;
@@ -53,6 +56,34 @@ class FileGroup final : public Group {
   absl::Status Broken(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Publish(const replication::v1::StagingManifest& manifest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::int64_t LastPoint() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Makes the content a point: of the volumes, or with the pages of a delta log on top of them.
+  absl::StatusOr<PointFacts> Seal(PointFacts facts, const std::vector<DeltaPages>* pages,
+                                  const BlockFile* log) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Empty when too much would have to be read.
+  absl::StatusOr<std::string> RootHashNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SyncAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // The delta log (file_group_delta.cc). While there is one, all that comes goes there; with an
+  // interim epoch in it, everything in the volumes is sealed.
+  std::string DeltaPath(const std::string& folder, std::int64_t epoch) const;
+  bool Clean() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status BeginDelta() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Bounds the log after something was added.
+  absl::Status Added() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Seals the interim epoch of `found` and carries what came after it over to a new log.
+  absl::StatusOr<PointFacts> TakeOverDelta(const DeltaLog::Found& found)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Seals the interim epoch of our own log; nullopt: it has none.
+  absl::StatusOr<std::optional<PointFacts>> Promote() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Moves the content of a log without interim epoch into the volumes.
+  absl::Status LeaveDelta() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RecoverDelta(const std::vector<std::int64_t>& generations)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RemoveDelta() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Merges what can be merged; waits for the group only to put the result in its place.
+  absl::Status Compact() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string group_;
   const std::int64_t generation_;
@@ -63,6 +94,8 @@ class FileGroup final : public Group {
   mutable absl::Mutex mutex_;
   replication::v1::StagingManifest manifest_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Volume>> volumes_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<DeltaLog> delta_ ABSL_GUARDED_BY(mutex_);
+  absl::Mutex compaction_ ABSL_ACQUIRED_BEFORE(mutex_);
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -3,9 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
-#include <map>
 
 #include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
@@ -19,77 +17,150 @@ using block::kBlockSize;
 
 namespace {
 
-// Copies the layers `run` (oldest first) into one and puts it in the place of the newest.
-absl::Status MergeRun(const std::string& folder, std::uint64_t disk_bytes,
-                      const std::vector<const pb::StagedFile*>& run, const pb::StagedFile* below) {
-  struct Source {
-    std::size_t file;
-    Placed placed;
-  };
-  std::map<std::uint64_t, Source> newest;
-  std::vector<BlockFile> files;
-  for (const pb::StagedFile* layer : run) {
-    const std::string path = folder + "/" + layer->name();
-    ASSIGN_OR_RETURN(const std::vector<Placed> blocks, ReadLayerTable(path));
-    for (const Placed& placed : blocks) newest[placed.block] = {files.size(), placed};
-    ASSIGN_OR_RETURN(BlockFile file, BlockFile::Open(path, BlockFile::Mode::kReadOnly));
-    files.push_back(std::move(file));
+// Walks through a layer cluster by cluster, in pages when `fine`.
+class Cursor {
+ public:
+  Cursor(BlockFile file, LayerTable table, std::uint64_t end_page, bool fine)
+      : file_(std::move(file)),
+        table_(std::move(table)),
+        end_page_(end_page),
+        pages_(fine && !table_.fine() ? kPagesPerBlock : 1) {}
+  bool done() const { return at_ >= table_.placed.size(); }
+  std::uint64_t number() const { return table_.placed[at_].block * pages_ + page_; }
+  // With the offset of the cluster (or page of it) in the file.
+  Placed placed() const {
+    Placed placed = table_.placed[at_];
+    placed.block = number();
+    if (placed.offset != Placed::kZero) placed.offset += page_ * kPageBytes;
+    return placed;
   }
-  const std::string target = folder + "/" + run.back()->name();
-  const std::string temporary = target + ".merge";
-  unlink(temporary.c_str());
-  ASSIGN_OR_RETURN(BlockFile merged, BlockFile::Open(temporary, BlockFile::Mode::kCreate));
-  block::AlignedBuffer buffer(kBlockSize);
-  std::vector<Placed> blocks;
-  std::uint64_t end_cluster = 1;
-  for (auto& [number, source] : newest) {
-    Placed placed = source.placed;
-    if (placed.offset != Placed::kZero) {
-      RETURN_IF_ERROR(files[source.file].Read(placed.offset, buffer.bytes()));
-      placed.offset = end_cluster++ * kBlockSize;
-      RETURN_IF_ERROR(merged.Write(placed.offset, buffer.bytes()));
+  void Next() {
+    if (++page_ < pages_ && (pages_ == 1 || number() < end_page_)) return;
+    page_ = 0;
+    ++at_;
+  }
+  const BlockFile& file() const { return file_; }
+
+ private:
+  BlockFile file_;
+  LayerTable table_;
+  const std::uint64_t end_page_, pages_;
+  std::size_t at_ = 0;
+  std::uint64_t page_ = 0;
+};
+
+// Gathers reads and writes of what lies one behind the other.
+class Copier {
+ public:
+  Copier(BlockFile& to, std::uint32_t cluster_bytes)
+      : to_(to), cluster_(cluster_bytes), buffer_(std::size_t{1} << 20) {}
+  // The cluster's place in the new file.
+  absl::StatusOr<std::uint64_t> Add(const BlockFile& from, std::uint64_t offset) {
+    if (from_ != &from || offset != from_offset_ + size_ || size_ == buffer_.size())
+      RETURN_IF_ERROR(Flush());
+    if (size_ == 0) {
+      from_ = &from;
+      from_offset_ = offset;
     }
-    blocks.push_back(placed);
+    size_ += cluster_;
+    return next_++ * cluster_;
   }
-  Backing backing;
-  if (below != nullptr) {
-    backing = {.file = fs::path(below->name()).filename().string(),
-               .format = IsBase(below->name()) ? "raw" : "qcow2"};
+  absl::Status Flush() {
+    if (size_ == 0) return absl::OkStatus();
+    const block::MutableBytes bytes = buffer_.bytes().first(size_);
+    RETURN_IF_ERROR(from_->ReadOnce(from_offset_, bytes));
+    RETURN_IF_ERROR(to_.Write(next_ * cluster_ - size_, bytes));
+    size_ = 0;
+    return absl::OkStatus();
   }
-  RETURN_IF_ERROR(SealQcow2(merged, disk_bytes, backing, end_cluster, blocks));
-  GODWIT_FAILPOINT("store.merge.before_rename");
-  if (rename(temporary.c_str(), target.c_str()) != 0) return ErrnoStatus(target);
-  return SyncDir(fs::path(target).parent_path().string());
-}
+  std::uint64_t end_cluster() const { return next_; }
+
+ private:
+  BlockFile& to_;
+  const std::uint32_t cluster_;
+  block::AlignedBuffer buffer_;
+  const BlockFile* from_ = nullptr;
+  std::uint64_t from_offset_ = 0, next_ = 1;
+  std::size_t size_ = 0;
+};
 
 }  // namespace
 
-absl::StatusOr<pb::StagedDisk> MergeLayers(const std::string& folder, const pb::StagedDisk& disk,
-                                           const std::vector<std::int64_t>& kept) {
-  pb::StagedDisk merged = disk;
-  merged.clear_files();
-  std::vector<const pb::StagedFile*> run;
-  for (int i = 0; i < disk.files_size(); ++i) {
-    const pb::StagedFile& file = disk.files(i);
-    if (IsBase(file.name())) {
-      *merged.add_files() = file;
-      continue;
+std::optional<MergeRange> NextMerge(const pb::StagedDisk& disk,
+                                    const std::vector<std::int64_t>& bytes,
+                                    const std::vector<std::int64_t>& kept) {
+  for (int last = disk.files_size() - 1, first; last > 0; last = first - 1) {
+    // The newest kept point that the file is part of separates it from what is above it only; the
+    // run goes down to the file that an older kept point ends with.
+    first = last;
+    const auto above = std::lower_bound(kept.begin(), kept.end(), disk.files(last).epoch());
+    while (first > 0 && !IsBase(disk.files(first - 1).name()) &&
+           std::lower_bound(kept.begin(), kept.end(), disk.files(first - 1).epoch()) == above) {
+      --first;
     }
-    run.push_back(&file);
-    // The run goes on while no kept point separates this file from the next one.
-    const auto point = std::lower_bound(kept.begin(), kept.end(), file.epoch());
-    const bool more =
-        i + 1 < disk.files_size() && point != kept.end() && disk.files(i + 1).epoch() <= *point;
-    if (more) continue;
-    const pb::StagedFile* below =
-        merged.files_size() == 0 ? nullptr : &merged.files(merged.files_size() - 1);
-    if (run.size() > 1) {
-      RETURN_IF_ERROR(MergeRun(folder, static_cast<std::uint64_t>(disk.size_bytes()), run, below));
+    std::int64_t newer = 0;
+    int from = last + 1;
+    for (int i = last; i >= first; --i) {
+      if (i < last && bytes[static_cast<std::size_t>(i)] < 2 * newer) from = i;
+      newer += bytes[static_cast<std::size_t>(i)];
     }
-    *merged.add_files() = *run.back();
-    run.clear();
+    if (from < last) return MergeRange{from, last};
   }
-  return merged;
+  return std::nullopt;
+}
+
+absl::StatusOr<std::string> MergeLayers(const std::string& folder, const pb::StagedDisk& disk,
+                                        const MergeRange& range) {
+  const auto disk_bytes = static_cast<std::uint64_t>(disk.size_bytes());
+  const std::uint64_t end_page = (disk_bytes + kPageBytes - 1) / kPageBytes;
+  std::vector<LayerTable> tables;
+  for (int i = range.first; i <= range.last; ++i) {
+    ASSIGN_OR_RETURN(LayerTable table, ReadLayerTable(folder + "/" + disk.files(i).name()));
+    tables.push_back(std::move(table));
+  }
+  const bool fine =
+      std::any_of(tables.begin(), tables.end(), [](const auto& table) { return table.fine(); });
+  std::vector<Cursor> cursors;  // the newest last
+  for (int i = range.first; i <= range.last; ++i) {
+    ASSIGN_OR_RETURN(BlockFile file, BlockFile::Open(folder + "/" + disk.files(i).name(),
+                                                     BlockFile::Mode::kReadOnly));
+    cursors.emplace_back(std::move(file),
+                         std::move(tables[static_cast<std::size_t>(i - range.first)]), end_page,
+                         fine);
+  }
+  const std::string target = folder + "/" + disk.files(range.last).name();
+  const std::string temporary = target + ".merge";
+  unlink(temporary.c_str());
+  ASSIGN_OR_RETURN(BlockFile merged, BlockFile::Open(temporary, BlockFile::Mode::kCreate));
+  LayerTable table{.cluster_bytes = fine ? kPageBytes : kBlockSize};
+  Copier copier(merged, table.cluster_bytes);
+  while (true) {
+    const Cursor* newest = nullptr;
+    for (const Cursor& cursor : cursors) {
+      if (!cursor.done() && (newest == nullptr || cursor.number() <= newest->number()))
+        newest = &cursor;
+    }
+    if (newest == nullptr) break;
+    Placed placed = newest->placed();
+    if (placed.offset != Placed::kZero) {
+      ASSIGN_OR_RETURN(placed.offset, copier.Add(newest->file(), placed.offset));
+    }
+    for (Cursor& cursor : cursors) {
+      if (!cursor.done() && cursor.number() == placed.block) cursor.Next();
+    }
+    if (fine) placed.digest = {};
+    table.placed.push_back(placed);
+  }
+  RETURN_IF_ERROR(copier.Flush());
+  Backing backing;
+  if (range.first > 0) {
+    const std::string& below = disk.files(range.first - 1).name();
+    backing = {.file = fs::path(below).filename().string(),
+               .format = IsBase(below) ? "raw" : "qcow2"};
+  }
+  RETURN_IF_ERROR(SealQcow2(merged, disk_bytes, backing, copier.end_cluster(), table));
+  GODWIT_FAILPOINT("store.merge.before_rename");
+  return temporary;
 }
 
 }  // namespace godwit::store

@@ -1,6 +1,8 @@
-// Merging of layers whose own points are gone.
+// Fewer layers: those between two points that are kept become one.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,12 +11,24 @@
 
 namespace godwit::store {
 
-// For a disk of the group in `folder` of which only the points `kept` (ascending, with the newest)
-// remain: every run of layers between two kept points becomes one file under the name of the run's
-// newest, which reads the same before and after. Raw bases stay. Returns the disk as the next
-// manifest has it; the files it no longer names may be removed once that is durable.
-absl::StatusOr<replication::v1::StagedDisk> MergeLayers(const std::string& folder,
-                                                        const replication::v1::StagedDisk& disk,
-                                                        const std::vector<std::int64_t>& kept);
+// Consecutive files of a disk: [first, last] of StagedDisk.files.
+struct MergeRange {
+  int first = 0, last = 0;
+  bool operator==(const MergeRange&) const = default;
+};
+
+// The next layers to merge; nullopt: nothing to do. `bytes` are the sizes of the files, `kept` the
+// epochs of all points, ascending. Between two kept points a layer stays as long as it is at least
+// twice as large as all newer ones there together: so every byte is copied a few times only, and
+// few layers are left.
+std::optional<MergeRange> NextMerge(const replication::v1::StagedDisk& disk,
+                                    const std::vector<std::int64_t>& bytes,
+                                    const std::vector<std::int64_t>& kept);
+
+// Copies the layers of `range` into one beside the newest of them: the answer's path, durable,
+// under a temporary name. Reads sealed files only, so nobody has to wait meanwhile.
+absl::StatusOr<std::string> MergeLayers(const std::string& folder,
+                                        const replication::v1::StagedDisk& disk,
+                                        const MergeRange& range);
 
 }  // namespace godwit::store

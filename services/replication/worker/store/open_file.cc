@@ -126,12 +126,12 @@ absl::Status OpenFile::Sync() {
 }
 
 absl::Status OpenFile::Seal(const Backing& backing) {
-  std::vector<Placed> blocks;
-  blocks.reserve(placed_.size());
-  for (const auto& [block, placed] : placed_) blocks.push_back(placed);
-  std::sort(blocks.begin(), blocks.end(),
+  LayerTable table;
+  table.placed.reserve(placed_.size());
+  for (const auto& [block, placed] : placed_) table.placed.push_back(placed);
+  std::sort(table.placed.begin(), table.placed.end(),
             [](const Placed& a, const Placed& b) { return a.block < b.block; });
-  return SealQcow2(file_, disk_bytes_, backing, end_cluster_, blocks);
+  return SealQcow2(file_, disk_bytes_, backing, end_cluster_, table);
 }
 
 absl::Status OpenFile::DropJournal() {

@@ -35,8 +35,18 @@ struct PointFacts {
   absl::Duration freeze_time = absl::ZeroDuration();
   std::string request_id;                          // may be empty
   absl::Time quiesce_time = absl::InfinitePast();  // InfinitePast: no hooks ran
-  std::string root_hash;                           // set by Commit; RootHash() of digests.h
-  std::int64_t changed_bytes = 0;                  // set by Commit
+  // Set by Commit; RootHash() of digests.h. Empty when too much would have to be read for it.
+  std::string root_hash;
+  std::int64_t changed_bytes = 0;  // set by Commit
+  // Need not be kept once a later epoch is committed. Commit answers with false when the store made
+  // a point of it nevertheless.
+  bool interim = false;
+};
+
+// Consecutive sectors of 512 bytes.
+struct SectorRun {
+  std::uint64_t sector = 0;
+  block::Bytes bytes;
 };
 
 struct CloneFile {
@@ -70,9 +80,9 @@ class Group {
   // The blocks read as zeros from now on.
   virtual absl::Status Zero(std::size_t disk, std::uint64_t first_block,
                             std::uint64_t block_count) = 0;
-  // Whole sectors of 512 bytes; the rest of their blocks stays what it is. INVALID_ARGUMENT: out of
+  // Whole sectors, ascending; the rest of their blocks stays what it is. INVALID_ARGUMENT: out of
   // the disk.
-  virtual absl::Status Patch(std::size_t disk, std::uint64_t sector, block::Bytes bytes) = 0;
+  virtual absl::Status Patch(std::size_t disk, const std::vector<SectorRun>& runs) = 0;
   // The digest of a block's present content; nullopt when it must be taken as different from any
   // other.
   virtual absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t disk,
@@ -84,6 +94,9 @@ class Group {
   // one again is answered as before). ABORTED when a newer lease generation opened the group
   // meanwhile.
   virtual absl::StatusOr<PointFacts> Commit(const PointFacts& facts) = 0;
+  // Nothing comes for now: when the last commit was an interim one it becomes a point, which is
+  // returned.
+  virtual absl::StatusOr<std::optional<PointFacts>> Rest() = 0;
 
   // A writable view of a point; the same id again gives the same clone. NOT_FOUND: no such point.
   virtual absl::StatusOr<std::vector<CloneFile>> CreateClone(const std::string& clone_id,

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/replication/worker/store/fine_layer.h"
 #include "services/replication/worker/store/manifest.h"
 
 namespace godwit::store {
@@ -27,9 +28,10 @@ Volume::Volume(std::string folder, pb::StagedDisk staged, std::int64_t committed
     : folder_(std::move(folder)),
       staged_(std::move(staged)),
       committed_epoch_(committed_epoch),
-      sealed_(block::BlockCount(static_cast<std::uint64_t>(staged_.size_bytes()))),
+      sealed_(static_cast<std::uint64_t>(staged_.size_bytes())),
       digests_(static_cast<std::uint64_t>(staged_.size_bytes())),
-      unsure_(digests_.size()) {
+      unsure_(digests_.size()),
+      unhashed_(digests_.size()) {
   SetFiles();
 }
 
@@ -78,14 +80,16 @@ absl::Status Volume::LoadDigests() {
       RETURN_IF_ERROR(sealed_.AddBase(Path(name)));
       continue;
     }
-    ASSIGN_OR_RETURN(const std::vector<Placed> blocks, ReadLayerTable(Path(name)));
-    for (const Placed& placed : blocks) {
-      if (placed.block >= digests_.size()) {
-        return absl::DataLossError(Path(name) + ": a block behind the end of the disk");
+    ASSIGN_OR_RETURN(const LayerTable table, ReadLayerTable(Path(name)));
+    RETURN_IF_ERROR(sealed_.AddLayer(Path(name), table));
+    for (const Placed& placed : table.placed) {
+      if (table.fine()) {
+        SetHashed(placed.block / kPagesPerBlock, false);
+      } else {
+        digests_.Set(placed.block, placed.digest);
+        SetHashed(placed.block, true);
       }
-      digests_.Set(placed.block, placed.digest);
     }
-    RETURN_IF_ERROR(sealed_.AddLayer(Path(name), blocks));
   }
   return absl::OkStatus();
 }
@@ -208,13 +212,14 @@ absl::Status Volume::Write(std::uint64_t first_block, block::MutableBytes bytes)
   for (std::size_t i = 0; i < digests.size(); ++i) {
     digests_.Set(first_block + i, digests[i]);
     unsure_[first_block + i] = false;
+    SetHashed(first_block + i, true);
   }
   return absl::OkStatus();
 }
 
 absl::Status Volume::Zero(std::uint64_t first_block, std::uint64_t count) {
   const auto zero = [&](std::uint64_t block) {
-    return !unsure_[block] &&
+    return !unsure_[block] && !unhashed_[block] &&
            digests_.at(block) == block::ZeroDigest(block::BlockBytes(
                                      static_cast<std::uint64_t>(staged_.size_bytes()), block));
   };
@@ -232,6 +237,7 @@ absl::Status Volume::Zero(std::uint64_t first_block, std::uint64_t count) {
     for (std::uint64_t i = 0; i < run; ++i) {
       digests_.SetZero(block + i);
       unsure_[block + i] = false;
+      SetHashed(block + i, true);
     }
     block += run;
   }
@@ -248,23 +254,47 @@ absl::Status Volume::Read(std::uint64_t block, block::MutableBytes bytes) const 
                      BlockFile::Open(Path(OldBase()), BlockFile::Mode::kReadOnly));
     return file.Read(block * kBlockSize, bytes);
   }
-  return sealed_.Read(block, bytes);
+  return sealed_.ReadBlock(block, bytes);
 }
 
-absl::Status Volume::Patch(std::uint64_t sector, block::Bytes bytes) {
+absl::Status Volume::Patch(const std::vector<SectorRun>& runs) {
   const auto disk_bytes = static_cast<std::uint64_t>(staged_.size_bytes());
   block::AlignedBuffer buffer(kBlockSize);
-  for (std::uint64_t at = sector * block::kSectorSize; !bytes.empty();) {
-    const std::uint64_t number = at / kBlockSize, from = at % kBlockSize;
-    const block::MutableBytes whole = buffer.bytes().first(block::BlockBytes(disk_bytes, number));
-    const std::size_t size = std::min<std::size_t>(whole.size() - from, bytes.size());
-    if (size < whole.size()) RETURN_IF_ERROR(Read(number, whole));
-    std::memcpy(whole.data() + from, bytes.data(), size);
-    RETURN_IF_ERROR(Write(number, whole));
-    at += size;
-    bytes = bytes.subspan(size);
+  std::uint64_t number = 0;
+  block::MutableBytes whole;  // of block `number`
+  const auto write = [&]() {
+    return whole.empty() ? absl::OkStatus() : Write(number, std::exchange(whole, {}));
+  };
+  for (const SectorRun& run : runs) {
+    block::Bytes bytes = run.bytes;
+    for (std::uint64_t at = run.sector * block::kSectorSize; !bytes.empty();) {
+      const std::uint64_t from = at % kBlockSize;
+      if (whole.empty() || number != at / kBlockSize) {
+        RETURN_IF_ERROR(write());
+        number = at / kBlockSize;
+        whole = buffer.bytes().first(block::BlockBytes(disk_bytes, number));
+        if (bytes.size() < whole.size() || from > 0) RETURN_IF_ERROR(Read(number, whole));
+      }
+      const std::size_t size = std::min<std::size_t>(whole.size() - from, bytes.size());
+      std::memcpy(whole.data() + from, bytes.data(), size);
+      at += size;
+      bytes = bytes.subspan(size);
+    }
   }
-  return absl::OkStatus();
+  return write();
+}
+
+void Volume::SetHashed(std::uint64_t block, bool hashed) {
+  if (unhashed_[block] != hashed) return;
+  unhashed_[block] = !hashed;
+  unhashed_count_ += hashed ? std::uint64_t(-1) : 1;
+}
+
+absl::StatusOr<std::string> Volume::DiskHash() {
+  for (std::uint64_t block = 0; block < unhashed_.size() && unhashed_count_ > 0; ++block) {
+    if (unhashed_[block]) RETURN_IF_ERROR(DigestAt(block).status());
+  }
+  return digests_.DiskHash();
 }
 
 absl::Status Volume::Replace(pb::StagedDisk staged) {
@@ -289,21 +319,22 @@ absl::StatusOr<std::optional<block::Digest>> Volume::DigestAt(std::uint64_t bloc
       block::BlockBytes(static_cast<std::uint64_t>(staged_.size_bytes()), block);
   block::AlignedBuffer buffer(kBlockSize);
   const block::MutableBytes bytes = buffer.bytes().first(size);
-  if (open_ != nullptr) {
-    const absl::Status read =
-        unsure_[block] ? open_->Read(block, bytes) : absl::NotFoundError("known");
+  if (open_ != nullptr && unsure_[block]) {
+    const absl::Status read = open_->Read(block, bytes);
     if (read.ok()) {
       digests_.Set(block, block::DigestOf(bytes));
       unsure_[block] = false;
       return digests_.at(block);
     }
     if (!absl::IsNotFound(read)) return read;
-    // Written by us, or held by the layers below.
-    block::AlignedBuffer probe(kBlockSize);
-    if (old_base_ && !open_->Read(block, probe.bytes().first(size)).ok()) return std::nullopt;
-    return digests_.at(block);
   }
-  if (old_base_) return std::nullopt;
+  // Written by us, or held by what lies below.
+  if (old_base_ && (open_ == nullptr || !open_->Read(block, bytes).ok())) return std::nullopt;
+  if (unhashed_[block]) {
+    RETURN_IF_ERROR(Read(block, bytes));
+    digests_.Set(block, block::DigestOf(bytes));
+    SetHashed(block, true);
+  }
   return digests_.at(block);
 }
 
@@ -350,22 +381,51 @@ absl::StatusOr<pb::StagedDisk> Volume::Seal(std::int64_t epoch, std::int64_t* ch
   return sealed;
 }
 
-absl::Status Volume::Sealed(pb::StagedDisk staged) {
+absl::StatusOr<pb::StagedDisk> Volume::SealDelta(std::int64_t epoch, const DeltaPages& pages,
+                                                 const BlockFile& log,
+                                                 std::int64_t* changed_bytes) {
+  if (pages.empty() && !clean()) return staged_;  // a disk that was added since
+  if (!clean()) return absl::InternalError(staged_.disk_id() + ": a delta log over an open file");
+  if (open_ != nullptr) {  // made and not used
+    const std::string path = open_->path();
+    RETURN_IF_ERROR(std::exchange(open_, nullptr)->DropJournal());
+    unlink(path.c_str());
+  }
+  pb::StagedDisk sealed = staged_;
+  if (pages.empty()) return sealed;
+  const std::string name = absl::StrCat(staged_.disk_id(), "/e", epoch, ".qcow2");
+  const std::string below = files_.back();
+  RETURN_IF_ERROR(WriteFineLayer(
+      Path(name), static_cast<std::uint64_t>(staged_.size_bytes()),
+      {.file = fs::path(below).filename().string(), .format = IsBase(below) ? "raw" : "qcow2"},
+      pages, log, sealed_));
+  *changed_bytes += static_cast<std::int64_t>(pages.size() * kPageBytes);
+  pb::StagedFile* file = sealed.add_files();
+  file->set_name(name);
+  file->set_epoch(epoch);
+  return sealed;
+}
+
+absl::Status Volume::Sealed(std::int64_t epoch, pb::StagedDisk staged) {
+  const std::size_t files_before = files_.size();
   const bool kept_open =
       open_ != nullptr && !open_->used() && open_->kind() == OpenFile::Kind::kLayer;
   std::unique_ptr<OpenFile> closed = std::move(open_);
   staged_ = std::move(staged);
   SetFiles();
-  ++committed_epoch_;
+  committed_epoch_ = epoch;
   if (std::exchange(old_base_, false)) {
     unlink((Path(OldBase()) + ".journal").c_str());
     RETURN_IF_ERROR(sealed_.AddBase(Path(OldBase())));
   }
   if (closed != nullptr && closed->kind() == OpenFile::Kind::kBase) {
     RETURN_IF_ERROR(sealed_.AddBase(closed->path()));
-  } else if (closed != nullptr && !kept_open) {
-    ASSIGN_OR_RETURN(const std::vector<Placed> blocks, ReadLayerTable(closed->path()));
-    RETURN_IF_ERROR(sealed_.AddLayer(closed->path(), blocks));
+  } else if (files_.size() > files_before && !IsBase(files_.back())) {
+    ASSIGN_OR_RETURN(const LayerTable table, ReadLayerTable(Path(files_.back())));
+    RETURN_IF_ERROR(sealed_.AddLayer(Path(files_.back()), table));
+    if (table.fine()) {
+      for (const Placed& placed : table.placed) SetHashed(placed.block / kPagesPerBlock, false);
+    }
   }
   if (closed != nullptr) RETURN_IF_ERROR(closed->DropJournal());
   if (kept_open) unlink(closed->path().c_str());

@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "godwit/replication/v1/staging.pb.h"
+#include "services/replication/worker/store/delta_log.h"
 #include "services/replication/worker/store/digests.h"
 #include "services/replication/worker/store/open_file.h"
 #include "services/replication/worker/store/sealed_blocks.h"
@@ -38,17 +39,29 @@ class Volume {
 
   absl::Status Write(std::uint64_t first_block, block::MutableBytes bytes);
   absl::Status Zero(std::uint64_t first_block, std::uint64_t count);
-  // Sectors of 512 bytes; the rest of their blocks stays what it is.
-  absl::Status Patch(std::uint64_t sector, block::Bytes bytes);
+  // The rest of the sectors' blocks stays what it is.
+  absl::Status Patch(const std::vector<SectorRun>& runs);
   absl::StatusOr<std::optional<block::Digest>> DigestAt(std::uint64_t block);
+  // The present content.
+  absl::Status Read(std::uint64_t block, block::MutableBytes bytes) const;
   absl::Status Sync();
-  std::string DiskHash() { return digests_.DiskHash(); }
+  // All content is sealed: what comes next may go to a delta log.
+  bool clean() const {
+    return !files_.empty() && !old_base_ && (open_ == nullptr || !open_->used());
+  }
+  // Blocks whose digests must be made anew for DiskHash, by reading them.
+  std::uint64_t unhashed() const { return unhashed_count_; }
+  absl::StatusOr<std::string> DiskHash();
 
   // Seals the open file for `epoch`: then the disk as a manifest with that point has it. After
   // Sync.
   absl::StatusOr<replication::v1::StagedDisk> Seal(std::int64_t epoch, std::int64_t* changed_bytes);
-  // The manifest with Seal()'s answer is durable.
-  absl::Status Sealed(replication::v1::StagedDisk staged);
+  // The same with pages of a delta log instead of the open file; clean().
+  absl::StatusOr<replication::v1::StagedDisk> SealDelta(std::int64_t epoch, const DeltaPages& pages,
+                                                        const BlockFile& log,
+                                                        std::int64_t* changed_bytes);
+  // The manifest with the answer of either is durable.
+  absl::Status Sealed(std::int64_t epoch, replication::v1::StagedDisk staged);
   // The files changed (points were merged).
   absl::Status Replace(replication::v1::StagedDisk staged);
 
@@ -62,8 +75,7 @@ class Volume {
   absl::Status KeepOldBase();
   absl::Status RemoveUnnamed();
   absl::StatusOr<OpenFile*> Open();
-  // The present content.
-  absl::Status Read(std::uint64_t block, block::MutableBytes bytes) const;
+  void SetHashed(std::uint64_t block, bool hashed);
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   // Names relative to folder_.
   std::string Base() const { return staged_.disk_id() + "/base.raw"; }
@@ -82,6 +94,9 @@ class Volume {
   DigestList digests_;
   // Blocks whose digest was not computed from bytes seen since Open.
   std::vector<bool> unsure_;
+  // Blocks that fine layers changed since their digest was computed.
+  std::vector<bool> unhashed_;
+  std::uint64_t unhashed_count_ = 0;
 };
 
 }  // namespace godwit::store

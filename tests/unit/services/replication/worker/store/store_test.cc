@@ -1,148 +1,8 @@
-// The store against a model: what a disk contained at each point is kept beside and every point is
-// compared byte for byte, read by qemu-img, which knows nothing of this code.
-#include "services/replication/worker/store/store.h"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <random>
-
-#include "absl/strings/str_cat.h"
-#include "services/common/base/file.h"
-#include "services/replication/worker/store/digests.h"
-#include "services/replication/worker/store/file_store.h"
-#include "services/replication/worker/store/journal.h"
-#include "tests/support/process.h"
-#include "tests/support/status_matchers.h"
+// Points, generations, clones and merges of a staging store.
+#include "tests/unit/services/replication/worker/store/store_fixture.h"
 
 namespace godwit::store {
 namespace {
-
-using ::godwit::testing::Process;
-using ::godwit::testing::StatusIs;
-using ::godwit::testing::TempDir;
-
-constexpr char kServer[] = "s-0123456789abcdef0";
-constexpr char kClone[] = "c-0123456789abcdef0";
-
-// Two disks, the second with a short last block.
-std::vector<DiskSpec> Disks() {
-  return {{.disk_id = "d-00000000000000001",
-           .device_name = "/dev/sda",
-           .size_bytes = 40 * block::kBlockSize,
-           .is_boot_disk = true},
-          {.disk_id = "d-00000000000000002",
-           .device_name = "/dev/sdb",
-           .size_bytes = 25 * block::kBlockSize + 1536}};
-}
-
-absl::Status RunProgram(const std::vector<std::string>& command, const std::string& log) {
-  auto process = Process::Start({.command = command, .log = log});
-  if (!process.ok()) return process.status();
-  const auto status = process->Wait(absl::Seconds(60));
-  if (!status.ok()) return status.status();
-  return *status == 0 ? absl::OkStatus() : absl::InternalError(process->Log());
-}
-
-using Content = std::vector<std::string>;  // of each disk
-
-class StoreTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(store_, OpenFileStore(dir_ / "store"));
-    for (const DiskSpec& disk : Disks()) now_.emplace_back(disk.size_bytes, '\0');
-    Open(1);
-  }
-  void Open(std::int64_t generation) {
-    group_.reset();
-    ASSERT_OK_AND_ASSIGN(group_, store_->OpenGroup(kServer, generation, Disks()));
-    generation_ = generation;
-  }
-  absl::Status Write(std::size_t disk, std::uint64_t first, std::uint64_t count, char seed) {
-    const std::size_t from = first * block::kBlockSize;
-    const std::size_t size =
-        std::min<std::size_t>(count * block::kBlockSize, now_[disk].size() - from);
-    block::AlignedBuffer buffer(size);
-    for (std::size_t i = 0; i < size; ++i)
-      buffer.data()[i] = static_cast<std::uint8_t>(seed + i / 512 + i % 7);
-    std::memcpy(now_[disk].data() + from, buffer.data(), size);
-    return group_->Write(disk, first, buffer.bytes());
-  }
-  absl::Status Patch(std::size_t disk, std::uint64_t sector, std::uint64_t count, char seed) {
-    std::vector<std::uint8_t> bytes(count * 512);
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-      bytes[i] = static_cast<std::uint8_t>(seed + i / 512 + i % 11);
-    }
-    std::memcpy(now_[disk].data() + sector * 512, bytes.data(), bytes.size());
-    return group_->Patch(disk, sector, bytes);
-  }
-  absl::Status Zero(std::size_t disk, std::uint64_t first, std::uint64_t count) {
-    const std::size_t from = first * block::kBlockSize;
-    const std::size_t size =
-        std::min<std::size_t>(count * block::kBlockSize, now_[disk].size() - from);
-    std::memset(now_[disk].data() + from, 0, size);
-    return group_->Zero(disk, first, count);
-  }
-  std::string Root(const Content& content) {
-    RootHash root;
-    const std::vector<DiskSpec> disks = Disks();
-    for (std::size_t i = 0; i < disks.size(); ++i) {
-      DigestList digests(disks[i].size_bytes);
-      for (std::uint64_t b = 0; b < digests.size(); ++b) {
-        const std::size_t from = b * block::kBlockSize;
-        const std::size_t size = std::min<std::size_t>(block::kBlockSize, content[i].size() - from);
-        digests.Set(b,
-                    block::DigestOf(
-                        {reinterpret_cast<const std::uint8_t*>(content[i].data()) + from, size}));
-      }
-      root.Add(disks[i].disk_id, disks[i].size_bytes, digests.DiskHash());
-    }
-    return root.Hex();
-  }
-  void Commit() {
-    ASSERT_OK_AND_ASSIGN(
-        const PointFacts facts,
-        group_->Commit(
-            {.epoch = group_->committed_epoch() + 1, .cut_time = absl::Now(), .consistency = 1}));
-    points_[facts.epoch] = now_;
-    EXPECT_EQ(facts.root_hash, Root(now_)) << "epoch " << facts.epoch;
-  }
-  // Through a clone, as a launched machine would see it.
-  void ExpectPoint(std::int64_t epoch) {
-    ASSERT_OK_AND_ASSIGN(const auto clone, group_->CreateClone(kClone, epoch));
-    ExpectClone(clone, epoch);
-    ASSERT_OK(group_->DeleteClone(kClone));
-  }
-  void ExpectClone(const std::vector<CloneFile>& clone, std::int64_t epoch) {
-    for (std::size_t i = 0; i < clone.size(); ++i) {
-      const std::string raw = dir_ / "out.raw";
-      ASSERT_OK(RunProgram({"/usr/bin/qemu-img", "convert", "-O", "raw", clone[i].path, raw},
-                           dir_ / "qemu.log"));
-      ASSERT_OK(RunProgram({"/usr/bin/qemu-img", "check", clone[i].path}, dir_ / "qemu.log"));
-      ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(raw));
-      EXPECT_TRUE(bytes == points_[epoch][i]) << "disk " << i << " of epoch " << epoch;
-    }
-  }
-  void CheckLayers() {
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_ / "store")) {
-      if (entry.path().extension() != ".qcow2") continue;
-      EXPECT_OK(RunProgram({"/usr/bin/qemu-img", "check", "-U", entry.path().string()},
-                           dir_ / "qemu.log"));
-    }
-  }
-
-  TempDir dir_;
-  std::unique_ptr<Store> store_;
-  std::shared_ptr<Group> group_;
-  std::int64_t generation_ = 0;
-  Content now_;
-  std::map<std::int64_t, Content> points_;
-};
 
 TEST_F(StoreTest, EveryPointKeepsWhatTheDisksWere) {
   EXPECT_TRUE(group_->Empty(0));
@@ -180,11 +40,12 @@ TEST_F(StoreTest, BadRangesAreRefused) {
       << "longer than the short block";
   EXPECT_FALSE(group_->Zero(0, 1, UINT64_MAX).ok());
   EXPECT_FALSE(group_->DigestAt(0, 40).ok());
-  EXPECT_FALSE(group_->Patch(0, 40 * 128, buffer.bytes().first(512)).ok());
-  EXPECT_FALSE(group_->Patch(0, UINT64_MAX, buffer.bytes().first(512)).ok());
-  EXPECT_FALSE(group_->Patch(0, 0, buffer.bytes().first(100)).ok());
-  EXPECT_FALSE(group_->Patch(0, 0, {}).ok());
-  EXPECT_FALSE(group_->Patch(1, 25 * 128, buffer.bytes().first(2048)).ok()) << "short last block";
+  EXPECT_FALSE(group_->Patch(0, {{40 * 128, buffer.bytes().first(512)}}).ok());
+  EXPECT_FALSE(group_->Patch(0, {{UINT64_MAX, buffer.bytes().first(512)}}).ok());
+  EXPECT_FALSE(group_->Patch(0, {{0, buffer.bytes().first(100)}}).ok());
+  EXPECT_FALSE(group_->Patch(0, {{0, {}}}).ok());
+  EXPECT_FALSE(group_->Patch(1, {{25 * 128, buffer.bytes().first(2048)}}).ok())
+      << "short last block";
 }
 
 TEST_F(StoreTest, AnOlderGenerationIsFencedOff) {
@@ -366,96 +227,6 @@ TEST_F(StoreTest, ATornJournalEndsWhereItIsTorn) {
     EXPECT_EQ(records.size(), keep / kPlacedBytes);
   }
 }
-
-// Random work with restarts, takeovers, lost unsynced writes and merges; the agent's part is played
-// as decision 0002 has it: what was not covered by a Sync is sent again.
-class StoreModelTest : public StoreTest, public ::testing::WithParamInterface<int> {};
-
-TEST_P(StoreModelTest, NothingIsLostOrMixedUp) {
-  std::mt19937 random(static_cast<unsigned>(GetParam()));
-  const auto pick = [&](std::uint64_t n) {
-    return std::uniform_int_distribution<std::uint64_t>(0, n - 1)(random);
-  };
-  std::map<std::pair<std::size_t, std::uint64_t>, bool> unsynced;
-  for (int step = 0; step < 150; ++step) {
-    const std::size_t disk = pick(2);
-    const std::uint64_t blocks = block::BlockCount(Disks()[disk].size_bytes);
-    const std::uint64_t first = pick(blocks),
-                        count = 1 + pick(std::min<std::uint64_t>(6, blocks - first));
-    switch (pick(13)) {
-      case 10:
-      case 11:
-      case 12: {
-        const std::uint64_t sectors = now_[disk].size() / 512, sector = pick(sectors);
-        const std::uint64_t length = 1 + pick(std::min<std::uint64_t>(300, sectors - sector));
-        ASSERT_OK(Patch(disk, sector, length, static_cast<char>(random())));
-        for (std::uint64_t b = sector / 128; b <= (sector + length - 1) / 128; ++b)
-          unsynced[{disk, b}] = true;
-        break;
-      }
-      case 0:
-      case 1:
-      case 2:
-      case 3:
-        ASSERT_OK(Write(disk, first, count, static_cast<char>(random())));
-        for (std::uint64_t i = 0; i < count; ++i) unsynced[{disk, first + i}] = true;
-        break;
-      case 4:
-        ASSERT_OK(Zero(disk, first, count));
-        for (std::uint64_t i = 0; i < count; ++i) unsynced[{disk, first + i}] = true;
-        break;
-      case 5:
-      case 6:
-        ASSERT_OK(group_->Sync());
-        unsynced.clear();
-        break;
-      case 7:
-        Commit();
-        unsynced.clear();
-        break;
-      case 8: {
-        Open(generation_ + static_cast<std::int64_t>(pick(2)));
-        for (const auto& [where, ignored] : unsynced) {
-          const std::size_t from = where.second * block::kBlockSize;
-          const std::size_t size =
-              std::min<std::size_t>(block::kBlockSize, now_[where.first].size() - from);
-          block::AlignedBuffer buffer(size);
-          std::memcpy(buffer.data(), now_[where.first].data() + from, size);
-          if (block::IsZero(buffer.bytes())) {
-            ASSERT_OK(group_->Zero(where.first, where.second, 1));
-          } else {
-            ASSERT_OK(group_->Write(where.first, where.second, buffer.bytes()));
-          }
-        }
-        break;
-      }
-      case 9: {
-        std::vector<std::int64_t> gone;
-        for (const auto& [epoch, content] : points_) {
-          if (epoch != group_->committed_epoch() && pick(2) == 0) gone.push_back(epoch);
-        }
-        ASSERT_OK(group_->DeletePoints(gone));
-        for (const std::int64_t epoch : gone) points_.erase(epoch);
-        break;
-      }
-    }
-    for (std::size_t d = 0; d < 2; ++d) {
-      const std::uint64_t b = pick(block::BlockCount(now_[d].size()));
-      ASSERT_OK_AND_ASSIGN(const auto digest, group_->DigestAt(d, b));
-      const std::size_t from = b * block::kBlockSize;
-      if (digest) {
-        EXPECT_EQ(*digest, block::DigestOf(
-                               {reinterpret_cast<const std::uint8_t*>(now_[d].data()) + from,
-                                std::min<std::size_t>(block::kBlockSize, now_[d].size() - from)}));
-      }
-    }
-  }
-  Commit();
-  for (const auto& [epoch, content] : points_) ExpectPoint(epoch);
-  CheckLayers();
-}
-
-INSTANTIATE_TEST_SUITE_P(Seeds, StoreModelTest, ::testing::Range(1, 9));
 
 }  // namespace
 }  // namespace godwit::store
