@@ -17,6 +17,7 @@
 #include "agent/capture/capture.skel.h"
 #include "agent/capture/capture_layout.h"
 #include "agent/capture/page_address.h"
+#include "agent/capture/ring_reader.h"
 #include "agent/tracker/in_flight_audit.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
@@ -26,9 +27,11 @@ namespace godwit::agent {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-// A write that did not end for so long was missed, or the late end of it gives the window away.
+// A write that did not end for so long was missed, or the late end of it gives the capture away.
 constexpr absl::Duration kMissedAfter = absl::Milliseconds(300);
 constexpr absl::Duration kPause = absl::Microseconds(200);
+// For programs that copy a write at this moment.
+constexpr absl::Duration kWritingPatience = absl::Milliseconds(200);
 
 absl::Status CaptureError(absl::string_view what, int error) {
   return absl::UnimplementedError(
@@ -44,7 +47,6 @@ class EbpfCapture final : public WriteCapture {
  public:
   explicit EbpfCapture(capture_bpf* skeleton) : skeleton_(skeleton) {}
   ~EbpfCapture() override {
-    ring_buffer__free(ring_);
     if (control_ != nullptr) munmap(control_, Rounded(sizeof *control_));
     if (disks_ != nullptr) munmap(disks_, disk_stride_ * disk_count_);
     capture_bpf__destroy(skeleton_);
@@ -69,8 +71,8 @@ class EbpfCapture final : public WriteCapture {
     RETURN_IF_ERROR(AwaitPrograms());
     if (const int error = capture_bpf__attach(skeleton_); error != 0)
       return CaptureError("attaching", error);
-    ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.ring), TakeRecord, this, nullptr);
-    if (ring_ == nullptr) return CaptureError("the ring", errno);
+    ASSIGN_OR_RETURN(ring_, RingReader::Open(bpf_map__fd(skeleton_->maps.ring),
+                                             bpf_map__max_entries(skeleton_->maps.ring)));
     return Calibrate(devices[0].path);
   }
 
@@ -80,16 +82,16 @@ class EbpfCapture final : public WriteCapture {
 
   void Begin() override {
     End();
-    ring_buffer__consume(ring_);  // leftovers, without anybody to take them
+    ring_->Read(ring_->Begun(), [](std::span<const std::uint8_t>) {});  // leftovers
     lost_before_ = Lost();
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    begun_at_ = static_cast<std::uint64_t>(now.tv_sec) * 1000000000 +
-                static_cast<std::uint64_t>(now.tv_nsec);
     std::atomic_ref<__u32>(control_->enabled).store(1, std::memory_order_seq_cst);
   }
 
   absl::Status Settle(absl::Duration patience) override {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const std::uint64_t called = static_cast<std::uint64_t>(now.tv_sec) * 1000000000 +
+                                 static_cast<std::uint64_t>(now.tv_nsec);
     // Every slot must be seen at zero once. (What is submitted later is captured, whatever slot.)
     std::vector<__s64*> open;
     for (std::size_t i = 0; i < disk_count_; ++i) {
@@ -106,23 +108,27 @@ class EbpfCapture final : public WriteCapture {
         return value <= 0;
       });
       if (open.empty()) {
-        std::atomic_ref<__u64>(control_->settled_since).store(begun_at_);
+        std::atomic_ref<__u64>(control_->settled_since).store(called);
         return absl::OkStatus();
       }
       Upkeep();
       if (absl::Now() >= end) {
-        return absl::DeadlineExceededError(
-            absl::StrCat("writes from before the capture are still under way in ", open.size(),
-                         " places after ", absl::FormatDuration(patience)));
+        return absl::DeadlineExceededError(absl::StrCat("earlier writes are still under way in ",
+                                                        open.size(), " places after ",
+                                                        absl::FormatDuration(patience)));
       }
     }
   }
 
   absl::Status Drain(const std::function<void(const CapturedWrite&)>& take) override {
-    take_ = &take;
-    const int result = ring_buffer__consume(ring_);
-    take_ = nullptr;
-    return result < 0 ? CaptureError("reading the ring", result) : absl::OkStatus();
+    const auto record = [&](std::span<const std::uint8_t> bytes) { TakeRecord(bytes, take); };
+    const std::uint64_t position = ring_->Begun();
+    for (const absl::Time end = absl::Now() + kWritingPatience; !ring_->Read(position, record);) {
+      if (absl::Now() >= end)
+        return absl::UnavailableError("a captured write is still being copied");
+      absl::SleepFor(kPause);
+    }
+    return absl::OkStatus();
   }
 
   void End() override {
@@ -136,7 +142,7 @@ class EbpfCapture final : public WriteCapture {
     return absl::DataLossError(absl::StrCat(
         "writes were not captured: ", Load(control_->dropped), " found the ring full, ",
         Load(control_->too_large), " were too large, ", Load(control_->unreadable),
-        " could not be copied, ", Load(control_->late), " from before ended late, ", bad_,
+        " could not be copied, ", Load(control_->late), " from before ended late, ", bad_.load(),
         " records were bad, ", Misses(), " calls were left out"));
   }
 
@@ -150,22 +156,18 @@ class EbpfCapture final : public WriteCapture {
     return *reinterpret_cast<godwit_capture_disk*>(disks_ + i * disk_stride_);
   }
 
-  static int TakeRecord(void* self, void* data, std::size_t size) {
-    return static_cast<EbpfCapture*>(self)->TakeRecord(static_cast<std::uint8_t*>(data), size);
-  }
-  int TakeRecord(const std::uint8_t* data, std::size_t size) {
+  void TakeRecord(std::span<const std::uint8_t> bytes,
+                  const std::function<void(const CapturedWrite&)>& take) {
     godwit_captured head;
-    if (size < sizeof head) return 0;
-    std::memcpy(&head, data, sizeof head);
-    if (head.bad != 0 || size < sizeof head + (head.zero != 0 ? 0 : head.bytes)) {
+    if (bytes.size() < sizeof head) return;
+    std::memcpy(&head, bytes.data(), sizeof head);
+    if (head.bad != 0 || bytes.size() < sizeof head + (head.zero != 0 ? 0 : head.bytes)) {
       ++bad_;
-      return 0;
+      return;
     }
-    if (take_ == nullptr) return 0;
     CapturedWrite write{.disk = head.disk, .sector = head.sector, .bytes = head.bytes};
-    if (head.zero == 0) write.content = {data + sizeof head, head.bytes};
-    (*take_)(write);
-    return 0;
+    if (head.zero == 0) write.content = bytes.subspan(sizeof head, head.bytes);
+    take(write);
   }
 
   // Every call of the program that may have seen the value of `enabled` before is over: the
@@ -228,12 +230,12 @@ class EbpfCapture final : public WriteCapture {
   }
 
   capture_bpf* const skeleton_;
-  ring_buffer* ring_ = nullptr;
+  std::unique_ptr<RingReader> ring_;
   godwit_capture_control* control_ = nullptr;
   std::uint8_t* disks_ = nullptr;
   std::size_t disk_count_ = 0, disk_stride_ = 0;
-  const std::function<void(const CapturedWrite&)>* take_ = nullptr;
-  std::uint64_t lost_before_ = 0, bad_ = 0, begun_at_ = 0;
+  std::uint64_t lost_before_ = 0;
+  std::atomic<std::uint64_t> bad_ = 0;
   std::vector<InFlightAudit> audits_;
 };
 

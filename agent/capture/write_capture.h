@@ -1,5 +1,5 @@
-// Captures the content of all writes to the disks of a server for bounded windows of time, in one
-// order over all disks: what makes a point crash-consistent without a freeze.
+// Captures the content of all writes to the disks of a server, in one order over all disks: what
+// makes a point crash-consistent without a freeze.
 //
 // A record is made when a write is submitted, before it can have an effect. If a write was
 // submitted after another one had ended, its record comes later; so what is captured between two
@@ -26,7 +26,7 @@ struct CapturedWrite {
   std::span<const std::uint8_t> content;
 };
 
-// Not thread-safe.
+// Drain and Complete may be called beside Settle and Upkeep; otherwise not thread-safe.
 class WriteCapture {
  public:
   struct Device {
@@ -44,10 +44,11 @@ class WriteCapture {
   virtual void Upkeep() = 0;
   // Forgets what is in the ring and captures from now on.
   virtual void Begin() = 0;
-  // Waits until every write that was submitted before Begin has ended. DEADLINE_EXCEEDED when that
-  // is not certain after `patience`.
+  // Waits until every write that was submitted before the call has ended. DEADLINE_EXCEEDED when
+  // that is not certain after `patience`. While capturing.
   virtual absl::Status Settle(absl::Duration patience) = 0;
-  // Hands over what was captured so far and takes it out of the ring.
+  // Hands over all that was submitted before the call and takes it out of the ring. UNAVAILABLE: a
+  // program takes long to copy a write, try again.
   virtual absl::Status Drain(const std::function<void(const CapturedWrite&)>& take) = 0;
   // No more is captured. The rest is drained afterwards.
   virtual void End() = 0;

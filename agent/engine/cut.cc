@@ -17,11 +17,8 @@ namespace {
 
 constexpr int kConvergeRounds = 8;
 constexpr int kCaptureTries = 3;
-constexpr int kWindowRounds = 4;
 // Cuts by capture that fail in a row before one by freeze is tried.
 constexpr int kCapturesBeforeFreeze = 3;
-// For writes that were under way before a capture began.
-constexpr absl::Duration kSettlePatience = absl::Seconds(2);
 constexpr absl::Duration kDurablePatience = absl::Minutes(5);
 constexpr absl::Duration kDefaultCutInterval = absl::Seconds(10);
 constexpr absl::Duration kDefaultFreezeBudget = absl::Milliseconds(500);
@@ -150,86 +147,57 @@ absl::Status Engine::CutByFreeze(Sender& sender, const std::vector<MountedFileSy
   return sender.Flush();
 }
 
-// Everything that was marked before is read and sent while writes are captured. Whatever is marked
-// afterwards must have been captured: a block that was not is sent in another round.
-absl::Status Engine::SendWindow(BlockSession& session, Sender& sender, RedoLog* redo) {
-  for (int round = 0; round < kWindowRounds; ++round) {
-    RETURN_IF_ERROR(TakeMarks(/*exact=*/true).status());
-    for (bool sent = true; sent;) {
-      ASSIGN_OR_RETURN(sent, SendPending(sender, kSliceBytes));
-      RETURN_IF_ERROR(Drain(redo));
-    }
-    RETURN_IF_ERROR(session.Flush(kDurablePatience));
-    RETURN_IF_ERROR(TakeMarks(/*exact=*/true).status());
-    RETURN_IF_ERROR(Drain(redo));
-    absl::MutexLock lock(&mutex_);
-    bool covered = true;
-    for (std::uint32_t i = 0; i < disks_.size(); ++i) {
-      if (disks_[i]->unverified() > 0)
-        return absl::AbortedError("change marks were lost: the disks are compared first");
-      covered = covered && disks_[i]->FirstPending([&](std::uint64_t block) {
-        return redo->Covers(i, block);
-      }) == disks_[i]->block_count();
-    }
-    if (covered) return absl::OkStatus();
-  }
-  return absl::AbortedError("blocks change without a write that could be captured");
-}
-
-absl::Status Engine::Drain(RedoLog* redo) {
-  RETURN_IF_ERROR(capture_->Drain([redo](const CapturedWrite& write) { redo->Add(write); }));
-  RETURN_IF_ERROR(capture_->Complete());
-  if (!redo->overflowed()) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat("more than ", options_.max_redo_bytes >> 20,
-                                                   " MiB were written while the point was cut"));
-}
-
-absl::Status Engine::CutByCapture(BlockSession& session, Sender& sender, pb::EpochCommit* facts) {
-  RedoLog redo(static_cast<std::size_t>(options_.max_redo_bytes));
-  capture_->Begin();
-  absl::Status status = capture_->Settle(kSettlePatience);
-  if (status.ok()) status = SendWindow(session, sender, &redo);
-  capture_->End();
-  const absl::Time cut_time = absl::Now();
-  RETURN_IF_ERROR(status);
-  RETURN_IF_ERROR(Drain(&redo));
-  {
-    // They are read once more afterwards: a buffer may have changed under its write, and of writes
-    // that overlapped nobody knows which one came last.
-    absl::MutexLock lock(&mutex_);
-    for (const auto& [disk, block] : redo.blocks()) disks_[disk]->Differs(block);
-  }
-  *facts->mutable_cut_time() = ToProto(cut_time);
-  facts->set_consistency(pb::Point::CRASH_CONSISTENT);
-  RETURN_IF_ERROR(sender.SendPatches(redo));
-  return sender.Flush();
-}
-
-absl::Status Engine::CutQuiesced(BlockSession& session, Sender& sender,
-                                 const pb::PointOrder* order) {
-  std::vector<MountedFileSystem> mounts;
-  if (!options_.devices.empty()) {
-    ASSIGN_OR_RETURN(const std::string mountinfo, ReadFile("/proc/self/mountinfo"));
-    mounts = FileSystemsOn(mountinfo, options_.devices);
-  }
-  bool by_capture = capture_ != nullptr;
+absl::Status Engine::CutQuiesced(BlockSession& session, Sender& sender, const pb::PointOrder* order,
+                                 bool interim) {
+  bool by_capture = stream_ != nullptr;
   {
     absl::MutexLock lock(&mutex_);
     const bool may_freeze = !directive_.settings().never_freeze();
     if (abandoned_cuts_ >= kCapturesBeforeFreeze && may_freeze) by_capture = false;
   }
+  if (!by_capture) StopFollowing();
+  std::vector<MountedFileSystem> mounts;
+  if (!options_.devices.empty() && (order != nullptr || !by_capture)) {
+    ASSIGN_OR_RETURN(const std::string mountinfo, ReadFile("/proc/self/mountinfo"));
+    mounts = FileSystemsOn(mountinfo, options_.devices);
+  }
   // A point that somebody asked for has what applications had written, also where the source keeps
   // it in memory still.
-  RETURN_IF_ERROR(Converge(
-      session, sender, by_capture && order == nullptr ? std::vector<MountedFileSystem>{} : mounts));
-  SetPhase(pb::AgentProgress::CUTTING);
+  if (following_) {
+    Freezer::Sync(mounts);
+  } else {
+    RETURN_IF_ERROR(Converge(session, sender, mounts));
+  }
+  if (!interim) SetPhase(pb::AgentProgress::CUTTING);
   pb::AgentFrame begin, commit;
   pb::EpochCommit& facts = *commit.mutable_epoch_commit();
   facts.set_epoch(state_.committed_epoch + 1);
   begin.mutable_epoch_begin()->set_epoch(facts.epoch());
-  RETURN_IF_ERROR(session.Send(std::move(begin), {}));
-  RETURN_IF_ERROR(by_capture ? CutByCapture(session, sender, &facts)
-                             : CutByFreeze(sender, mounts, &facts));
+  absl::Time cut_time;
+  if (by_capture) {
+    RETURN_IF_ERROR(Gather(session, sender, &cut_time));
+    if (interim && window_.empty()) {  // nothing changed
+      absl::MutexLock lock(&mutex_);
+      bool unchanged = true;
+      for (const auto& disk : disks_) unchanged = unchanged && disk->durable() == 0;
+      if (unchanged) {
+        consistent_ = cut_time;
+        return absl::OkStatus();
+      }
+    }
+    RETURN_IF_ERROR(session.Send(std::move(begin), {}));
+    *facts.mutable_cut_time() = ToProto(cut_time);
+    facts.set_consistency(pb::Point::CRASH_CONSISTENT);
+    facts.set_interim(interim);
+    if (GODWIT_FAILPOINT_STATUS("agent.cut.skip_redo").ok())
+      RETURN_IF_ERROR(sender.SendPatches(window_));
+    RETURN_IF_ERROR(sender.Flush());
+  } else {
+    RETURN_IF_ERROR(session.Send(std::move(begin), {}));
+    RETURN_IF_ERROR(CutByFreeze(sender, mounts, &facts));
+    cut_time = absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(facts.cut_time()));
+    RETURN_IF_ERROR(session.Flush(kDurablePatience));
+  }
   if (order != nullptr) {
     facts.set_request_id(order->request_id());
     if (order->quiesce()) {
@@ -237,17 +205,19 @@ absl::Status Engine::CutQuiesced(BlockSession& session, Sender& sender,
       *facts.mutable_quiesce_time() = ToProto(quiesced_at_);
     }
   }
-  RETURN_IF_ERROR(session.Flush(kDurablePatience));
   GODWIT_FAILPOINT("agent.cut.before_commit");
   RETURN_IF_ERROR(session.Send(std::move(commit), {}));
+  // What is committed is durable: nothing has to be flushed before.
   ASSIGN_OR_RETURN(const pb::EpochCommitted committed,
                    session.AwaitCommitted(facts.epoch(), kDurablePatience));
   GODWIT_FAILPOINT("agent.cut.after_commit");
+  if (by_capture) Followed();
+  state_.committed_epoch = committed.epoch();
   absl::MutexLock lock(&mutex_);
   for (const auto& disk : disks_) disk->Committed();
-  state_.committed_epoch = committed.epoch();
   first_point_ = true;
-  return SaveReplicaState(options_.state_path, state_);
+  consistent_ = cut_time;
+  return interim ? absl::OkStatus() : SaveReplicaState(options_.state_path, state_);
 }
 
 absl::Status Engine::Quiesce(const pb::PointOrder& order) {
@@ -276,10 +246,12 @@ void Engine::Resume() {
   SaveReplicaState(options_.state_path, state_).IgnoreError();
 }
 
-absl::Status Engine::Cut(BlockSession& session, Sender& sender, const pb::PointOrder* order) {
+absl::Status Engine::Cut(BlockSession& session, Sender& sender, const pb::PointOrder* order,
+                         bool interim) {
   const absl::Time from = absl::Now();
   if (order != nullptr) RETURN_IF_ERROR(Quiesce(*order));
-  const absl::Status status = CutQuiesced(session, sender, order);
+  const absl::Status status = CutQuiesced(session, sender, order, interim);
+  if (status.ok() && interim) return status;
   Log(status.ok() ? Severity::kInfo : Severity::kWarning,
       status.ok() ? "point made" : "cut given up",
       {{"epoch", absl::StrCat(state_.committed_epoch + (status.ok() ? 0 : 1))},
@@ -287,7 +259,8 @@ absl::Status Engine::Cut(BlockSession& session, Sender& sender, const pb::PointO
        {"request", order == nullptr ? "" : order->request_id()},
        {"error", std::string(status.message())}});
   if (!status.ok()) {
-    // What was captured and did not arrive is pending again; a later cut begins with it.
+    StopFollowing();
+    // What was read and did not arrive is pending again; a later cut begins with it.
     absl::MutexLock lock(&mutex_);
     if (session.unacknowledged_bytes() == 0) {
       for (const auto& disk : disks_) disk->ForgetSent();

@@ -1,5 +1,6 @@
 #include "agent/engine/engine.h"
 
+#include <google/protobuf/util/time_util.h>
 #include <grpcpp/channel.h>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@ namespace godwit::agent {
 namespace pb = ::godwit::replication::v1;
 using block::kBlockSize;
 using Phase = pb::AgentProgress;
+using google::protobuf::util::TimeUtil;
 
 namespace {
 
@@ -44,10 +46,14 @@ Engine::Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks,
                std::unique_ptr<WriteCapture> capture, Freezer* freezer, Dial dial)
     : options_(std::move(options)),
       disks_(std::move(disks)),
-      capture_(std::move(capture)),
+      stream_(capture == nullptr
+                  ? nullptr
+                  : std::make_unique<CaptureStream>(
+                        std::move(capture), static_cast<std::size_t>(options_.max_redo_bytes))),
       freezer_(freezer),
       dial_(std::move(dial)),
       state_(LoadReplicaState(options_.state_path, options_.boot_id)),
+      window_(static_cast<std::size_t>(options_.max_redo_bytes)),
       cursors_(disks_.size()),
       hash_cursors_(disks_.size()) {}
 
@@ -125,6 +131,9 @@ pb::AgentProgress Engine::Progress() {
   progress.set_stall_cause(stall_);
   progress.set_abandoned_cut_count(abandoned_cuts_);
   progress.set_connected_generation(connected_generation_);
+  if (consistent_ != absl::InfinitePast())
+    *progress.mutable_lag() =
+        TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - consistent_));
   return progress;
 }
 
@@ -173,12 +182,15 @@ void Engine::Loop() {
   }
 }
 
-absl::StatusOr<std::uint64_t> Engine::TakeMarks(bool exact) {
+absl::StatusOr<std::uint64_t> Engine::TakeMarks(bool exact, std::vector<BlockPlace>* fresh) {
   absl::MutexLock lock(&mutex_);
   std::uint64_t marks = 0;
-  for (const auto& disk : disks_) {
-    ASSIGN_OR_RETURN(const std::uint64_t taken, disk->TakeMarks(exact));
+  for (std::uint32_t i = 0; i < disks_.size(); ++i) {
+    const auto& disk = disks_[i];
+    std::vector<std::uint64_t> blocks;
+    ASSIGN_OR_RETURN(const std::uint64_t taken, disk->TakeMarks(exact, fresh ? &blocks : nullptr));
     marks += taken;
+    for (const std::uint64_t block : blocks) fresh->emplace_back(i, block);
     if (disk->tracker().TakeLost()) {
       Log(Severity::kWarning, "change marks may be lost: the disk is compared as a whole",
           {{"disk", disk->disk_id()}});
@@ -215,6 +227,11 @@ absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
         }
         // Before the read: a write that completes after it is marked and taken later.
         disk.Sent(group);
+        // What was captured before the read does not explain marks that come after it.
+        for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks && !recent_.empty(); ++bit) {
+          if ((group.present >> bit & 1) != 0)
+            recent_.erase({static_cast<std::uint32_t>(i), group.first_block + bit});
+        }
       }
       RETURN_IF_ERROR(sender.ReadAndSend(static_cast<std::uint32_t>(i), disk, group));
       sent += std::popcount(group.present) * std::int64_t{kBlockSize};
@@ -253,61 +270,77 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
   std::fill(hash_cursors_.begin(), hash_cursors_.end(), 0);
   RETURN_IF_ERROR(Reconcile(session->opened()));
   Sender sender(*session);
+  const absl::Status status = Send(assignment, *session, sender);
+  StopFollowing();
+  return status;
+}
+
+absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& session, Sender& sender) {
   std::int64_t wire_seen = 0, plain_seen = 0;
-  absl::Time next_cut = absl::InfinitePast();
+  absl::Time next_point = absl::InfinitePast(), next_epoch = absl::InfinitePast();
   std::string last_order;
   while (StillAssigned(assignment)) {
-    RETURN_IF_ERROR(session->Ended());
-    RETURN_IF_ERROR(TakeMarks().status());
-    RETURN_IF_ERROR(LeaveOutUnused());
-    if (capture_ != nullptr) capture_->Upkeep();
-    ASSIGN_OR_RETURN(const bool hashed, Rescan(*session));
-    bool initial = false, rescanning = false, changed = false;
-    std::optional<pb::PointOrder> order;
-    pb::AgentSettings settings;
-    std::int64_t pending = 0;
-    {
-      absl::MutexLock lock(&mutex_);
-      settings = directive_.settings();
-      for (const auto& disk : disks_) {
-        rescanning = rescanning || disk->unverified() > 0;
-        changed = changed || disk->pending() > 0 || disk->durable() > 0;
-      }
-      initial = !first_point_;
-      pending = PendingBytes();
-      if (directive_.has_point_order() && directive_.point_order().request_id() != done_request_) {
-        order = directive_.point_order();
-      }
-      phase_ = rescanning ? Phase::RESCAN
-               : initial  ? Phase::INITIAL_SYNC
-               : changed  ? Phase::COPYING
-                          : Phase::IDLE;
+    RETURN_IF_ERROR(session.Ended());
+    bool hashed = false, sent = false;
+    if (stream_ != nullptr) stream_->Upkeep();
+    if (!following_) {
+      RETURN_IF_ERROR(TakeMarks().status());
+      RETURN_IF_ERROR(LeaveOutUnused());
+      ASSIGN_OR_RETURN(hashed, Rescan(session));
     }
-    sender.SetLimit(settings.bandwidth_limit_bytes_per_second());
-    ASSIGN_OR_RETURN(const bool sent, SendPending(sender, kSliceBytes));
+    const Work work = LookForWork();
+    sender.SetLimit(work.settings.bandwidth_limit_bytes_per_second());
+    if (!following_) {
+      ASSIGN_OR_RETURN(sent, SendPending(sender, kSliceBytes));
+    }
     {
-      const std::int64_t wire = session->wire_bytes(), plain = session->plain_bytes();
+      const std::int64_t wire = session.wire_bytes(), plain = session.plain_bytes();
       absl::MutexLock lock(&mutex_);
       wire_bytes_ += wire - wire_seen;
       plain_bytes_ += plain - plain_seen;
       wire_seen = wire;
       plain_seen = plain;
     }
-    const pb::PointOrder* const ordered = order && !initial ? &*order : nullptr;
+    const pb::PointOrder* const ordered = work.order && !work.initial ? &*work.order : nullptr;
     if (ordered != nullptr && ordered->request_id() != last_order) {
       last_order = ordered->request_id();
-      next_cut = absl::InfinitePast();  // an order does not wait for the interval
+      next_point = absl::InfinitePast();  // an order does not wait for the interval
     }
-    if (!rescanning && absl::Now() >= next_cut &&
-        (ordered != nullptr ||
-         pending <= (capture_ != nullptr ? options_.max_redo_bytes : options_.converged_bytes))) {
-      const absl::Status cut = Cut(*session, sender, ordered);
-      RETURN_IF_ERROR(session->Ended());
-      next_cut = absl::Now() + EndCut(cut, ordered);
+    const absl::Time now = absl::Now();
+    const bool point_due =
+        now >= next_point && !work.rescanning &&
+        (following_ || ordered != nullptr ||
+         work.pending <= (stream_ != nullptr ? options_.max_redo_bytes : options_.converged_bytes));
+    if (point_due || (following_ && now >= next_epoch)) {
+      const absl::Status cut = Cut(session, sender, ordered, /*interim=*/!point_due);
+      RETURN_IF_ERROR(session.Ended());
+      if (point_due || !cut.ok()) next_point = absl::Now() + EndCut(cut, ordered);
+      next_epoch = now + options_.follow_interval;
     }
-    if (!sent && !hashed) absl::SleepFor(kIdle);
+    if (following_) {
+      absl::SleepFor(std::clamp(next_epoch - absl::Now(), absl::ZeroDuration(), kIdle / 2));
+    } else if (!sent && !hashed) {
+      absl::SleepFor(kIdle);
+    }
   }
   return absl::OkStatus();
+}
+
+Engine::Work Engine::LookForWork() {
+  absl::MutexLock lock(&mutex_);
+  Work work{.settings = directive_.settings(), .initial = !first_point_, .pending = PendingBytes()};
+  bool changed = false;
+  for (const auto& disk : disks_) {
+    work.rescanning = work.rescanning || disk->unverified() > 0;
+    changed = changed || disk->pending() > 0 || disk->durable() > 0;
+  }
+  if (directive_.has_point_order() && directive_.point_order().request_id() != done_request_)
+    work.order = directive_.point_order();
+  phase_ = work.rescanning ? Phase::RESCAN
+           : work.initial  ? Phase::INITIAL_SYNC
+           : changed       ? Phase::COPYING
+                           : Phase::IDLE;
+  return work;
 }
 
 }  // namespace godwit::agent

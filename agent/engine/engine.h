@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "agent/capture/write_capture.h"
+#include "agent/engine/capture_stream.h"
 #include "agent/engine/freezer.h"
 #include "agent/engine/sender.h"
 #include "agent/engine/source_disk.h"
@@ -39,8 +40,10 @@ class Engine {
     std::int64_t max_frozen_bytes = std::int64_t{64} << 20;
     // Begin to freeze when less than this is pending.
     std::int64_t converged_bytes = std::int64_t{4} << 20;
-    // Captured writes that a cut holds in memory.
+    // Captured writes that are held in memory until they are sent.
     std::int64_t max_redo_bytes = std::int64_t{64} << 20;
+    // Between two interim epochs while writes are captured.
+    absl::Duration follow_interval = absl::Milliseconds(300);
   };
   using Dial = std::function<std::shared_ptr<grpc::Channel>(const replication::v1::Assignment&)>;
   // `capture`: of `disks`, in their order; null where the kernel cannot do it: then points are made
@@ -80,33 +83,53 @@ class Engine {
   void Loop();
   // One session with the worker, until it fails or the directive changes.
   absl::Status Replicate(const replication::v1::Assignment& assignment);
+  absl::Status Send(const replication::v1::Assignment& assignment, BlockSession& session,
+                    Sender& sender);
+  struct Work {
+    replication::v1::AgentSettings settings;
+    bool initial = false, rescanning = false;
+    std::int64_t pending = 0;
+    std::optional<replication::v1::PointOrder> order;
+  };
+  // What there is to do now; sets the phase.
+  Work LookForWork();
   absl::Status Reconcile(const replication::v1::Opened& opened);
   // Takes unused blocks of disks that must be sent or compared as a whole off the list, when
   // whole_disks_ says that there are such.
   absl::Status LeaveOutUnused();
   // How many there were.
-  absl::StatusOr<std::uint64_t> TakeMarks(bool exact = false);
+  absl::StatusOr<std::uint64_t> TakeMarks(bool exact = false,
+                                          std::vector<BlockPlace>* fresh = nullptr);
   // Sends hashes of what is unverified; true when something was sent.
   absl::StatusOr<bool> Rescan(BlockSession& session);
   // Sends pending blocks, at most about `limit` bytes; true when something was sent.
   absl::StatusOr<bool> SendPending(Sender& sender, std::int64_t limit);
-  // Makes a point; with an order the one that it asks for.
-  absl::Status Cut(BlockSession& session, Sender& sender, const replication::v1::PointOrder* order);
-  // Keeps account of a cut that ended; how long to wait before the next.
+  // Makes a point, with an order the one that it asks for; or an interim epoch.
+  absl::Status Cut(BlockSession& session, Sender& sender, const replication::v1::PointOrder* order,
+                   bool interim);
+  // Keeps account of a cut that ended; how long to wait before the next point.
   absl::Duration EndCut(const absl::Status& status, const replication::v1::PointOrder* order);
-  // Both send what the point needs; *facts receives what EpochCommit says of it.
-  absl::Status CutByCapture(BlockSession& session, Sender& sender,
-                            replication::v1::EpochCommit* facts);
+  // Sends what the point needs; *facts receives what EpochCommit says of it.
   absl::Status CutByFreeze(Sender& sender, const std::vector<MountedFileSystem>& mounts,
                            replication::v1::EpochCommit* facts);
-  absl::Status SendWindow(BlockSession& session, Sender& sender, RedoLog* redo);
-  absl::Status Drain(RedoLog* redo);
+
+  // Following (follow.cc): writes are captured all the time, and any moment can be made an epoch.
+  // Reads and sends what captured writes do not explain, until window_ and what was sent are the
+  // source at *cut_time.
+  absl::Status Gather(BlockSession& session, Sender& sender, absl::Time* cut_time);
+  // One look at what changed: marks, then captured writes, which explain most of the marks.
+  absl::Status Look(bool exact, absl::Time* upto);
+  // window_ is committed: the replica follows the source.
+  void Followed();
+  // No more capture: what was captured and not committed is pending.
+  void StopFollowing();
+
   // Freezes, captures, thaws; *facts receives what EpochCommit says of it.
   absl::Status FreezeAndCapture(const std::vector<MountedFileSystem>& mounts,
                                 std::vector<Captured>* captured,
                                 replication::v1::EpochCommit* facts);
   absl::Status CutQuiesced(BlockSession& session, Sender& sender,
-                           const replication::v1::PointOrder* order);
+                           const replication::v1::PointOrder* order, bool interim);
   absl::Status Quiesce(const replication::v1::PointOrder& order);
   absl::Status Converge(BlockSession& session, Sender& sender,
                         const std::vector<MountedFileSystem>& mounts);
@@ -122,13 +145,20 @@ class Engine {
 
   const Options options_;
   const std::vector<std::unique_ptr<SourceDisk>>
-      disks_;  // their states are guarded by mutex_; Read is not
-  const std::unique_ptr<WriteCapture> capture_;
+      disks_;                                    // their states are guarded by mutex_; Read is not
+  const std::unique_ptr<CaptureStream> stream_;  // may be null
   Freezer* const freezer_;
   const Dial dial_;
   ReplicaState state_;        // engine thread only
   absl::Time quiesced_at_;    // engine thread only
   bool whole_disks_ = false;  // engine thread only
+  // Engine thread only: the replica is the source as of the last commit and what was captured
+  // since.
+  bool following_ = false;
+  RedoLog window_;  // captured and not committed; engine thread only
+  // When captured writes that were committed last touched a block. Their marks may come late.
+  absl::flat_hash_map<BlockPlace, absl::Time> recent_;  // engine thread only
+  absl::Time recent_swept_;                             // engine thread only
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -144,6 +174,8 @@ class Engine {
   std::int64_t rate_bytes_ ABSL_GUARDED_BY(mutex_) = 0, rate_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time rate_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
   bool first_point_ ABSL_GUARDED_BY(mutex_) = false;  // a point exists
+  // The replica holds the source as of then; InfinitePast: not known.
+  absl::Time consistent_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::string done_request_ ABSL_GUARDED_BY(mutex_);
   std::optional<replication::v1::PointReport> report_ ABSL_GUARDED_BY(mutex_);
   std::deque<Asked> asked_ ABSL_GUARDED_BY(mutex_);  // hashes without an answer, in order

@@ -1,17 +1,22 @@
-// What was captured during a window, by place: the last write of every sector.
+// What was captured, by place: the last content of every sector.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <set>
+#include <utility>
+#include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "agent/capture/write_capture.h"
 #include "services/common/block/block.h"
 
 namespace godwit::agent {
+
+// A 64 KiB block of a disk.
+using BlockPlace = std::pair<std::uint32_t, std::uint64_t>;
 
 // Not thread-safe.
 class RedoLog {
@@ -20,14 +25,19 @@ class RedoLog {
 
   // In the order of capture.
   void Add(const CapturedWrite& write);
+  // What came after; *newer is empty then.
+  void Absorb(RedoLog* newer);
   // More was captured than fits: nothing here is of use.
   bool overflowed() const { return overflowed_; }
-  // A captured write touched the block.
+  bool empty() const { return blocks_.empty() && !overflowed_; }
+  // A captured write (or discard) touched the block.
   bool Covers(std::uint32_t disk, std::uint64_t block) const {
     return blocks_.contains({disk, block});
   }
-  // Disk and 64 KiB block.
-  const std::set<std::pair<std::uint32_t, std::uint64_t>>& blocks() const { return blocks_; }
+  const absl::flat_hash_set<BlockPlace>& blocks() const { return blocks_; }
+  // Blocks with discarded or zeroed sectors since the last call: what they read as is asked of the
+  // disk.
+  std::vector<BlockPlace> TakeUnread();
   // Calls `run` for every run of consecutive sectors, at most 4096 bytes each, ascending.
   absl::Status ForEach(const std::function<absl::Status(std::uint32_t disk, std::uint64_t sector,
                                                         block::Bytes content)>& run) const;
@@ -38,11 +48,18 @@ class RedoLog {
     std::uint8_t sectors = 0;  // bit i: sector i of the page
     std::unique_ptr<std::array<std::uint8_t, kPage>> content;
   };
+  struct Range {
+    std::uint32_t disk;
+    std::uint64_t sector, end;
+  };
+  void Forget(const Range& range);
 
-  const std::size_t max_pages_;
+  std::size_t max_pages_;
   bool overflowed_ = false;
-  std::map<std::pair<std::uint32_t, std::uint64_t>, Page> pages_;  // disk, page
-  std::set<std::pair<std::uint32_t, std::uint64_t>> blocks_;
+  absl::flat_hash_map<std::pair<std::uint32_t, std::uint64_t>, Page> pages_;  // disk, page
+  absl::flat_hash_set<BlockPlace> blocks_;
+  std::vector<Range> discarded_;
+  std::size_t unread_from_ = 0;  // in discarded_
 };
 
 }  // namespace godwit::agent

@@ -21,8 +21,9 @@ absl::Status Engine::Reconcile(const pb::Opened& opened) {
   const bool same = !state_.replica_id.empty() && opened.replica_id() == state_.replica_id;
   const bool in_step =
       same && opened.open_epoch_retained() && opened.committed_epoch() == state_.committed_epoch;
-  // The commit went through, its answer did not: only this agent commits epochs of this replica.
-  const bool one_ahead = same && opened.committed_epoch() == state_.committed_epoch + 1;
+  // Interim epochs are not noted, and the answer to a commit may have been lost: only this agent
+  // commits epochs of this replica.
+  const bool ahead = same && opened.committed_epoch() > state_.committed_epoch;
   std::int64_t full = 0, compared = 0;
   for (std::size_t i = 0; i < disks_.size(); ++i) {
     SourceDisk& disk = *disks_[i];
@@ -32,7 +33,7 @@ absl::Status Engine::Reconcile(const pb::Opened& opened) {
     if (opened.disks(static_cast<int>(i)).empty()) {
       disk.SetAllPending();
       ++full;
-    } else if (!(in_step || one_ahead) || !known) {
+    } else if (!(in_step || ahead) || !known) {
       disk.SetAllUnverified();
       ++compared;
     }

@@ -28,7 +28,8 @@ SourceDisk::SourceDisk(std::string disk_id, std::string path, std::uint64_t size
       fd_(std::move(fd)),
       tracker_(std::move(tracker)),
       states_(tracker_->States()) {
-  for (const std::uint8_t state : states_) {
+  for (std::uint8_t& state : states_) {
+    if ((state & kCaptured) != 0) state = (state & ~kCaptured) | kUnverified;
     pending_ += (state & kPending) != 0 ? 1 : 0;
     durable_ += (state & kDurable) != 0 ? 1 : 0;
     unverified_ += (state & kUnverified) != 0 ? 1 : 0;
@@ -68,15 +69,18 @@ absl::Status SourceDisk::Read(std::uint64_t first, std::uint64_t count,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::uint64_t> SourceDisk::TakeMarks(bool exact) {
+absl::StatusOr<std::uint64_t> SourceDisk::TakeMarks(bool exact, std::vector<std::uint64_t>* fresh) {
   std::uint64_t marks = 0;
   RETURN_IF_ERROR(tracker_->Take(exact, [&](std::uint64_t block) {
     if (block >= states_.size()) return;
+    if (fresh != nullptr && (states_[block] & kPending) == 0) fresh->push_back(block);
     Change(block, kPending, 0);
     ++marks;
   }));
   return marks;
 }
+
+void SourceDisk::Captured(std::uint64_t block) { Change(block, kCaptured, kPending); }
 
 void SourceDisk::SetAllPending() {
   for (std::uint64_t i = 0; i < states_.size(); ++i) {
@@ -138,18 +142,10 @@ std::uint64_t SourceDisk::NextUnverified(std::uint64_t* first, std::uint64_t lim
   return count;
 }
 
-std::uint64_t SourceDisk::FirstPending(
-    const std::function<bool(std::uint64_t block)>& covered) const {
-  for (std::uint64_t block = 0; block < states_.size(); ++block) {
-    if ((states_[block] & kPending) != 0 && !covered(block)) return block;
-  }
-  return states_.size();
-}
-
 void SourceDisk::Sent(const BlockGroup& blocks) {
   for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks; ++bit) {
     if ((blocks.present >> bit & 1) != 0)
-      Change(blocks.first_block + bit, kSent, kPending | kUnverified);
+      Change(blocks.first_block + bit, kSent, kPending | kUnverified | kCaptured);
   }
 }
 

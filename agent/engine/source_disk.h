@@ -38,8 +38,13 @@ class SourceDisk {
   // Reads blocks [first, first + count) by direct I/O. Safe from another thread.
   absl::Status Read(std::uint64_t first, std::uint64_t count, block::MutableBytes out) const;
 
-  // Marks from the tracker become pending. How many there were.
-  absl::StatusOr<std::uint64_t> TakeMarks(bool exact);
+  // Marks from the tracker become pending. How many there were; *fresh, unless null, receives the
+  // blocks that were not pending before.
+  absl::StatusOr<std::uint64_t> TakeMarks(bool exact, std::vector<std::uint64_t>* fresh = nullptr);
+  // Captured writes are what changed the pending block: it need not be read now. What a captured
+  // write leaves on the disk is certain only by reading it once (its buffer may have changed
+  // meanwhile), and only while the capture goes on: an agent that starts anew compares it.
+  void Captured(std::uint64_t block);
   // Everything must be sent, and nothing is known of the replica.
   void SetAllPending();
   // Everything must be compared.
@@ -62,8 +67,6 @@ class SourceDisk {
   BlockGroup NextPending(std::uint64_t* cursor) const;
   // The next run of blocks to compare, at most `limit`; 0 blocks: none.
   std::uint64_t NextUnverified(std::uint64_t* first, std::uint64_t limit) const;
-  // The first pending block that `covered` does not know; block_count(): none.
-  std::uint64_t FirstPending(const std::function<bool(std::uint64_t block)>& covered) const;
   // They are being read and sent now. Marks that come afterwards make them pending again.
   void Sent(const BlockGroup& blocks);
   // The worker has them for good.
@@ -78,6 +81,7 @@ class SourceDisk {
   static constexpr std::uint8_t kSent = 2;     // read and on its way; with kPending: changed since
   static constexpr std::uint8_t kDurable = 4;  // in the open epoch
   static constexpr std::uint8_t kUnverified = kStateUnknown;
+  static constexpr std::uint8_t kCaptured = 16;
 
   SourceDisk(std::string disk_id, std::string path, std::uint64_t size_bytes, Fd fd,
              std::unique_ptr<ChangeTracker> tracker);

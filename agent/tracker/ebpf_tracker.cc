@@ -117,15 +117,19 @@ class EbpfTracker final : public ChangeTracker {
   absl::Status Take(bool exact, const std::function<void(std::uint64_t)>& mark) override {
     // First: whatever ended before is marked below or here.
     if (audit_) {
+      int unseen = 0;
       audit_->Check(exact, [&](std::size_t slot) {
         if (slot == GODWIT_SLOTS) {
           ++missed_wide_;
           return;
         }
-        Log(Severity::kInfo, "a completion was not seen: its blocks are copied again",
-            {{"disk", folder_}, {"slot", absl::StrCat(slot)}});
+        ++unseen;
         for (std::uint64_t block = slot; block < blocks_; block += GODWIT_SLOTS) mark(block);
       });
+      if (unseen > 0) {
+        Log(Severity::kInfo, "completions were not seen: their blocks are copied again",
+            {{"disk", folder_}, {"slots", absl::StrCat(unseen)}});
+      }
     }
     std::uint8_t* const dirty = dirty_.as<std::uint8_t>();
     // Looked at before it is taken away, so that a crash in between loses nothing. There is no

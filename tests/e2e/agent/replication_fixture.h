@@ -127,13 +127,13 @@ class ReplicationTest : public ::testing::Test {
     if (engine_ != nullptr) engine_->Stop();
     engine_.reset();
   }
-  void Direct(const std::string& request_id) {
+  void Direct(const std::string& request_id, int cut_seconds = 1) {
     pb::Directive directive;
     directive.set_action(pb::Directive::REPLICATE);
     directive.mutable_assignment()->set_worker(absl::StrCat("workers/", kWorker));
     directive.mutable_assignment()->set_endpoint(absl::StrCat("127.0.0.1:", port_));
     directive.mutable_assignment()->set_lease_generation(generation_);
-    directive.mutable_settings()->mutable_cut_interval()->set_seconds(1);
+    directive.mutable_settings()->mutable_cut_interval()->set_seconds(cut_seconds);
     if (!request_id.empty()) {
       directive.mutable_point_order()->set_request_id(request_id);
       directive.mutable_point_order()->set_quiesce(true);

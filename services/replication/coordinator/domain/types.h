@@ -99,7 +99,8 @@ struct Server {
   std::string agent_error;
   StallCause agent_cause = StallCause::kNone;
   int abandoned_cut_count = 0;
-  std::optional<absl::Time> idle_time;
+  std::optional<absl::Time> idle_time;         // until when the replica is known to hold the source
+  std::optional<absl::Duration> reported_lag;  // of a report only
 
   std::optional<absl::Time> group_seen_time;
   std::int64_t group_generation = 0;

@@ -33,9 +33,14 @@ Server Merge(const Server& before, const Server& reported, bool released) {
       same_run ? Smooth(before.drain_bytes_per_second, BacklogBytes(before), BacklogBytes(reported),
                         before.now - *before.agent_seen_time)
                : 0;
-  const bool equal = reported.phase == Phase::kIdle && BacklogBytes(reported) == 0 &&
-                     before.generation > 0 && reported.connected_generation == before.generation;
-  out.idle_time = equal ? std::optional(before.now) : before.idle_time;
+  out.idle_time = before.idle_time;
+  if (before.generation > 0 && reported.connected_generation == before.generation) {
+    if (reported.reported_lag) {
+      out.idle_time = before.now - *reported.reported_lag;
+    } else if (reported.phase == Phase::kIdle && BacklogBytes(reported) == 0) {
+      out.idle_time = before.now;
+    }
+  }
   return out;
 }
 

@@ -17,6 +17,7 @@ namespace {
 namespace pb = ::godwit::replication::v1;
 
 constexpr int kMostDisks = 50;
+constexpr absl::Duration kMostLag = absl::Hours(24 * 3650);
 constexpr std::int64_t kSector = 512;
 constexpr std::int64_t kLeastDisk = 1 << 20;
 constexpr std::int64_t kMostDisk = std::int64_t{64} << 40;
@@ -74,6 +75,11 @@ absl::Status ReadProgress(const pb::AgentProgress& progress, Server& out) {
   out.agent_cause = static_cast<StallCause>(progress.stall_cause());
   out.abandoned_cut_count = std::max(progress.abandoned_cut_count(), 0);
   out.connected_generation = std::max<std::int64_t>(progress.connected_generation(), 0);
+  if (progress.has_lag()) {
+    out.reported_lag = std::clamp(
+        absl::Seconds(progress.lag().seconds()) + absl::Nanoseconds(progress.lag().nanos()),
+        absl::ZeroDuration(), kMostLag);
+  }
   for (int i = 0; i < progress.disks_size(); ++i) {
     const pb::AgentDiskProgress& in = progress.disks(i);
     const auto disk = std::find_if(out.disks.begin(), out.disks.end(), [&](const Disk& candidate) {

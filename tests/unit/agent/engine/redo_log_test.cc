@@ -38,7 +38,29 @@ TEST(RedoLog, TheLastWriteOfEverySectorCounts) {
   Add(redo, 0, 7, std::string(512, 'b'));
   Add(redo, 1, 0, std::string(512, 'c'));
   redo.Add({.disk = 0, .sector = 9, .bytes = 512, .content = {}});
-  EXPECT_THAT(Runs(redo), ::testing::ElementsAre("0:6 ab", "0:8 a0", "1:0 c"));
+  EXPECT_THAT(Runs(redo), ::testing::ElementsAre("0:6 ab", "0:8 a", "1:0 c"));
+  EXPECT_THAT(redo.TakeUnread(), ::testing::ElementsAre(BlockPlace(0, 0)));
+  EXPECT_THAT(redo.TakeUnread(), ::testing::IsEmpty());
+}
+
+TEST(RedoLog, ALaterLogCountsMoreThanAnOlderOne) {
+  RedoLog older(1 << 20), newer(1 << 20);
+  Add(older, 0, 0, std::string(512 * 8, 'a'));
+  Add(older, 0, 256, std::string(512 * 8, 'a'));
+  Add(older, 0, 400, std::string(512, 'z'));
+  Add(newer, 0, 2, std::string(512, 'b'));
+  newer.Add({.disk = 0, .sector = 258, .bytes = 512 * 100, .content = {}});
+  Add(newer, 0, 300, std::string(512, 'c'));
+  older.Absorb(&newer);
+  EXPECT_TRUE(newer.empty());
+  EXPECT_THAT(Runs(older),
+              ::testing::ElementsAre("0:0 aabaaaaa", "0:256 aa", "0:300 c", "0:400 z"));
+  EXPECT_THAT(older.TakeUnread(), ::testing::ElementsAre(BlockPlace(0, 2)));
+  EXPECT_EQ(older.blocks().size(), 3u);
+  // A long range in a small log.
+  newer.Add({.disk = 0, .sector = 0, .bytes = 512 * 100000, .content = {}});
+  older.Absorb(&newer);
+  EXPECT_THAT(Runs(older), ::testing::IsEmpty());
 }
 
 TEST(RedoLog, BlocksThatWereTouched) {

@@ -1,0 +1,124 @@
+// The replica follows the source by captured writes. See replication_fixture.h.
+#include <algorithm>
+
+#include "tests/e2e/agent/replication_fixture.h"
+
+namespace godwit::agent {
+namespace {
+
+class FollowTest : public ReplicationTest {
+ protected:
+  // Waits until epochs come without points.
+  void AwaitFollowing() {
+    AwaitPoint("");
+    for (int i = 0; i < 200; ++i) {
+      loop_.Write(0, 4096, static_cast<unsigned>(i));
+      absl::SleepFor(absl::Milliseconds(50));
+      if (Epoch() > Points()) return;
+    }
+    FAIL() << "no interim epoch: " << engine_->Progress().ShortDebugString();
+  }
+  std::int64_t Epoch() {
+    const auto hosted = host_->Open(kServer, generation_);
+    return hosted.ok() ? (*hosted)->group->committed_epoch() : 0;
+  }
+  std::int64_t Points() {
+    absl::MutexLock lock(&mutex_);
+    return static_cast<std::int64_t>(points_.size());
+  }
+  absl::Duration Lag() {
+    const auto lag = engine_->Progress().lag();
+    return absl::Seconds(lag.seconds()) + absl::Nanoseconds(lag.nanos());
+  }
+  // Writes 4 KiB at random places, `per_second` of them (0: as fast as possible).
+  void WriteFor(absl::Duration time, int per_second, unsigned seed) {
+    std::mt19937 random(seed);
+    const absl::Time begin = absl::Now();
+    for (unsigned i = 0; absl::Now() - begin < time; ++i) {
+      loop_.Write(random() % (kBytes / 4096) * 4096, 4096, random());
+      if (per_second > 0) absl::SleepFor(begin + absl::Seconds(1) * i / per_second - absl::Now());
+    }
+  }
+};
+
+TEST_F(FollowTest, EpochsComeWithoutReadingTheDisk) {
+  StartAgent();
+  AwaitFollowing();
+  const std::int64_t sent_before = engine_->Progress().sent_bytes(), epoch_before = Epoch();
+  std::vector<absl::Duration> lags;
+  std::atomic<bool> done = false;
+  std::thread watcher([&] {
+    while (!done) {
+      lags.push_back(Lag());
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+  });
+  WriteFor(absl::Seconds(5), 1000, 3);
+  done = true;
+  watcher.join();
+  std::sort(lags.begin(), lags.end());
+  RecordProperty("lag_p50", absl::FormatDuration(lags[lags.size() / 2]));
+  RecordProperty("lag_p99", absl::FormatDuration(lags[lags.size() * 99 / 100]));
+  EXPECT_EQ(engine_->Progress().abandoned_cut_count(), 0);
+  EXPECT_GE(Epoch() - epoch_before, 5);
+  // 5,000 writes of 4 KiB travel as such, not as blocks of 64 KiB.
+  EXPECT_LT(engine_->Progress().sent_bytes() - sent_before, 5100 * 4096 + (4 << 20));
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(FollowTest, ABurstEndsItAndItComesBack) {
+  StartAgent();
+  AwaitFollowing();
+  const std::string chunk(1 << 20, 'x');
+  block::AlignedBuffer buffer(4 << 20);
+  std::mt19937 random(9);
+  const Fd fd(open(loop_.path().c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+  for (int i = 0; i < 100; ++i) {  // 400 MiB at once
+    for (std::size_t at = 0; at < buffer.size(); at += 4096) {
+      const unsigned value = random();
+      std::memcpy(buffer.data() + at, &value, sizeof value);
+    }
+    EXPECT_EQ(pwrite(fd.get(), buffer.data(), buffer.size(),
+                     static_cast<off_t>(random() % 15) * (4 << 20)),
+              4 << 20);
+  }
+  AwaitFollowing();
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(FollowTest, DiscardedRangesAreReadAgain) {
+  StartAgent();
+  AwaitFollowing();
+  std::mt19937 random(11);
+  for (int i = 0; i < 40; ++i) {
+    loop_.Write(random() % 1024 * 65536, 65536, random());
+    std::uint64_t range[2] = {random() % 15000 * 4096, (1 + random() % 64) * 4096};
+    EXPECT_EQ(ioctl(loop_.fd(), i % 2 == 0 ? BLKDISCARD : BLKZEROOUT, range), 0);
+    loop_.Write(random() % 15000 * 4096, 4096, random());
+    if (i % 10 == 9) absl::SleepFor(absl::Milliseconds(300));
+  }
+  ExpectReplicaEqualsSource();
+}
+
+// Nobody asks for a point any more and the source is gone: what was committed last is there.
+TEST_F(FollowTest, TheLastEpochIsAPointWhenTheSourceGoes) {
+  StartAgent();
+  AwaitFollowing();
+  Direct("", /*cut_seconds=*/600);
+  AwaitPoint("", Points() > 0 ? 1 : 0);
+  WriteFor(absl::Seconds(1), 200, 5);
+  const std::int64_t epoch = Epoch();
+  for (int i = 0; i < 100 && Epoch() < epoch + 2; ++i) {
+    loop_.Write(8192, 4096, static_cast<unsigned>(i));
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  absl::SleepFor(absl::Seconds(1));
+  StopAgent();
+  const std::string content = loop_.Read();
+  const std::int64_t last = Epoch();
+  EXPECT_EQ(AwaitPoint("", last - 1), last);
+  ExpectPointEquals(last, content);
+}
+
+}  // namespace
+}  // namespace godwit::agent
