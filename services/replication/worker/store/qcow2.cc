@@ -230,8 +230,14 @@ absl::StatusOr<std::vector<Placed>> ReadLayerTable(const std::string& path) {
   std::vector<std::uint8_t> bytes(count * kPlacedBytes);
   RETURN_IF_ERROR(file.Read(offset, bytes));
   for (std::size_t i = 0; i < count; ++i) {
+    const Placed& placed = blocks[i];
     if (!DecodePlaced(bytes.data() + i * kPlacedBytes, &blocks[i]))
       return damaged("layer table checksum");
+    if (i > 0 && placed.block <= blocks[i - 1].block) return damaged("layer table order");
+    if (placed.offset != Placed::kZero &&
+        (placed.offset % kBlockSize != 0 || placed.offset >= offset)) {
+      return damaged("a block out of the image");
+    }
   }
   return blocks;
 }
