@@ -38,6 +38,16 @@ pb::Replication::StallCause CauseOf(const absl::Status& status) {
   }
 }
 
+// Says so when it is the limit that holds the sending up.
+void FindBottleneck(int wait_permille, const pb::AgentSettings& settings, pb::Bottleneck* out) {
+  constexpr int kMostly = 500;
+  if (!settings.sending_paused() && wait_permille < kMostly) return;
+  out->set_stage(pb::Bottleneck::THROTTLE);
+  out->set_busy_permille(settings.sending_paused() ? 1000 : wait_permille);
+  out->set_action(settings.sending_paused() ? "a bandwidth window pauses sending: wait or change it"
+                                            : "raise the bandwidth limit");
+}
+
 }  // namespace
 
 Engine::Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks,
@@ -60,6 +70,7 @@ void Engine::Stop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
+  limit_.SetRate(0);  // nobody waits for it any more
   if (thread_.joinable()) thread_.join();
 }
 
@@ -73,6 +84,10 @@ absl::Status Engine::Detach() {
 void Engine::SetDirective(const pb::Directive& directive) {
   absl::MutexLock lock(&mutex_);
   directive_ = directive;
+  // While a window pauses, only a cut that is under way still sends: as fast as before.
+  if (directive.has_settings() && !directive.settings().sending_paused()) {
+    limit_.SetRate(directive.settings().bandwidth_limit_bytes_per_second());
+  }
   if (!directive.has_point_order() || !report_ ||
       report_->request_id() != directive.point_order().request_id()) {
     report_.reset();
@@ -125,7 +140,19 @@ pb::AgentProgress Engine::Progress() {
   progress.set_stall_cause(stall_);
   progress.set_abandoned_cut_count(abandoned_cuts_);
   progress.set_connected_generation(connected_generation_);
+  FindBottleneck(limit_.TakeWaitPermille(), directive_.settings(), progress.mutable_bottleneck());
   return progress;
+}
+
+bool Engine::SendingPaused() {
+  absl::MutexLock lock(&mutex_);
+  return directive_.settings().sending_paused();
+}
+
+std::int64_t Engine::Slice() {
+  constexpr std::int64_t kCharges = 25;  // best ones take 40 ms
+  return std::max(std::min(kSliceBytes / kCharges, limit_.BestCharge()) * kCharges,
+                  kSliceBytes / 1024);
 }
 
 bool Engine::StillAssigned(const pb::Assignment& assignment) {
@@ -208,7 +235,8 @@ absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
       {
         absl::MutexLock lock(&mutex_);
         if (disk.pending() == 0) break;
-        group = disk.NextPending(&cursors_[i]);
+        group = disk.NextPending(&cursors_[i],
+                                 static_cast<std::uint32_t>(sender.FrameBytes() / kBlockSize));
         if (group.present == 0) {
           cursors_[i] = 0;
           break;
@@ -252,7 +280,7 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
   std::fill(cursors_.begin(), cursors_.end(), 0);
   std::fill(hash_cursors_.begin(), hash_cursors_.end(), 0);
   RETURN_IF_ERROR(Reconcile(session->opened()));
-  Sender sender(*session);
+  Sender sender(*session, limit_);
   std::int64_t wire_seen = 0, plain_seen = 0;
   absl::Time next_cut = absl::InfinitePast();
   std::string last_order;
@@ -261,14 +289,13 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
     RETURN_IF_ERROR(TakeMarks().status());
     RETURN_IF_ERROR(LeaveOutUnused());
     if (capture_ != nullptr) capture_->Upkeep();
-    ASSIGN_OR_RETURN(const bool hashed, Rescan(*session));
+    const bool paused = SendingPaused();
+    ASSIGN_OR_RETURN(const bool hashed, paused ? absl::StatusOr<bool>(false) : Rescan(*session));
     bool initial = false, rescanning = false, changed = false;
     std::optional<pb::PointOrder> order;
-    pb::AgentSettings settings;
     std::int64_t pending = 0;
     {
       absl::MutexLock lock(&mutex_);
-      settings = directive_.settings();
       for (const auto& disk : disks_) {
         rescanning = rescanning || disk->unverified() > 0;
         changed = changed || disk->pending() > 0 || disk->durable() > 0;
@@ -283,8 +310,8 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
                : changed  ? Phase::COPYING
                           : Phase::IDLE;
     }
-    sender.SetLimit(settings.bandwidth_limit_bytes_per_second());
-    ASSIGN_OR_RETURN(const bool sent, SendPending(sender, kSliceBytes));
+    ASSIGN_OR_RETURN(const bool sent,
+                     paused ? absl::StatusOr<bool>(false) : SendPending(sender, Slice()));
     {
       const std::int64_t wire = session->wire_bytes(), plain = session->plain_bytes();
       absl::MutexLock lock(&mutex_);
@@ -298,7 +325,7 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
       last_order = ordered->request_id();
       next_cut = absl::InfinitePast();  // an order does not wait for the interval
     }
-    if (!rescanning && absl::Now() >= next_cut &&
+    if (!paused && !rescanning && absl::Now() >= next_cut &&
         (ordered != nullptr ||
          pending <= (capture_ != nullptr ? options_.max_redo_bytes : options_.converged_bytes))) {
       const absl::Status cut = Cut(*session, sender, ordered);
