@@ -45,12 +45,16 @@ absl::Status StreamSession::Run() {
     status = Take(frame);
     if (!status.ok()) break;
     last = frame.sequence();
-    absl::MutexLock lock(&mutex_);
-    received_ = last;
-    unsynced_bytes_ +=
-        static_cast<std::int64_t>(frame.data().payload().size() + frame.patch().payload().size());
-    if (frame.has_flush()) flush_ = true;
-    if (!failed_.ok()) status = failed_;
+    {
+      absl::MutexLock lock(&mutex_);
+      received_ = last;
+      unsynced_bytes_ +=
+          static_cast<std::int64_t>(frame.data().payload().size() + frame.patch().payload().size());
+      if (frame.has_flush()) flush_ = true;
+      if (!failed_.ok()) status = failed_;
+    }
+    if (status.ok() && flow_.share != nullptr)
+      AwaitShare(static_cast<std::int64_t>(frame.ByteSizeLong()));
   }
   {
     absl::MutexLock lock(&mutex_);
@@ -59,6 +63,16 @@ absl::Status StreamSession::Run() {
   acknowledger.join();
   absl::MutexLock lock(&mutex_);
   return status.ok() ? failed_ : status;
+}
+
+void StreamSession::AwaitShare(std::int64_t bytes) {
+  const FairShare::Ticket ticket = flow_.share->Ask(hosted_.server, bytes);
+  while (true) {
+    const absl::Duration wait = flow_.share->Wait(ticket);
+    if (wait == absl::ZeroDuration()) return;
+    absl::SleepFor(wait);
+    if (flow_.cancelled()) return flow_.share->Cancel(ticket);
+  }
 }
 
 absl::StatusOr<std::uint64_t> StreamSession::DiskBytes(std::uint32_t disk) const {
@@ -223,7 +237,7 @@ void StreamSession::Acknowledge() {
     if (!status.ok()) {
       absl::MutexLock lock(&mutex_);
       failed_ = status;
-      cancel_();
+      flow_.cancel();
       return;
     }
   }
