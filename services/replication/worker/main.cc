@@ -18,6 +18,9 @@
 namespace godwit {
 namespace {
 
+// Less than one frame a second: agents would take the worker for dead.
+constexpr std::int64_t kLeastBandwidth = 1 << 20;
+
 struct Config {
   std::string store, listen = "0.0.0.0:7443", advertise, replication, tls_dir;
   std::vector<std::string> labels;
@@ -29,6 +32,10 @@ absl::Status Run(const Config& config) {
     return absl::InvalidArgumentError("--store: a folder for the replicas is needed");
   if (config.replication.empty()) {
     return absl::InvalidArgumentError("--replication: HOST:PORT of the coordinator is needed");
+  }
+  if (config.bandwidth_limit > 0 && config.bandwidth_limit < kLeastBandwidth) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--bandwidth-limit-bytes-per-second: must be 0 or at least ", kLeastBandwidth));
   }
   ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
   ASSIGN_OR_RETURN(const auto store, store::OpenFileStore(config.store));

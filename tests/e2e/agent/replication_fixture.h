@@ -134,6 +134,7 @@ class ReplicationTest : public ::testing::Test {
     directive.mutable_assignment()->set_endpoint(absl::StrCat("127.0.0.1:", port_));
     directive.mutable_assignment()->set_lease_generation(generation_);
     directive.mutable_settings()->mutable_cut_interval()->set_seconds(1);
+    directive.mutable_settings()->MergeFrom(settings_);
     if (!request_id.empty()) {
       directive.mutable_point_order()->set_request_id(request_id);
       directive.mutable_point_order()->set_quiesce(true);
@@ -207,6 +208,7 @@ class ReplicationTest : public ::testing::Test {
   std::int64_t generation_ = 0;
   bool resumed_ = false, scan_ = false, freeze_ = false;
   std::vector<std::string> devices_;  // of file systems to freeze
+  pb::AgentSettings settings_;        // of the next Direct
   std::unique_ptr<Engine> engine_;
   absl::Mutex mutex_;
   std::vector<store::PointFacts> points_;
