@@ -65,7 +65,7 @@ class ReplicationTest : public ::testing::Test {
     Renew();
     host_ = std::make_unique<worker::GroupHost>(*store_, *leases_);
     service_ = std::make_unique<worker::BlockStreamService>(
-        *host_, *leases_, worker::BlockStreamService::Options{},
+        *host_, *leases_, worker_options_,
         [this](const std::string&, std::int64_t, const store::PointFacts& facts) {
           absl::MutexLock lock(&mutex_);
           points_.push_back(facts);
@@ -202,6 +202,7 @@ class ReplicationTest : public ::testing::Test {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<worker::LeaseTable> leases_;
   std::unique_ptr<worker::GroupHost> host_;
+  worker::BlockStreamService::Options worker_options_;  // of the next StartWorker
   std::unique_ptr<worker::BlockStreamService> service_;
   std::unique_ptr<rpc::Server> server_;
   int port_ = 0;

@@ -90,6 +90,22 @@ TEST_F(ThrottleTest, TheLimitIsExactAndANewOneCountsAtOnce) {
   ExpectReplicaEqualsSource();
 }
 
+TEST_F(ThrottleTest, PointsAreMadeUnderTheWorkersLimit) {
+  constexpr std::int64_t kRate = std::int64_t{4} << 20;
+  StopWorker();
+  worker_options_.bandwidth_limit_bytes_per_second = kRate;
+  StartWorker(2);
+  Fill(3, 16);
+  const absl::Time from = absl::Now();
+  StartAgent();
+  ExpectReplicaEqualsSource();
+  EXPECT_GT(absl::Now() - from, absl::Seconds(3));
+  for (unsigned round = 0; round < 3; ++round) {
+    Churn(round, 20);
+    ExpectReplicaEqualsSource();
+  }
+}
+
 TEST_F(ThrottleTest, AnEngineThatStopsDoesNotWaitForItsLimit) {
   Fill(2, 8);
   settings_.set_bandwidth_limit_bytes_per_second(1);
