@@ -40,6 +40,16 @@ pb::Replication::StallCause CauseOf(const absl::Status& status) {
   }
 }
 
+// Says so when it is the limit that holds the sending up.
+void FindBottleneck(int wait_permille, const pb::AgentSettings& settings, pb::Bottleneck* out) {
+  constexpr int kMostly = 500;
+  if (!settings.sending_paused() && wait_permille < kMostly) return;
+  out->set_stage(pb::Bottleneck::THROTTLE);
+  out->set_busy_permille(settings.sending_paused() ? 1000 : wait_permille);
+  out->set_action(settings.sending_paused() ? "a bandwidth window pauses sending: wait or change it"
+                                            : "raise the bandwidth limit");
+}
+
 }  // namespace
 
 Engine::Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks,
@@ -66,6 +76,7 @@ void Engine::Stop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
+  limit_.SetRate(0);  // nobody waits for it any more
   if (thread_.joinable()) thread_.join();
 }
 
@@ -79,6 +90,10 @@ absl::Status Engine::Detach() {
 void Engine::SetDirective(const pb::Directive& directive) {
   absl::MutexLock lock(&mutex_);
   directive_ = directive;
+  // While a window pauses, only a cut that is under way still sends: as fast as before.
+  if (directive.has_settings() && !directive.settings().sending_paused()) {
+    limit_.SetRate(directive.settings().bandwidth_limit_bytes_per_second());
+  }
   if (!directive.has_point_order() || !report_ ||
       report_->request_id() != directive.point_order().request_id()) {
     report_.reset();
@@ -134,7 +149,19 @@ pb::AgentProgress Engine::Progress() {
   if (consistent_ != absl::InfinitePast())
     *progress.mutable_lag() =
         TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - consistent_));
+  FindBottleneck(limit_.TakeWaitPermille(), directive_.settings(), progress.mutable_bottleneck());
   return progress;
+}
+
+bool Engine::SendingPaused() {
+  absl::MutexLock lock(&mutex_);
+  return directive_.settings().sending_paused();
+}
+
+std::int64_t Engine::Slice() {
+  constexpr std::int64_t kCharges = 25;  // best ones take 40 ms
+  return std::max(std::min(kSliceBytes / kCharges, limit_.BestCharge()) * kCharges,
+                  kSliceBytes / 1024);
 }
 
 bool Engine::StillAssigned(const pb::Assignment& assignment) {
@@ -220,7 +247,8 @@ absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
       {
         absl::MutexLock lock(&mutex_);
         if (disk.pending() == 0) break;
-        group = disk.NextPending(&cursors_[i]);
+        group = disk.NextPending(&cursors_[i],
+                                 static_cast<std::uint32_t>(sender.FrameBytes() / kBlockSize));
         if (group.present == 0) {
           cursors_[i] = 0;
           break;
@@ -269,7 +297,7 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
   std::fill(cursors_.begin(), cursors_.end(), 0);
   std::fill(hash_cursors_.begin(), hash_cursors_.end(), 0);
   RETURN_IF_ERROR(Reconcile(session->opened()));
-  Sender sender(*session);
+  Sender sender(*session, limit_);
   const absl::Status status = Send(assignment, *session, sender);
   StopFollowing();
   return status;
@@ -286,12 +314,15 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
     if (!following_) {
       RETURN_IF_ERROR(TakeMarks().status());
       RETURN_IF_ERROR(LeaveOutUnused());
+    }
+    const bool paused = SendingPaused();
+    if (paused) StopFollowing();
+    if (!following_ && !paused) {
       ASSIGN_OR_RETURN(hashed, Rescan(session));
     }
     const Work work = LookForWork();
-    sender.SetLimit(work.settings.bandwidth_limit_bytes_per_second());
-    if (!following_) {
-      ASSIGN_OR_RETURN(sent, SendPending(sender, kSliceBytes));
+    if (!following_ && !paused) {
+      ASSIGN_OR_RETURN(sent, SendPending(sender, Slice()));
     }
     {
       const std::int64_t wire = session.wire_bytes(), plain = session.plain_bytes();
@@ -308,7 +339,7 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
     }
     const absl::Time now = absl::Now();
     const bool point_due =
-        now >= next_point && !work.rescanning &&
+        now >= next_point && !work.rescanning && !paused &&
         (following_ || ordered != nullptr ||
          work.pending <= (stream_ != nullptr ? options_.max_redo_bytes : options_.converged_bytes));
     if (point_due || (following_ && now >= next_epoch)) {

@@ -75,7 +75,7 @@ class Engine {
     std::uint32_t disk;
     std::uint64_t first, count;
   };
-  // Sent between two looks at the directive and the marks.
+  // Sent between two looks at the directive and the marks, at most.
   static constexpr std::int64_t kSliceBytes = std::int64_t{16} << 20;
   // Attempts of one point request before it fails.
   static constexpr int kMaxOrderAttempts = 8;
@@ -138,6 +138,10 @@ class Engine {
   // Undoes the quiesce hooks.
   void Resume();
   bool StillAssigned(const replication::v1::Assignment& assignment) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool SendingPaused() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of what SendPending sends at a time: less when the limit is low, so that it takes about a
+  // second.
+  std::int64_t Slice();
   std::int64_t PendingBytes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetPhase(replication::v1::AgentProgress::Phase phase);
   void OnDurable(const InFlight& sent);
@@ -149,6 +153,7 @@ class Engine {
   const std::unique_ptr<CaptureStream> stream_;  // may be null
   Freezer* const freezer_;
   const Dial dial_;
+  RateLimit limit_{RealClock()};
   ReplicaState state_;        // engine thread only
   absl::Time quiesced_at_;    // engine thread only
   bool whole_disks_ = false;  // engine thread only

@@ -58,7 +58,7 @@ absl::Status Engine::Gather(BlockSession& session, Sender& sender, absl::Time* c
   if (!following_) RETURN_IF_ERROR(TakeMarks(/*exact=*/true).status());
   for (int round = 0; round < kWindowRounds; ++round) {
     for (bool sent = true; sent;) {
-      ASSIGN_OR_RETURN(sent, SendPending(sender, kSliceBytes));
+      ASSIGN_OR_RETURN(sent, SendPending(sender, Slice()));
     }
     RETURN_IF_ERROR(session.Flush(kDurablePatience));
     RETURN_IF_ERROR(Look(/*exact=*/true, cut_time));

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <iterator>
 
-#include "absl/time/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/block/hash.h"
 
@@ -18,8 +17,6 @@ constexpr int kNone = -1000;
 constexpr int kLadder[] = {kNone, -5, -1, 1, 3};
 // The level is chosen anew after so many frames.
 constexpr int kChoiceFrames = 32;
-// A throttled sender may be ahead by so much time.
-constexpr double kBurstSeconds = 0.1;
 constexpr std::uint64_t kMaxZeroRun = 65536;
 
 std::uint32_t Mask(std::uint32_t bit) { return 1u << bit; }
@@ -50,6 +47,7 @@ absl::Status Sender::ReadAndSend(std::uint32_t index, const SourceDisk& disk,
 absl::Status Sender::Send(std::uint32_t index, const SourceDisk& disk, const BlockGroup& blocks,
                           block::MutableBytes plain) {
   BlockGroup data{.first_block = blocks.first_block};
+  const std::size_t most = FrameBytes();
   std::size_t in = 0, out = 0;
   for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks; ++bit) {
     if ((blocks.present & Mask(bit)) == 0) continue;
@@ -65,6 +63,11 @@ absl::Status Sender::Send(std::uint32_t index, const SourceDisk& disk, const Blo
         zeros_[index] = {number, 1};
       }
     } else {
+      if (out > 0 && out + bytes > most) {
+        RETURN_IF_ERROR(SendData(index, data, plain.first(out)));
+        data.present = 0;
+        out = 0;
+      }
       if (in != out) std::memmove(plain.data() + out, plain.data() + in, bytes);
       out += bytes;
       data.present |= Mask(bit);
@@ -89,14 +92,14 @@ absl::Status Sender::SendData(std::uint32_t index, const BlockGroup& blocks, blo
     data.set_codec(pb::CODEC_NONE);
     data.set_payload(plain.data(), plain.size());
   }
-  Throttle(static_cast<std::int64_t>(data.payload().size()));
-  return session_.Send(
+  return SendLimited(
       std::move(frame),
       {.disk = index, .blocks = blocks, .bytes = static_cast<std::int64_t>(plain.size())});
 }
 
 absl::Status Sender::SendPatches(const RedoLog& redo) {
   constexpr std::size_t kMaxRuns = 2048;
+  const std::size_t most = FrameBytes();
   std::uint32_t disk = 0;
   std::vector<std::uint64_t> runs;
   std::size_t size = 0;
@@ -109,7 +112,7 @@ absl::Status Sender::SendPatches(const RedoLog& redo) {
   };
   RETURN_IF_ERROR(redo.ForEach(
       [&](std::uint32_t of, std::uint64_t sector, block::Bytes content) -> absl::Status {
-        if (of != disk || size + content.size() > buffer_.size() || runs.size() >= 2 * kMaxRuns) {
+        if (of != disk || size + content.size() > most || runs.size() >= 2 * kMaxRuns) {
           RETURN_IF_ERROR(send());
         }
         disk = of;
@@ -141,9 +144,8 @@ absl::Status Sender::SendPatch(std::uint32_t disk, const std::vector<std::uint64
     patch.set_codec(pb::CODEC_NONE);
     patch.set_payload(plain.data(), plain.size());
   }
-  Throttle(static_cast<std::int64_t>(patch.payload().size()));
-  return session_.Send(std::move(frame),
-                       {.disk = disk, .bytes = static_cast<std::int64_t>(plain.size())});
+  return SendLimited(std::move(frame),
+                     {.disk = disk, .bytes = static_cast<std::int64_t>(plain.size())});
 }
 
 absl::Status Sender::Flush() {
@@ -153,8 +155,8 @@ absl::Status Sender::Flush() {
     zero.set_disk(index);
     zero.set_first_block(run.first);
     zero.set_block_count(run.count);
-    RETURN_IF_ERROR(session_.Send(
-        std::move(frame), {.disk = index, .zero_first = run.first, .zero_count = run.count}));
+    RETURN_IF_ERROR(SendLimited(std::move(frame),
+                                {.disk = index, .zero_first = run.first, .zero_count = run.count}));
   }
   zeros_.clear();
   return absl::OkStatus();
@@ -170,18 +172,15 @@ void Sender::ChooseLevel() {
   if (waited < 100 && rung_ > 0) --rung_;
 }
 
-void Sender::Throttle(std::int64_t bytes) {
-  if (limit_ <= 0) return;
-  const double rate = static_cast<double>(limit_);
-  const absl::Time now = absl::Now();
-  if (allowance_at_ != absl::InfinitePast()) {
-    allowance_ = std::min(rate * kBurstSeconds,
-                          allowance_ + rate * absl::ToDoubleSeconds(now - allowance_at_));
-  }
-  allowance_at_ = now;
-  allowance_ -= static_cast<double>(bytes);
-  // The debt is slept off; the next call sees the time that passed.
-  if (allowance_ < 0) absl::SleepFor(absl::Seconds(std::min(10.0, -allowance_ / rate)));
+std::size_t Sender::FrameBytes() {
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(
+      limit_.BestCharge(), kBlockSize, static_cast<std::int64_t>(buffer_.size())));
+}
+
+absl::Status Sender::SendLimited(pb::AgentFrame frame, InFlight in_flight) {
+  limit_.Charge(static_cast<std::int64_t>(frame.ByteSizeLong()));
+  limit_.Settle();
+  return session_.Send(std::move(frame), in_flight);
 }
 
 }  // namespace godwit::agent

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "agent/engine/rate_limit.h"
 #include "agent/engine/redo_log.h"
 #include "agent/engine/source_disk.h"
 #include "agent/uplink/block_session.h"
@@ -16,10 +17,9 @@ namespace godwit::agent {
 // Not thread-safe.
 class Sender {
  public:
-  explicit Sender(BlockSession& session)
-      : session_(session), buffer_(block::kMaxFrameBlocks * block::kBlockSize) {}
-  // 0: unlimited.
-  void SetLimit(std::int64_t bytes_per_second) { limit_ = bytes_per_second; }
+  // Both must outlive it.
+  Sender(BlockSession& session, RateLimit& limit)
+      : session_(session), limit_(limit), buffer_(block::kMaxFrameBlocks * block::kBlockSize) {}
 
   // Reads `blocks` (not yet marked sent) and sends them.
   absl::Status ReadAndSend(std::uint32_t index, const SourceDisk& disk, const BlockGroup& blocks);
@@ -28,6 +28,8 @@ class Sender {
                     block::MutableBytes plain);
   // Sends what was captured during a cut.
   absl::Status SendPatches(const RedoLog& redo);
+  // Plain bytes of a frame: less than there is room for when the rate is low.
+  std::size_t FrameBytes();
   // Zero blocks are gathered to ranges: sends what is left.
   absl::Status Flush();
 
@@ -36,18 +38,17 @@ class Sender {
   absl::Status SendPatch(std::uint32_t disk, const std::vector<std::uint64_t>& runs,
                          block::Bytes plain);
   void ChooseLevel();
-  void Throttle(std::int64_t bytes);
+  // Once the limit lets the frame go.
+  absl::Status SendLimited(replication::v1::AgentFrame frame, InFlight in_flight);
 
   BlockSession& session_;
+  RateLimit& limit_;
   block::Compressor compressor_;
   block::AlignedBuffer buffer_;
   std::string packed_;
   // Of zstd, or kNone.
   std::size_t rung_ = 1;
   int frames_since_choice_ = 0;
-  std::int64_t limit_ = 0;
-  double allowance_ = 0;
-  absl::Time allowance_at_ = absl::InfinitePast();
   struct ZeroRun {
     std::uint64_t first, count;
   };

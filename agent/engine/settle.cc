@@ -112,6 +112,8 @@ absl::StatusOr<bool> Engine::Rescan(BlockSession& session) {
       asked_.push_back({static_cast<std::uint32_t>(i), first, count});
     }
     hash_cursors_[i] += count;
+    limit_.Charge(static_cast<std::int64_t>(frame.ByteSizeLong()));
+    limit_.Settle();
     RETURN_IF_ERROR(session.Send(std::move(frame), {}));
     sent = true;
   }

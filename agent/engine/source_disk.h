@@ -63,8 +63,8 @@ class SourceDisk {
   std::uint64_t durable() const { return durable_; }
 
   // The next blocks to send at or behind `*cursor` (moved on; wraps once by the caller setting it
-  // to 0). Empty: none.
-  BlockGroup NextPending(std::uint64_t* cursor) const;
+  // to 0), among at most `most` consecutive ones. Empty: none.
+  BlockGroup NextPending(std::uint64_t* cursor, std::uint32_t most = block::kMaxFrameBlocks) const;
   // The next run of blocks to compare, at most `limit`; 0 blocks: none.
   std::uint64_t NextUnverified(std::uint64_t* first, std::uint64_t limit) const;
   // They are being read and sent now. Marks that come afterwards make them pending again.

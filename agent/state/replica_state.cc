@@ -13,10 +13,20 @@ ReplicaState LoadReplicaState(const std::string& path, const std::string& boot_i
   const absl::StatusOr<std::string> text = ReadFile(path, 65536);
   if (!text.ok()) return state;
   const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("boot_id", "") != boot_id) return state;
-  state.replica_id = json.value("replica_id", "");
-  state.committed_epoch = json.value("committed_epoch", std::int64_t{0});
-  state.quiesced = json.value("quiesced", false);
+  if (!json.is_object()) return state;
+  // A value of another type than it is saved with is damage, too.
+  const auto written = json.find("boot_id"), replica = json.find("replica_id"),
+             epoch = json.find("committed_epoch"), quiesced = json.find("quiesced");
+  for (const auto& value : {written, replica, epoch, quiesced}) {
+    if (value == json.end()) return state;
+  }
+  if (*written != boot_id || !replica->is_string() || !epoch->is_number_integer() ||
+      !quiesced->is_boolean()) {
+    return state;
+  }
+  state.replica_id = replica->get<std::string>();
+  state.committed_epoch = epoch->get<std::int64_t>();
+  state.quiesced = quiesced->get<bool>();
   return state;
 }
 

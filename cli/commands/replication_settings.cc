@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "cli/bandwidth_window.h"
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/format.h"
@@ -27,7 +28,7 @@ struct Given {
   std::int64_t lanes = 0;
   absl::Duration cut_interval, freeze_budget, undo_window;
   bool never_freeze = false, encrypt_staging = false;
-  std::vector<std::string> labels, retention;
+  std::vector<std::string> windows, labels, retention;
 
   void AddTo(Options& options);
   // Puts what was given into `settings`; the paths that changed.
@@ -37,6 +38,9 @@ struct Given {
 
 void Given::AddTo(Options& options) {
   options.String("bandwidth-limit", &bandwidth, "SIZE", "bytes a second on the wire; 0: none");
+  options.Strings("bandwidth-window", &windows, "WINDOW",
+                  "[DAYS@]HH:MM-HH:MM=LIMIT, UTC, for example mon-fri@08:00-18:00=2MiB or "
+                  "22:00-06:00=paused; the first that matches counts; \"none\" empties the list");
   options.Int("lanes", &lanes, 1, 8, "parallel block streams, 1 to 8");
   options.Duration("cut-interval", &cut_interval,
                    "least time between cuts; 0: as often as the load allows");
@@ -82,6 +86,14 @@ absl::StatusOr<std::set<std::string>> Given::Apply(const Options& options,
   if (is_given("bandwidth-limit", "bandwidth_limit_bytes_per_second")) {
     ASSIGN_OR_RETURN(const std::int64_t limit, ParseBytes("bandwidth-limit", bandwidth));
     settings.set_bandwidth_limit_bytes_per_second(limit);
+  }
+  if (is_given("bandwidth-window", "bandwidth_windows")) {
+    settings.clear_bandwidth_windows();
+    if (windows != std::vector<std::string>{"none"}) {
+      for (const std::string& window : windows) {
+        ASSIGN_OR_RETURN(*settings.add_bandwidth_windows(), ParseBandwidthWindow(window));
+      }
+    }
   }
   if (is_given("lanes", "lane_count")) settings.set_lane_count(static_cast<int>(lanes));
   if (is_given("cut-interval", "cut_interval"))

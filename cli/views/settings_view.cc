@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "cli/bandwidth_window.h"
 #include "cli/format.h"
 #include "cli/output.h"
 #include "cli/views/server_view.h"
@@ -21,10 +21,6 @@ std::string YesNo(bool value) { return value ? "yes" : "no"; }
 
 std::string Rate(std::int64_t bytes) {
   return bytes == 0 ? "none" : absl::StrCat(Bytes(bytes), "/s");
-}
-
-std::string Minute(int minute) {
-  return absl::StrFormat("%02d:%02d", minute / 60 % 24, minute % 60);
 }
 
 // An enum's word, or what holds when nothing is chosen.
@@ -58,11 +54,7 @@ void PrintReplicationSettings(const ReplicationSettings& settings, std::ostream&
   Fields fields;
   fields.Add("Bandwidth limit", Rate(settings.bandwidth_limit_bytes_per_second()));
   for (const auto& window : settings.bandwidth_windows()) {
-    fields.Add(
-        "  window",
-        absl::StrCat(Minute(window.start_minute()), " to ", Minute(window.end_minute()), " UTC: ",
-                     window.limit_bytes_per_second() == 0 ? "paused"
-                                                          : Rate(window.limit_bytes_per_second())));
+    fields.Add("  window", BandwidthWindowText(window));
   }
   fields.Add("Lanes", absl::StrCat(settings.lane_count() == 0 ? 1 : settings.lane_count()));
   fields.Add("Cut interval", ToDuration(settings.cut_interval()) == absl::ZeroDuration()

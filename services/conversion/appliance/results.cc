@@ -31,11 +31,19 @@ absl::Status ResultReader::Take(absl::string_view bytes) {
 
 namespace {
 
-// Printing JSON goes as deep as it is nested: the stack is not for the appliance to fill.
+// Printing JSON goes as deep as it is nested: the stack is not for the appliance to fill. Brackets
+// in strings do not nest.
 bool TooDeep(const std::string& line) {
   constexpr int kMaxDepth = 32;
   int depth = 0;
+  bool text = false, escaped = false;
   for (const char c : line) {
+    if (text) {
+      if (!escaped && c == '"') text = false;
+      escaped = !escaped && c == '\\';
+      continue;
+    }
+    if (c == '"') text = true;
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
     if (depth > kMaxDepth) return true;

@@ -108,8 +108,10 @@ std::string EditGrubDefaults(const std::string& text, const StableName& stable) 
   bool seen = false;
   for (std::string& line : lines) {
     const absl::string_view trimmed = absl::StripLeadingAsciiWhitespace(line);
-    for (const absl::string_view key : {"GRUB_DISABLE_LINUX_UUID=", "GRUB_DISABLE_UUID="}) {
-      if (absl::StartsWith(trimmed, key)) line = absl::StrCat("#", line);
+    if (absl::StartsWith(trimmed, "GRUB_DISABLE_LINUX_UUID=") ||
+        absl::StartsWith(trimmed, "GRUB_DISABLE_UUID=")) {
+      line = absl::StrCat("#", line);
+      continue;
     }
     const absl::string_view key = "GRUB_CMDLINE_LINUX=";
     if (!absl::StartsWith(trimmed, key)) continue;
@@ -124,7 +126,9 @@ std::string EditGrubDefaults(const std::string& text, const StableName& stable) 
                         std::string(1, quote));
   }
   std::string edited = absl::StrJoin(lines, "\n");
-  if (!seen) absl::StrAppend(&edited, "GRUB_CMDLINE_LINUX=\"", kConsoles, "\"\n");
+  if (seen) return edited;
+  if (!edited.empty() && edited.back() != '\n') edited.push_back('\n');
+  absl::StrAppend(&edited, "GRUB_CMDLINE_LINUX=\"", kConsoles, "\"\n");
   return edited;
 }
 

@@ -1,6 +1,5 @@
 #include "services/conversion/converter/modules.h"
 
-#include <functional>
 #include <map>
 #include <set>
 
@@ -31,15 +30,31 @@ std::vector<std::string> ModuleClosure(const std::string& modules_dep,
   }
   std::vector<std::string> closure;
   std::set<std::string> seen;
-  const std::function<void(const std::string&)> add = [&](const std::string& path) {
+  // Depth first without recursion: a guest may say that modules depend on each other as deep as it
+  // likes.
+  struct Visit {
+    const std::string* path;
+    const std::vector<std::string>* below;
+    std::size_t next;
+  };
+  std::vector<Visit> visits;
+  const auto enter = [&](const std::string& path) {
     const auto known = dependencies.find(path);
     if (known == dependencies.end() || !seen.insert(path).second) return;
-    for (const std::string& below : known->second) add(below);
-    closure.push_back(path);
+    visits.push_back({&known->first, &known->second, 0});
   };
   for (const std::string& name : wanted) {
     const auto found = paths.find(ModuleName(name));
-    if (found != paths.end()) add(found->second);
+    if (found != paths.end()) enter(found->second);
+    while (!visits.empty()) {
+      Visit& visit = visits.back();
+      if (visit.next < visit.below->size()) {
+        enter((*visit.below)[visit.next++]);
+      } else {
+        closure.push_back(*visit.path);
+        visits.pop_back();
+      }
+    }
   }
   return closure;
 }

@@ -13,6 +13,8 @@ namespace {
 
 namespace pb = ::godwit::registry::v1;
 
+// A block of 64 KiB takes 4 s with the least one.
+constexpr std::int64_t kMinRate = std::int64_t{16} << 10;
 constexpr std::int64_t kMaxRate = std::int64_t{1} << 50;
 constexpr int kMaxWindows = 32;
 constexpr int kMaxRetentionRules = 16;
@@ -22,6 +24,12 @@ constexpr int kAllWeekdays = 0x7f;
 constexpr int kMaxPaths = 64;
 constexpr absl::Duration kYear = absl::Hours(24 * 365);
 
+absl::Status CheckRate(const std::string& field, std::int64_t rate) {
+  RETURN_IF_ERROR(CheckRange(field, rate, 0, kMaxRate));
+  if (rate == 0 || rate >= kMinRate) return absl::OkStatus();
+  return rpc::FieldError(field, absl::StrCat("must be 0 or at least ", kMinRate));
+}
+
 absl::Status CheckWindow(const std::string& field, const pb::BandwidthWindow& window) {
   RETURN_IF_ERROR(CheckRange(field + ".start_minute", window.start_minute(), 0, kMinutesOfDay - 1));
   RETURN_IF_ERROR(CheckRange(field + ".end_minute", window.end_minute(), 1, kMinutesOfDay));
@@ -29,8 +37,7 @@ absl::Status CheckWindow(const std::string& field, const pb::BandwidthWindow& wi
     return rpc::FieldError(field + ".end_minute", "equals start_minute: the window is empty");
   }
   RETURN_IF_ERROR(CheckRange(field + ".weekday_mask", window.weekday_mask(), 0, kAllWeekdays));
-  return CheckRange(field + ".limit_bytes_per_second", window.limit_bytes_per_second(), 0,
-                    kMaxRate);
+  return CheckRate(field + ".limit_bytes_per_second", window.limit_bytes_per_second());
 }
 
 absl::Status CheckRetention(const std::string& field, const pb::RetentionRule& rule) {
@@ -51,8 +58,8 @@ absl::Status CheckRetention(const std::string& field, const pb::RetentionRule& r
 absl::Status CheckReplicationSettings(const std::string& prefix,
                                       const pb::ReplicationSettings& settings) {
   const auto field = [&](const char* name) { return absl::StrCat(prefix, ".", name); };
-  RETURN_IF_ERROR(CheckRange(field("bandwidth_limit_bytes_per_second"),
-                             settings.bandwidth_limit_bytes_per_second(), 0, kMaxRate));
+  RETURN_IF_ERROR(CheckRate(field("bandwidth_limit_bytes_per_second"),
+                            settings.bandwidth_limit_bytes_per_second()));
   RETURN_IF_ERROR(
       CheckCount(field("bandwidth_windows"), settings.bandwidth_windows_size(), kMaxWindows));
   for (int i = 0; i < settings.bandwidth_windows_size(); ++i) {

@@ -18,10 +18,13 @@
 namespace godwit {
 namespace {
 
+// Less than one frame a second: agents would take the worker for dead.
+constexpr std::int64_t kLeastBandwidth = 1 << 20;
+
 struct Config {
   std::string store, listen = "0.0.0.0:7443", advertise, replication, tls_dir;
   std::vector<std::string> labels;
-  std::int64_t max_servers = 20;
+  std::int64_t max_servers = 20, bandwidth_limit = 0;
 };
 
 absl::Status Run(const Config& config) {
@@ -30,13 +33,18 @@ absl::Status Run(const Config& config) {
   if (config.replication.empty()) {
     return absl::InvalidArgumentError("--replication: HOST:PORT of the coordinator is needed");
   }
+  if (config.bandwidth_limit > 0 && config.bandwidth_limit < kLeastBandwidth) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--bandwidth-limit-bytes-per-second: must be 0 or at least ", kLeastBandwidth));
+  }
   ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
   ASSIGN_OR_RETURN(const auto store, store::OpenFileStore(config.store));
   ASSIGN_OR_RETURN(const rpc::Identity coordinator, rpc::ParsePrincipal("service/replication"));
   worker::LeaseTable leases(RealClock());
   worker::GroupHost host(*store, leases);
   std::unique_ptr<worker::ControlClient> control;
-  worker::BlockStreamService service(host, leases, {},
+  worker::BlockStreamService service(host, leases,
+                                     {.bandwidth_limit_bytes_per_second = config.bandwidth_limit},
                                      [&control](const std::string& server, std::int64_t generation,
                                                 const store::PointFacts& facts) {
                                        control->PointCommitted(server, generation, facts);
@@ -85,6 +93,8 @@ int main(int argc, char** argv) {
   flags.String("replication", &config.replication, "host:port of the replication coordinator");
   flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
   flags.Strings("label", &config.labels, "KEY=VALUE that settings can ask for; may be repeated");
+  flags.Int("bandwidth-limit-bytes-per-second", &config.bandwidth_limit, 0, std::int64_t{1} << 50,
+            "what it receives at most, shared fairly by the servers that send; 0: no limit");
   flags.Int("max-servers", &config.max_servers, 1, 10000, "source servers it takes at most");
   if (const auto rest = flags.Parse(argc, argv); !rest.ok()) {
     if (absl::IsCancelled(rest.status())) return 0;

@@ -65,7 +65,7 @@ class ReplicationTest : public ::testing::Test {
     Renew();
     host_ = std::make_unique<worker::GroupHost>(*store_, *leases_);
     service_ = std::make_unique<worker::BlockStreamService>(
-        *host_, *leases_, worker::BlockStreamService::Options{},
+        *host_, *leases_, worker_options_,
         [this](const std::string&, std::int64_t, const store::PointFacts& facts) {
           absl::MutexLock lock(&mutex_);
           points_.push_back(facts);
@@ -134,6 +134,7 @@ class ReplicationTest : public ::testing::Test {
     directive.mutable_assignment()->set_endpoint(absl::StrCat("127.0.0.1:", port_));
     directive.mutable_assignment()->set_lease_generation(generation_);
     directive.mutable_settings()->mutable_cut_interval()->set_seconds(cut_seconds);
+    directive.mutable_settings()->MergeFrom(settings_);
     if (!request_id.empty()) {
       directive.mutable_point_order()->set_request_id(request_id);
       directive.mutable_point_order()->set_quiesce(true);
@@ -201,12 +202,14 @@ class ReplicationTest : public ::testing::Test {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<worker::LeaseTable> leases_;
   std::unique_ptr<worker::GroupHost> host_;
+  worker::BlockStreamService::Options worker_options_;  // of the next StartWorker
   std::unique_ptr<worker::BlockStreamService> service_;
   std::unique_ptr<rpc::Server> server_;
   int port_ = 0;
   std::int64_t generation_ = 0;
   bool resumed_ = false, scan_ = false, freeze_ = false;
   std::vector<std::string> devices_;  // of file systems to freeze
+  pb::AgentSettings settings_;        // of the next Direct
   std::unique_ptr<Engine> engine_;
   absl::Mutex mutex_;
   std::vector<store::PointFacts> points_;

@@ -78,6 +78,8 @@ TEST(CommandLine, ChecksValuesBeforeItAsksAnybody) {
            {{"launch-settings", "set", "web1"}, "nothing to change"},
            {{"replication", "settings", "set", "web1", "--retention", "5m"}, "is not EVERY/AGE"},
            {{"replication", "settings", "set", "web1", "--lanes", "9"}, "lanes"},
+           {{"replication", "settings", "set", "web1", "--bandwidth-window", "8-18=1MiB"},
+            "--bandwidth-window: \"8\" is no time of day"},
            {{"tokens", "revoke", "x"}, "TOKEN: \"x\" is neither t-"},
            {{"jobs", "get", "x"}, "JOB: \"x\" is neither job-"},
            {{"servers", "list", "--output", "yaml"}, "--output: yaml is neither table nor json"},

@@ -136,6 +136,13 @@ TEST(SettingsView, DefaultsAreSpelledOut) {
   PrintLaunchSettings({}, launch);
   EXPECT_THAT(launch.str(), HasSubstr("ISOLATED (default)"));
   EXPECT_THAT(launch.str(), HasSubstr("chosen by right-sizing"));
+  registry::v1::ReplicationSettings limited;
+  limited.set_bandwidth_limit_bytes_per_second(3 << 20);
+  limited.add_bandwidth_windows()->set_end_minute(1440);
+  std::ostringstream limits;
+  PrintReplicationSettings(limited, limits);
+  EXPECT_THAT(limits.str(), HasSubstr("3.0 MiB/s"));
+  EXPECT_THAT(limits.str(), HasSubstr("daily 00:00 to 24:00 UTC: paused"));
   PrintReplicationSettings({}, replication);
   EXPECT_THAT(replication.str(), HasSubstr("72h (default)"));
 }

@@ -8,7 +8,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/civil_time.h"
 #include "godwit/registry/v1/source_server_service.grpc.pb.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
@@ -24,6 +23,7 @@ constexpr absl::Duration kCacheTime = absl::Seconds(5);
 constexpr absl::Duration kCallTime = absl::Seconds(2);
 constexpr std::size_t kMostCached = 100000;
 constexpr int kMaxLanes = 8;
+constexpr int kMinutesOfDay = 24 * 60;
 
 absl::Duration ToDuration(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
@@ -38,23 +38,6 @@ std::string Serialize(const pb::ReplicationSettings& settings) {
   settings.SerializeToCodedStream(&coded);
   coded.Trim();
   return out;
-}
-
-bool Contains(const pb::BandwidthWindow& window, absl::Time now) {
-  const absl::CivilMinute minute = absl::ToCivilMinute(now, absl::UTCTimeZone());
-  const int at = minute.hour() * 60 + minute.minute();
-  absl::CivilDay day(minute);
-  bool inside = false;
-  if (window.start_minute() < window.end_minute()) {
-    inside = at >= window.start_minute() && at < window.end_minute();
-  } else if (at >= window.start_minute()) {
-    inside = true;
-  } else if (at < window.end_minute()) {
-    inside = true;
-    day -= 1;  // began the day before
-  }
-  if (!inside || window.weekday_mask() == 0) return inside;
-  return (window.weekday_mask() >> static_cast<int>(absl::GetWeekday(day)) & 1) != 0;
 }
 
 }  // namespace
@@ -111,13 +94,14 @@ Settings DecodeReplicationSettings(const std::string& settings, absl::Time now) 
   pb::ReplicationSettings in;
   if (!in.ParseFromString(settings)) in.Clear();
   Settings out;
-  out.limit_bytes_per_second = std::max<std::int64_t>(in.bandwidth_limit_bytes_per_second(), 0);
+  std::vector<BandwidthWindow> windows;
   for (const pb::BandwidthWindow& window : in.bandwidth_windows()) {
-    if (!Contains(window, now)) continue;
-    out.paused = window.limit_bytes_per_second() == 0;
-    out.limit_bytes_per_second = window.limit_bytes_per_second();
-    break;
+    windows.push_back({.start_minute = std::clamp(window.start_minute(), 0, kMinutesOfDay),
+                       .end_minute = std::clamp(window.end_minute(), 0, kMinutesOfDay),
+                       .weekday_mask = window.weekday_mask(),
+                       .limit_bytes_per_second = window.limit_bytes_per_second()});
   }
+  out.bandwidth = BandwidthAt(in.bandwidth_limit_bytes_per_second(), windows, now);
   out.lane_count = std::clamp(in.lane_count(), 1, kMaxLanes);
   out.cut_interval = ToDuration(in.cut_interval());
   if (ToDuration(in.freeze_budget()) > absl::ZeroDuration()) {

@@ -14,6 +14,7 @@ namespace {
 constexpr std::int64_t kHeartbeatsPerSecond = 1000;
 constexpr absl::Duration kLeastInterval = absl::Seconds(1);
 constexpr absl::Duration kMostInterval = absl::Seconds(10);
+constexpr absl::Duration kSoonest = absl::Milliseconds(100);
 // Older figures say nothing of the present speed.
 constexpr absl::Duration kSpeedGap = absl::Minutes(5);
 
@@ -46,12 +47,8 @@ Server Merge(const Server& before, const Server& reported, bool released) {
 
 }  // namespace
 
-absl::Status JudgeAndSave(pg::Connection& connection, Server& server, const Settings& settings,
-                          bool reported) {
-  Verdict verdict = Judge(server);
-  if (settings.paused && server.wish == Wish::kReplicate) {
-    verdict = {.state = State::kPaused, .transferring = server.transferring};
-  }
+absl::Status JudgeAndSave(pg::Connection& connection, Server& server, bool reported) {
+  const Verdict verdict = Judge(server);
   if (verdict.state != server.state || verdict.cause != server.stall_cause) {
     Log(Severity::kInfo, "replication state",
         {{"server", server.id},
@@ -78,7 +75,9 @@ absl::StatusOr<AgentAnswer> AgentReports::Heartbeat(const AgentReport& report) {
     answer = AgentAnswer();
     return Save(transaction.connection(), report, facts, &answer);
   });
-  answer.heartbeat_interval = Interval();
+  // A window that begins or ends is heard of when it does.
+  const absl::Duration steady = answer.settings.bandwidth.until - answer.server.now;
+  answer.heartbeat_interval = std::min(Interval(), std::max(steady, kSoonest));
   if (absl::IsNotFound(saved)) {
     // The registry may not have started it yet; what is gone there for good has no agent.
     if (absl::IsNotFound(facts.status()) || (facts.ok() && !facts->agent_allowed)) {
@@ -113,13 +112,11 @@ absl::Status AgentReports::Save(pg::Connection& connection, const AgentReport& r
   }
   ASSIGN_OR_RETURN(answer->server, store::LoadServer(connection, before.id));
   answer->settings = decode_(answer->server.settings, answer->server.now);
-  RETURN_IF_ERROR(JudgeAndSave(connection, answer->server, answer->settings, /*reported=*/true));
+  RETURN_IF_ERROR(JudgeAndSave(connection, answer->server, /*reported=*/true));
   answer->action = ActionFor(answer->server);
   if (answer->action != Action::kReplicate) return absl::OkStatus();
-  if (answer->settings.paused) {
-    answer->action = Action::kPause;
-    return absl::OkStatus();
-  }
+  // A fresh point cannot be sent while a window pauses: its request waits.
+  if (answer->settings.bandwidth.paused) return absl::OkStatus();
   ASSIGN_OR_RETURN(answer->point_order, store::NextPointRequest(connection, before.id));
   if (answer->point_order && answer->point_order->state == store::RequestState::kWaiting) {
     RETURN_IF_ERROR(store::MarkCutting(connection, answer->point_order->id));

@@ -59,8 +59,7 @@ class AgentReports {
   std::atomic<std::int64_t> fleet_size_ = 0;
 };
 
-// Judges a locked server with its settings and saves the outcome.
-absl::Status JudgeAndSave(pg::Connection& connection, Server& server, const Settings& settings,
-                          bool reported);
+// Judges a locked server and saves the outcome.
+absl::Status JudgeAndSave(pg::Connection& connection, Server& server, bool reported);
 
 }  // namespace godwit::coordinator

@@ -147,8 +147,7 @@ absl::Status Housekeeping::JudgeSilent() {
   for (const std::string& id : silent) {
     RETURN_IF_ERROR(pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
       ASSIGN_OR_RETURN(Server server, store::LockServer(transaction.connection(), id));
-      return JudgeAndSave(transaction.connection(), server, decode_(server.settings, server.now),
-                          /*reported=*/false);
+      return JudgeAndSave(transaction.connection(), server, /*reported=*/false);
     }));
   }
   return absl::OkStatus();

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/replication/coordinator/domain/bandwidth.h"
 #include "services/replication/coordinator/domain/types.h"
 
 namespace godwit::coordinator {
@@ -33,8 +34,7 @@ class Registry {
 
 // Settings of a server as they count at one moment.
 struct Settings {
-  bool paused = false;                      // a bandwidth window says so
-  std::int64_t limit_bytes_per_second = 0;  // 0: unlimited
+  Bandwidth bandwidth;
   int lane_count = 1;
   absl::Duration cut_interval, freeze_budget = absl::Milliseconds(500);
   bool never_freeze = false;

@@ -125,7 +125,8 @@ void WriteAnswer(const AgentAnswer& answer, pb::Directive* out) {
   SetDuration(answer.heartbeat_interval, out->mutable_heartbeat_interval());
   const Settings& settings = answer.settings;
   pb::AgentSettings* to = out->mutable_settings();
-  to->set_bandwidth_limit_bytes_per_second(settings.limit_bytes_per_second);
+  to->set_bandwidth_limit_bytes_per_second(settings.bandwidth.limit_bytes_per_second);
+  to->set_sending_paused(settings.bandwidth.paused);
   to->set_lane_count(settings.lane_count);
   SetDuration(settings.cut_interval, to->mutable_cut_interval());
   SetDuration(settings.freeze_budget, to->mutable_freeze_budget());

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
-#include "services/common/block/hash.h"
 
 namespace godwit::worker {
 namespace pb = ::godwit::replication::v1;
@@ -89,6 +88,25 @@ absl::StatusOr<std::vector<store::SectorRun>> FrameDecoder::Decode(const pb::Pat
     at += size;
   }
   return runs;
+}
+
+absl::StatusOr<std::vector<block::Digest>> DecodeHashes(const pb::Hashes& hashes,
+                                                        std::uint64_t disk_bytes) {
+  constexpr std::size_t kDigest = sizeof(block::Digest);
+  constexpr std::size_t kMaxDigests = 4096;
+  const std::string& packed = hashes.digests();
+  const std::size_t count = packed.size() / kDigest;
+  if (count < 1 || count > kMaxDigests || packed.size() % kDigest != 0) {
+    return absl::InvalidArgumentError("hashes.digests: 1 to 4096 digests of 16 bytes are needed");
+  }
+  const std::uint64_t blocks = block::BlockCount(disk_bytes);
+  if (hashes.first_block() >= blocks || count > blocks - hashes.first_block()) {
+    return absl::InvalidArgumentError(absl::StrCat("hashes.first_block: ", count, " blocks at ",
+                                                   hashes.first_block(), " of a disk of ", blocks));
+  }
+  std::vector<block::Digest> digests(count);
+  std::memcpy(digests.data(), packed.data(), packed.size());
+  return digests;
 }
 
 }  // namespace godwit::worker

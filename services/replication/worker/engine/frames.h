@@ -8,6 +8,7 @@
 #include "godwit/replication/v1/block_stream.pb.h"
 #include "services/common/block/block.h"
 #include "services/common/block/codec.h"
+#include "services/common/block/hash.h"
 #include "services/replication/worker/store/store.h"
 
 namespace godwit::worker {
@@ -43,6 +44,10 @@ class FrameDecoder {
   block::Decompressor decompressor_;
   block::AlignedBuffer plain_;
 };
+
+// The digests of a Hashes frame for a disk of `disk_bytes`. INVALID_ARGUMENT names the bad field.
+absl::StatusOr<std::vector<block::Digest>> DecodeHashes(const replication::v1::Hashes& hashes,
+                                                        std::uint64_t disk_bytes);
 
 // Present bits to runs: the number of blocks of the run that starts at bit `bit`.
 std::uint32_t RunLength(std::uint32_t present, std::uint32_t bit);

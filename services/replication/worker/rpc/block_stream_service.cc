@@ -44,7 +44,30 @@ absl::StatusOr<std::string> CheckOpen(const pb::AgentFrame& frame, const std::st
   return server;
 }
 
+// What an agent has under way is received before its next cut can be committed: with a limit that
+// must not take minutes.
+BlockStreamService::Options Bounded(BlockStreamService::Options options) {
+  constexpr std::int64_t kSeconds = 5;
+  constexpr std::int64_t kLeast = std::int64_t{2} << 20;
+  const std::int64_t limit = options.bandwidth_limit_bytes_per_second;
+  if (limit > 0 && limit < options.credit_bytes / kSeconds) {
+    options.credit_bytes = std::max(limit * kSeconds, kLeast);
+  }
+  return options;
+}
+
 }  // namespace
+
+BlockStreamService::BlockStreamService(GroupHost& host, const LeaseTable& leases, Options options,
+                                       Committed committed)
+    : host_(host),
+      leases_(leases),
+      options_(Bounded(options)),
+      committed_(std::move(committed)),
+      share_(
+          options.bandwidth_limit_bytes_per_second > 0
+              ? std::make_unique<FairShare>(options.bandwidth_limit_bytes_per_second, RealClock())
+              : nullptr) {}
 
 grpc::Status BlockStreamService::Replicate(
     grpc::ServerContext* context,
@@ -64,8 +87,11 @@ grpc::Status BlockStreamService::Replicate(
          {"lane", absl::StrCat(open.lane())},
          {"from", call.address}});
     StreamSession session(*hosted, leases_, options_, committed_, open.lane(), *stream,
-                          [context] { context->TryCancel(); });
+                          {.cancel = [context] { context->TryCancel(); },
+                           .cancelled = [context] { return context->IsCancelled(); },
+                           .share = share_.get()});
     const absl::Status status = session.Run();
+    if (share_ != nullptr) share_->Forget(server);
     if (!status.ok() && !hosted->group->Healthy().ok()) host_.Close(server);
     Log(status.ok() ? Severity::kInfo : Severity::kWarning, "stream ended",
         {{"server", server},

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "godwit/replication/v1/block_stream.grpc.pb.h"
+#include "services/replication/worker/engine/fair_share.h"
 #include "services/replication/worker/engine/group_host.h"
 #include "services/replication/worker/engine/lease_table.h"
 #include "services/replication/worker/store/store.h"
@@ -20,13 +22,14 @@ class BlockStreamService final : public replication::v1::BlockStream::Service {
     std::int64_t sync_bytes = std::int64_t{64} << 20;
     absl::Duration sync_interval = absl::Milliseconds(100);
     absl::Duration ack_interval = absl::Milliseconds(20);
+    // Of all servers together, shared fairly; 0: none. Agents get a smaller credit with it.
+    std::int64_t bandwidth_limit_bytes_per_second = 0;
   };
   // `committed` is told of every point, after it is durable; it must not block.
   using Committed = std::function<void(const std::string& server, std::int64_t generation,
                                        const store::PointFacts& facts)>;
   BlockStreamService(GroupHost& host, const LeaseTable& leases, Options options,
-                     Committed committed)
-      : host_(host), leases_(leases), options_(options), committed_(std::move(committed)) {}
+                     Committed committed);
 
   grpc::Status Replicate(grpc::ServerContext* context,
                          grpc::ServerReaderWriter<replication::v1::WorkerFrame,
@@ -37,6 +40,7 @@ class BlockStreamService final : public replication::v1::BlockStream::Service {
   const LeaseTable& leases_;
   const Options options_;
   const Committed committed_;
+  const std::unique_ptr<FairShare> share_;  // null: no limit
 };
 
 }  // namespace godwit::worker

@@ -2,8 +2,6 @@
 
 #include <google/protobuf/util/time_util.h>
 
-#include <cstring>
-
 #include "absl/strings/str_cat.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/ids.h"
@@ -47,12 +45,16 @@ absl::Status StreamSession::Run() {
     status = Take(frame);
     if (!status.ok()) break;
     last = frame.sequence();
-    absl::MutexLock lock(&mutex_);
-    received_ = last;
-    unsynced_bytes_ +=
-        static_cast<std::int64_t>(frame.data().payload().size() + frame.patch().payload().size());
-    if (frame.has_flush()) flush_ = true;
-    if (!failed_.ok()) status = failed_;
+    {
+      absl::MutexLock lock(&mutex_);
+      received_ = last;
+      unsynced_bytes_ +=
+          static_cast<std::int64_t>(frame.data().payload().size() + frame.patch().payload().size());
+      if (frame.has_flush()) flush_ = true;
+      if (!failed_.ok()) status = failed_;
+    }
+    if (status.ok() && flow_.share != nullptr)
+      AwaitShare(static_cast<std::int64_t>(frame.ByteSizeLong()));
   }
   {
     absl::MutexLock lock(&mutex_);
@@ -69,6 +71,16 @@ void StreamSession::Rest() {
   const absl::StatusOr<std::optional<store::PointFacts>> point = group_.Rest();
   if (point.ok() && point->has_value())
     committed_(hosted_.server, group_.lease_generation(), **point);
+}
+
+void StreamSession::AwaitShare(std::int64_t bytes) {
+  const FairShare::Ticket ticket = flow_.share->Ask(hosted_.server, bytes);
+  while (true) {
+    const absl::Duration wait = flow_.share->Wait(ticket);
+    if (wait == absl::ZeroDuration()) return;
+    absl::SleepFor(wait);
+    if (flow_.cancelled()) return flow_.share->Cancel(ticket);
+  }
 }
 
 absl::StatusOr<std::uint64_t> StreamSession::DiskBytes(std::uint32_t disk) const {
@@ -124,24 +136,18 @@ absl::Status StreamSession::Take(const pb::AgentFrame& frame) {
 
 absl::Status StreamSession::TakeHashes(const pb::AgentFrame& frame) {
   const pb::Hashes& hashes = frame.hashes();
-  constexpr std::size_t kDigest = sizeof(block::Digest);
-  const std::size_t count = hashes.digests().size() / kDigest;
-  if (count < 1 || count > 4096 || hashes.digests().size() % kDigest != 0) {
-    return rpc::FieldError("hashes.digests", "1 to 4096 digests of 16 bytes");
-  }
+  ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(hashes.disk()));
+  ASSIGN_OR_RETURN(const std::vector<block::Digest> digests, DecodeHashes(hashes, disk_bytes));
   pb::WorkerFrame answer;
   pb::HashDiff& diff = *answer.mutable_hash_diff();
   diff.set_sequence(frame.sequence());
   diff.set_disk(hashes.disk());
   diff.set_first_block(hashes.first_block());
-  std::string differs((count + 7) / 8, '\0');
-  for (std::size_t i = 0; i < count; ++i) {
+  std::string differs((digests.size() + 7) / 8, '\0');
+  for (std::size_t i = 0; i < digests.size(); ++i) {
     ASSIGN_OR_RETURN(const std::optional<block::Digest> own,
                      group_.DigestAt(hashes.disk(), hashes.first_block() + i));
-    if (!own ||
-        std::memcmp(own->bytes.data(), hashes.digests().data() + i * kDigest, kDigest) != 0) {
-      differs[i / 8] = static_cast<char>(differs[i / 8] | (1 << (i % 8)));
-    }
+    if (own != digests[i]) differs[i / 8] = static_cast<char>(differs[i / 8] | (1 << (i % 8)));
   }
   diff.set_differs(differs);
   return Send(answer);
@@ -238,7 +244,7 @@ void StreamSession::Acknowledge() {
     if (!status.ok()) {
       absl::MutexLock lock(&mutex_);
       failed_ = status;
-      cancel_();
+      flow_.cancel();
       return;
     }
   }

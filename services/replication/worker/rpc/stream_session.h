@@ -18,10 +18,14 @@ class StreamSession {
  public:
   using Stream =
       grpc::ServerReaderWriter<replication::v1::WorkerFrame, replication::v1::AgentFrame>;
+  struct Flow {
+    std::function<void()> cancel;  // ends a blocked read
+    std::function<bool()> cancelled;
+    FairShare* share = nullptr;  // bounds how fast frames are read; null: nothing does
+  };
   StreamSession(HostedGroup& hosted, const LeaseTable& leases,
                 const BlockStreamService::Options& options,
-                const BlockStreamService::Committed& committed, int lane, Stream& stream,
-                std::function<void()> cancel)
+                const BlockStreamService::Committed& committed, int lane, Stream& stream, Flow flow)
       : hosted_(hosted),
         group_(*hosted.group),
         leases_(leases),
@@ -29,7 +33,7 @@ class StreamSession {
         committed_(committed),
         lane_(lane),
         stream_(stream),
-        cancel_(std::move(cancel)) {}
+        flow_(std::move(flow)) {}
   // Until the agent ends the stream (OK) or something fails.
   absl::Status Run();
 
@@ -38,6 +42,8 @@ class StreamSession {
   absl::Status Take(const replication::v1::AgentFrame& frame);
   absl::Status TakeHashes(const replication::v1::AgentFrame& frame);
   absl::Status TakeCommit(const replication::v1::EpochCommit& commit);
+  // Returns once the next frame may be read, after one of `bytes`; also when the stream ends.
+  void AwaitShare(std::int64_t bytes);
   // Syncs and acknowledges everything received so far.
   absl::Status MakeDurable();
   void Acknowledge();
@@ -53,7 +59,7 @@ class StreamSession {
   const BlockStreamService::Committed& committed_;
   const int lane_;
   Stream& stream_;
-  const std::function<void()> cancel_;  // ends a blocked read
+  const Flow flow_;
   FrameDecoder decoder_;
   std::int64_t epoch_begun_ = 0;
 

@@ -327,7 +327,7 @@ absl::StatusOr<std::unique_ptr<DeltaLog::Found>> DeltaLog::Read(
   for (std::uint64_t sequence = 0, size = 0; at + kPageBytes <= static_cast<std::uint64_t>(end);
        ++sequence, at += size) {
     RETURN_IF_ERROR(replay.ReadRecord(at, sequence, &entries, &commit, &size));
-    if (size == 0) break;
+    if (size == 0 || at + size > static_cast<std::uint64_t>(end)) break;
     std::uint64_t offset = at + kPageBytes;
     for (const Entry& entry : entries) {
       replay.Apply(entry, offset);

@@ -35,8 +35,7 @@ absl::StatusOr<std::vector<Placed>> ReadRecords(int fd, const std::string& path,
   if (static_cast<std::uint64_t>(info.st_size) > kMaxBytes) {
     return absl::DataLossError(path + ": too large for a journal");
   }
-  std::vector<Placed> records;
-  records.reserve(static_cast<std::size_t>(info.st_size) / kPlacedBytes);
+  std::vector<Placed> records;  // not reserved: the file may be a hole
   std::vector<std::uint8_t> chunk(kPlacedBytes * 4096);
   *end = 0;
   while (true) {

@@ -256,8 +256,14 @@ absl::StatusOr<LayerTable> ReadLayerTable(const std::string& path) {
   std::vector<std::uint8_t> bytes(count * kPlacedBytes);
   RETURN_IF_ERROR(file.Read(offset, bytes));
   for (std::size_t i = 0; i < count; ++i) {
+    const Placed& placed = table.placed[i];
     if (!DecodePlaced(bytes.data() + i * kPlacedBytes, &table.placed[i]))
       return damaged("layer table checksum");
+    if (i > 0 && placed.block <= table.placed[i - 1].block) return damaged("layer table order");
+    if (placed.offset != Placed::kZero &&
+        (placed.offset % table.cluster_bytes != 0 || placed.offset >= offset)) {
+      return damaged("a block out of the image");
+    }
   }
   return table;
 }

@@ -63,6 +63,8 @@ TEST(SettingsRulesTest, DefaultsAndFullSettingsAreFine) {
 TEST(SettingsRulesTest, BadReplicationFieldsAreNamed) {
   EXPECT_EQ(Spoilt([](R& s) { s.set_bandwidth_limit_bytes_per_second(-1); }),
             "settings.bandwidth_limit_bytes_per_second");
+  EXPECT_EQ(Spoilt([](R& s) { s.set_bandwidth_limit_bytes_per_second(16383); }),
+            "settings.bandwidth_limit_bytes_per_second");
   EXPECT_EQ(Spoilt([](R& s) { s.set_lane_count(9); }), "settings.lane_count");
   EXPECT_EQ(Spoilt([](R& s) { s.add_bandwidth_windows()->set_end_minute(1441); }),
             "settings.bandwidth_windows[0].end_minute");
@@ -81,6 +83,31 @@ TEST(SettingsRulesTest, BadReplicationFieldsAreNamed) {
   EXPECT_EQ(Spoilt([](R& s) { s.mutable_undo_window()->set_seconds(-1); }), "settings.undo_window");
   EXPECT_EQ(Spoilt([](R& s) { s.mutable_cut_interval()->set_seconds(INT64_MAX); }),
             "settings.cut_interval");
+}
+
+TEST(SettingsRulesTest, BadWindowFieldsAreNamed) {
+  // The second of two: the first one is fine.
+  const auto window = [](int start, int end, int mask, std::int64_t limit) {
+    return Spoilt([=](R& s) {
+      s.add_bandwidth_windows()->set_end_minute(1440);
+      pb::BandwidthWindow* other = s.add_bandwidth_windows();
+      other->set_start_minute(start);
+      other->set_end_minute(end);
+      other->set_weekday_mask(mask);
+      other->set_limit_bytes_per_second(limit);
+    });
+  };
+  const std::string field = "settings.bandwidth_windows[1].";
+  EXPECT_EQ(window(-1, 60, 0, 0), field + "start_minute");
+  EXPECT_EQ(window(1440, 60, 0, 0), field + "start_minute");
+  EXPECT_EQ(window(0, 0, 0, 0), field + "end_minute");
+  EXPECT_EQ(window(60, 60, 0, 0), field + "end_minute");
+  EXPECT_EQ(window(60, 1441, 0, 0), field + "end_minute");
+  EXPECT_EQ(window(0, 60, 128, 0), field + "weekday_mask");
+  EXPECT_EQ(window(0, 60, -1, 0), field + "weekday_mask");
+  EXPECT_EQ(window(0, 60, 0, -1), field + "limit_bytes_per_second");
+  EXPECT_EQ(window(0, 60, 0, 16383), field + "limit_bytes_per_second");
+  EXPECT_EQ(window(0, 60, 0, (std::int64_t{1} << 50) + 1), field + "limit_bytes_per_second");
 }
 
 TEST(SettingsRulesTest, BadLaunchFieldsAreNamed) {

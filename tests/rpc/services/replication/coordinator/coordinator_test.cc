@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "godwit/registry/v1/settings.pb.h"
 #include "godwit/replication/v1/agent_service.grpc.pb.h"
 #include "godwit/replication/v1/replication_service.grpc.pb.h"
 #include "godwit/replication/v1/worker_service.grpc.pb.h"
@@ -436,6 +437,41 @@ TEST_F(CoordinatorTest, RefusesWhatIsNotRight) {
   ask.set_request_id(NewUuid());
   EXPECT_THAT(Call(*viewer, &Operator::RequestPoint, ask),
               StatusIs(absl::StatusCode::kPermissionDenied, "operator"));
+}
+
+TEST_F(CoordinatorTest, BandwidthWindowsReachTheAgentAsTheyHold) {
+  Worker worker = Register("w-00000000000000001", "store");
+  const std::int64_t generation = Replicate(worker);
+  const auto set = [&](const registry::v1::ReplicationSettings& settings) {
+    registry_.Set(kServer, {.agent_allowed = true, .settings = settings.SerializeAsString()});
+  };
+  // A pause from an hour ago to in an hour, over whatever midnight lies between.
+  const absl::CivilMinute now = absl::ToCivilMinute(absl::Now(), absl::UTCTimeZone());
+  const int minute = now.hour() * 60 + now.minute();
+  registry::v1::ReplicationSettings settings;
+  auto& window = *settings.add_bandwidth_windows();
+  window.set_start_minute((minute + 1380) % 1440);
+  window.set_end_minute((minute + 60) % 1440);
+  set(settings);
+  const auto beat = [&] { return AgentBeat(pb::AgentProgress::COPYING, 1 << 20, generation); };
+  ASSERT_OK_AND_ASSIGN(pb::Directive directive, beat());
+  EXPECT_EQ(directive.action(), pb::Directive::REPLICATE);
+  EXPECT_TRUE(directive.settings().sending_paused());
+  EXPECT_NE(Get().state(), pb::Replication::PAUSED) << "nobody paused it";
+  // A fresh point waits, and comes once sending goes on.
+  pb::RequestPointRequest ask;
+  ask.set_parent(Name());
+  ask.set_request_id(NewUuid());
+  ASSERT_OK(Call(*operator_, &Operator::RequestPoint, ask));
+  ASSERT_OK_AND_ASSIGN(directive, beat());
+  EXPECT_FALSE(directive.has_point_order());
+
+  window.set_limit_bytes_per_second(900);
+  set(settings);
+  ASSERT_OK_AND_ASSIGN(directive, beat());
+  EXPECT_FALSE(directive.settings().sending_paused());
+  EXPECT_EQ(directive.settings().bandwidth_limit_bytes_per_second(), 900);
+  EXPECT_EQ(directive.point_order().request_id(), ask.request_id());
 }
 
 TEST_F(CoordinatorTest, WatchShowsTheStateAndEveryChange) {

@@ -2,6 +2,9 @@
 // durable stays.
 #include <grpcpp/grpcpp.h>
 
+#include <map>
+#include <thread>
+
 #include "absl/strings/str_cat.h"
 #include "services/common/base/ids.h"
 #include "services/common/block/hash.h"
@@ -54,9 +57,9 @@ class BlockStreamTest : public ::testing::Test {
     std::unique_ptr<grpc::ClientReaderWriter<pb::AgentFrame, pb::WorkerFrame>> stream;
     std::uint64_t sequence = 0;
     ~Stream() { context.TryCancel(); }
-    void Send(pb::AgentFrame frame) {
+    bool Send(pb::AgentFrame frame) {
       frame.set_sequence(++sequence);
-      stream->Write(frame);
+      return stream->Write(frame);
     }
     // The next frame that `wanted` accepts.
     template <typename F>
@@ -108,15 +111,15 @@ class BlockStreamTest : public ::testing::Test {
     stream->stream->Write(open);
     return stream->End();
   }
-  static pb::AgentFrame DataFrame(std::uint64_t block, char value) {
+  static pb::AgentFrame DataFrame(std::uint64_t block, char value, std::size_t count = 1) {
     pb::AgentFrame frame;
     pb::Data& data = *frame.mutable_data();
     data.set_first_block(block);
-    data.set_present(1);
+    data.set_present((1u << count) - 1);
     data.set_codec(pb::CODEC_NONE);
-    data.set_payload(std::string(kBlockSize, value));
+    data.set_payload(std::string(count * kBlockSize, value));
     data.set_checksum(block::Checksum(
-        {reinterpret_cast<const std::uint8_t*>(data.payload().data()), kBlockSize}));
+        {reinterpret_cast<const std::uint8_t*>(data.payload().data()), count * kBlockSize}));
     return frame;
   }
   static void Flush(Stream& stream) {
@@ -217,6 +220,56 @@ TEST_F(BlockStreamTest, ANewerSessionEndsTheOlderOne) {
   EXPECT_FALSE(older->End().ok());
   newer->Send(DataFrame(1, 'n'));
   Flush(*newer);
+}
+
+TEST_F(BlockStreamTest, ServersShareTheWorkersLimit) {
+  constexpr char kOther[] = "s-11111111111111111";
+  constexpr std::int64_t kLimit = std::int64_t{6} << 20;
+  const worker::Lease lease = *leases_.Find(kServer);
+  leases_.Renew(RealClock().Monotonic(), absl::Minutes(10), {{kServer, lease}, {kOther, lease}});
+  BlockStreamService limited(host_, leases_, {.bandwidth_limit_bytes_per_second = kLimit},
+                             [](const std::string&, std::int64_t, const store::PointFacts&) {});
+  ASSERT_OK_AND_ASSIGN(
+      server_,
+      rpc::Server::Start({.listen = "127.0.0.1:0", .tls = pki_.Issue("worker/w-0123456789abcdef0")},
+                         {&limited}));
+  // One sends single blocks, the other frames of eight; both as fast as they can.
+  std::vector<std::unique_ptr<Stream>> streams;
+  std::vector<std::thread> senders;
+  for (const char* name : {kServer, kOther}) {
+    pb::AgentFrame open = OpenFrame();
+    open.mutable_open()->set_source_server(absl::StrCat("sourceServers/", name));
+    streams.push_back(Connect(absl::StrCat("agent/", name)));
+    streams.back()->stream->Write(open);
+    const pb::WorkerFrame opened =
+        streams.back()->Await([](const pb::WorkerFrame& frame) { return frame.has_opened(); });
+    EXPECT_EQ(opened.opened().credit_bytes(), kLimit * 5);
+    senders.emplace_back([stream = streams.back().get(), large = name == kOther] {
+      const pb::AgentFrame frame = large ? DataFrame(0, 'x', 8) : DataFrame(0, 'y');
+      while (stream->Send(frame)) {
+      }
+    });
+  }
+  const auto received = [&] {
+    std::map<std::string, double> bytes;
+    for (const auto& group : host_.List()) bytes[group.server] = double(group.received_bytes);
+    return bytes;
+  };
+  absl::SleepFor(absl::Milliseconds(500));  // what the buffers hold is in
+  auto before = received();
+  const absl::Time from = absl::Now();
+  absl::SleepFor(absl::Seconds(3));
+  auto after = received();
+  const double expected = kLimit * absl::ToDoubleSeconds(absl::Now() - from);
+  for (const auto& stream : streams) stream->context.TryCancel();
+  for (std::thread& sender : senders) sender.join();
+  streams.clear();
+  server_.reset();
+  const double small = after[kServer] - before[kServer], large = after[kOther] - before[kOther];
+  EXPECT_LT(small + large, expected * 1.1);
+  EXPECT_GT(small + large, expected * 0.8);
+  EXPECT_NEAR(small, large, expected * 0.1);
+  RecordProperty("of_limit_percent", static_cast<int>(100 * (small + large) / expected));
 }
 
 TEST_F(BlockStreamTest, NothingIsAcknowledgedAsDurableWithoutALease) {

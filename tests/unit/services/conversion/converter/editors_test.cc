@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "services/conversion/converter/cpio.h"
 #include "services/conversion/converter/modules.h"
 #include "services/conversion/converter/superblock.h"
@@ -66,6 +67,18 @@ TEST(Grub, DefaultsKeepTheirQuotes) {
             "GRUB_CMDLINE_LINUX=\"console=tty0 console=ttyS0,115200\"\n");
 }
 
+TEST(Grub, DefaultsThatForbidUuids) {
+  // Longer than a string's own room: what is edited moves in memory.
+  const std::string long_value = "GRUB_DISABLE_LINUX_UUID=true   # " + std::string(64, 'x');
+  EXPECT_EQ(EditGrubDefaults(long_value + "\nGRUB_CMDLINE_LINUX=\"\"\n", Stable),
+            "#" + long_value + "\nGRUB_CMDLINE_LINUX=\"console=tty0 console=ttyS0,115200\"\n");
+}
+
+TEST(Grub, DefaultsWithoutAnEndOfTheLastLine) {
+  EXPECT_EQ(EditGrubDefaults("GRUB_TIMEOUT=5", Stable),
+            "GRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"console=tty0 console=ttyS0,115200\"\n");
+}
+
 TEST(Network, PinnedNames) {
   EXPECT_EQ(DropPersistentNet("# made by hand\nSUBSYSTEM==\"net\", "
                               "ATTR{address}==\"52:54:00:aa:00:01\", NAME=\"lan0\"\n"),
@@ -88,6 +101,18 @@ TEST(Modules, ClosureHasDependenciesFirst) {
   EXPECT_THAT(ModuleClosure(dep, {"virtio-blk", "not_there", "loop_a", "evil"}),
               ElementsAre("kernel/b/virtio_ring.ko", "kernel/b/virtio.ko", "kernel/a/virtio_blk.ko",
                           "kernel/c/loop-a.ko.xz"));
+}
+
+TEST(Modules, AreAsDeepAsTheGuestLikes) {
+  std::string dep;
+  constexpr int kDepth = 300000;
+  for (int i = 0; i < kDepth; ++i) {
+    absl::StrAppend(&dep, "m", i, ".ko: m", (i + 1) % kDepth, ".ko\n");
+  }
+  const std::vector<std::string> closure = ModuleClosure(dep, {"m0"});
+  ASSERT_EQ(closure.size(), static_cast<std::size_t>(kDepth));
+  EXPECT_EQ(closure.front(), absl::StrCat("m", kDepth - 1, ".ko"));
+  EXPECT_EQ(closure.back(), "m0.ko");
 }
 
 TEST(Superblock, HostileBytesAreNothing) {

@@ -125,6 +125,11 @@ TEST(ResultReader, LiesAreBoundedAndNeverSuccess) {
   conversion::ResultReader deep([](const std::string&) {});
   ASSERT_OK(deep.Take("{\"event\":\"result\",\"task\":" + std::string(1 << 20, '[') + "\n"));
   EXPECT_FALSE(deep.Result(&task).ok());
+  // Closing brackets in a text do not make up for opening ones.
+  ASSERT_OK(deep.Take("{\"event\":\"result\",\"text\":\"\\\"" + std::string(1 << 20, ']') +
+                      "\",\"task\":{\"name\":" + std::string(1 << 20, '[') +
+                      std::string(1 << 20, ']') + "}}\n"));
+  EXPECT_THAT(deep.Result(&task), StatusIs(absl::StatusCode::kInternal, "without a result"));
   EXPECT_FALSE(reader.Take(std::string(33 << 20, 'x')).ok());
 }
 

@@ -115,6 +115,28 @@ TEST(FrameDecoder, BadPatchesAreRefusedWithTheirField) {
   EXPECT_THAT(decode(damaged), StatusIs(absl::StatusCode::kInvalidArgument, "patch.codec"));
 }
 
+TEST(Hashes, AreWholeDigestsInsideOfTheDisk) {
+  const auto decode = [](std::uint64_t first, std::size_t bytes) {
+    pb::Hashes hashes;
+    hashes.set_first_block(first);
+    std::string digests(bytes, '\0');
+    for (std::size_t i = 0; i < bytes; ++i) digests[i] = static_cast<char>(i);
+    hashes.set_digests(digests);
+    return DecodeHashes(hashes, kDisk);
+  };
+  const auto two = decode(8, 32);
+  ASSERT_OK(two);
+  ASSERT_EQ(two->size(), 2u);
+  EXPECT_EQ((*two)[1].bytes[0], 16);
+  for (const std::size_t bytes : {0, 15, 17, 4097 * 16}) {
+    EXPECT_THAT(decode(0, bytes), StatusIs(absl::StatusCode::kInvalidArgument, "hashes.digests"));
+  }
+  for (const std::uint64_t first : {std::uint64_t{9}, std::uint64_t{10}, UINT64_MAX}) {
+    EXPECT_THAT(decode(first, 32),
+                StatusIs(absl::StatusCode::kInvalidArgument, "hashes.first_block"));
+  }
+}
+
 TEST(LeaseTable, StopsAtTwoThirdsAndNoticesAPause) {
   FakeClock clock;
   LeaseTable leases(clock);
