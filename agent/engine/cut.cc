@@ -189,8 +189,9 @@ absl::Status Engine::CutByCapture(BlockSession& session, Sender& sender, pb::Epo
   capture_->Begin();
   absl::Status status = capture_->Settle(kSettlePatience);
   if (status.ok()) status = SendWindow(session, sender, &redo);
-  capture_->End();
+  // Before the end, which takes a while: whatever was acknowledged until now is in the point.
   const absl::Time cut_time = absl::Now();
+  capture_->End();
   RETURN_IF_ERROR(status);
   RETURN_IF_ERROR(Drain(&redo));
   {
