@@ -123,9 +123,8 @@ class ReplicationRig : public ::testing::Test {
           auto tracker, scan_ ? StartScanTracker(path, bytes, "the test wants it", absl::Seconds(1))
                               : StartEbpfTracker(disk->tracked));
       resumed_ = tracker->Resumed();
-      ASSERT_OK_AND_ASSIGN(
-          disks.emplace_back(),
-          SourceDisk::Open(disk->tracked.disk_id, path, bytes, std::move(tracker)));
+      ASSERT_OK_AND_ASSIGN(disks.emplace_back(), SourceDisk::Open(disk->tracked.disk_id, path,
+                                                                  bytes, std::move(tracker)));
     }
     engine_ = std::make_unique<Engine>(
         Engine::Options{.source_server = absl::StrCat("sourceServers/", kServer),
@@ -181,11 +180,10 @@ class ReplicationRig : public ::testing::Test {
     ASSERT_OK_AND_ASSIGN(const auto clone, hosted->group->CreateClone(kClone, epoch));
     ASSERT_EQ(clone.size(), files.size());
     for (std::size_t i = 0; i < files.size(); ++i) {
-      ASSERT_OK_AND_ASSIGN(
-          Process convert,
-          Process::Start(
-              {.command = {"/usr/bin/qemu-img", "convert", "-O", "raw", clone[i].path, files[i]},
-               .log = dir_ / "convert.log"}));
+      ASSERT_OK_AND_ASSIGN(Process convert,
+                           Process::Start({.command = {"/usr/bin/qemu-img", "convert", "-O", "raw",
+                                                       clone[i].path, files[i]},
+                                           .log = dir_ / "convert.log"}));
       ASSERT_OK_AND_ASSIGN(const int status, convert.Wait(absl::Seconds(60)));
       ASSERT_EQ(status, 0) << convert.Log();
     }
