@@ -73,6 +73,8 @@ def remove_pins(disks):
 
 def describe(results):
     """Where the time of some runs went, in a few lines."""
+    if not results:
+        return []
     agent, worker = (rounds.median(results, f"{side}_cpu_seconds") for side in ("agent", "worker"))
     lines = [f"ours: agent {agent:.2f} CPU s, peak {rounds.median(results, 'agent_peak_mib'):.0f} MiB; worker {worker:.2f} CPU s, peak "
              f"{rounds.median(results, 'worker_peak_mib'):.0f} MiB; sent {rounds.median(results, 'plain_bytes') / 2**20:.0f} MiB plain, "

@@ -43,6 +43,7 @@ class Bench:
         parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release", help="build folder")
         parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/bench", help="images and stores")
         parser.add_argument("--timeout", type=float, default=600, help="seconds that a single run may take")
+        parser.add_argument("--only", action="append", metavar="WORD", help="only ways with this in their name; may be repeated")
         more(parser)
         self.name = name
         self.args = parser.parse_args()
@@ -58,6 +59,10 @@ class Bench:
         if not os.access(path, os.X_OK):
             sys.exit(f"{path} is missing: cmake --preset release && ninja -C build/release bench")
         return path
+
+    def chosen(self, names):
+        words = self.args.only or [""]
+        return [name for name in names if any(word in str(name) for word in words)]
 
     def note(self, **result):
         """Keeps the result of a run and says on standard error that it is done."""

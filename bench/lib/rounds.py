@@ -1,12 +1,14 @@
 """Rounds in alternating order, and what is said of them."""
+import collections
 import statistics
 
 
 def alternate(names, rounds, run):
-    """run(name, round) for every name in every round; every second round in reverse. {name: [result of each round]}"""
-    results = {name: [] for name in names}
+    """run(name, round) for every name in every round; every second round in reverse. {name: [result of each round]}, empty for
+    names that were not asked for."""
+    results = collections.defaultdict(list)
     for number in range(rounds):
-        for name in names if number % 2 == 0 else list(reversed(names)):
+        for name in names if number % 2 == 0 else reversed(names):
             results[name].append(run(name, number))
     return results
 
