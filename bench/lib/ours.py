@@ -27,7 +27,7 @@ class Worker(Talker):
         for server, sizes in disks.items():
             words += ["--lease", server + "=" + ",".join(f"{disk}:{size}" for disk, size in sizes.items())]
         super().__init__(words, f"{self.folder}/{log}")
-        self.port = self.wait_for("serving", 30)["port"]
+        self.port = self.first("serving", 30)["port"]
 
     def point(self, server, timeout, after=0):
         """The first point of a server behind an epoch."""
@@ -56,8 +56,7 @@ class Agent(Talker):
         self._disks = list(disks)
         self.keep_tracking = "--keep-tracking" in options
         if disks:
-            self.ready = self.wait_for("ready", 120)
-
+            self.ready = self.first("ready", 120)
 
     def kill(self):
         """Also takes the tracking out of the kernel when the agent did not come to it."""

@@ -142,6 +142,14 @@ class Talker(Child):
                 self._changed.wait(left)
         raise Failed(f"{self.command[0]}: no \"{event}\" within {timeout:.0f} s; {self.tail()}")
 
+    def first(self, event, timeout):
+        """As wait_for, where no `with` takes care yet."""
+        try:
+            return self.wait_for(event, timeout)
+        except BaseException:
+            self.kill()
+            raise
+
     def stop(self, timeout=60):
         self.order("stop")
         usage = self.wait(timeout)

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <deque>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -151,12 +152,14 @@ absl::Status Run(const Config& config) {
       }).detach();
     }
   }).detach();
+  // Where the bytes were at what time.
+  std::int64_t told = -1;
   Orders orders;
-  while (const auto order = orders.Next(absl::Milliseconds(500))) {
-    const std::string verb = order->empty() ? "" : order->front();
-    if (verb == "stop") break;
-    if (verb == "usage")
-      Print("usage", {{"there_bytes", there.bytes()}, {"back_bytes", back.bytes()}});
+  while (const auto order = orders.Next(absl::Milliseconds(50))) {
+    if (!order->empty() && order->front() == "stop") break;
+    if (const std::int64_t bytes = there.bytes(); bytes != std::exchange(told, bytes)) {
+      Print("passed", {{"there_bytes", bytes}});
+    }
   }
   Print("end", {{"there_bytes", there.bytes()}, {"back_bytes", back.bytes()}});
   std::fflush(stdout);
