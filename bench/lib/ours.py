@@ -58,6 +58,15 @@ class Agent(Talker):
         if disks:
             self.ready = self.first("ready", 120)
 
+    def fresh_point(self, worker, timeout):
+        """Asks for a point; seconds until it is committed."""
+        before = len(self.seen("point_asked"))
+        self.order("point")
+        self.wait_for("point_asked", timeout, lambda line: len(self.seen("point_asked")) > before)
+        asked = self.seen("point_asked")[before]
+        point = worker.wait_for("point", timeout, lambda line: line["request_id"] == asked["request_id"])
+        return point["time"] - asked["time"]
+
     def kill(self):
         """Also takes the tracking out of the kernel when the agent did not come to it."""
         super().kill()
@@ -78,6 +87,8 @@ def describe(results):
     lines = [f"ours: agent {agent:.2f} CPU s, peak {rounds.median(results, 'agent_peak_mib'):.0f} MiB; worker {worker:.2f} CPU s, peak "
              f"{rounds.median(results, 'worker_peak_mib'):.0f} MiB; sent {rounds.median(results, 'plain_bytes') / 2**20:.0f} MiB plain, "
              f"{rounds.median(results, 'frame_bytes') / 2**20:.0f} MiB in frames"]
+    if rounds.median(results, "fresh_point_seconds") is not None:
+        lines.append(f"a fresh point of the idle source: {rounds.spread(results, 'fresh_point_seconds', 3)} s")
     for side, threads in results[-1]["threads"].items():
         busy = {name: seconds for name, seconds in threads.items() if seconds >= 0.01}
         lines.append(f"{side} threads, CPU s at the point: " +
@@ -88,7 +99,8 @@ def describe(results):
 def figures(agent, agent_usage, point):
     """What both processes say of a sync that ended with `point`."""
     last = agent.seen("end")[-1]
-    reached = (agent.seen("first_point") or [last])[-1]
+    reports = agent.seen("first_point") + agent.seen("progress")
+    reached = min((line for line in reports if line["time"] >= point["time"]), key=lambda line: line["time"], default=last)
     there = point["user_seconds"] + point["system_seconds"]
     return {
         "cpu_seconds": agent_usage.cpu + there,

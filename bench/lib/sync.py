@@ -47,10 +47,12 @@ class Sync:
                     point = worker.point(server, self.bench.args.timeout)
                     began.end(point["time"])
                     agent.wait_for("first_point", 30)
+                    fresh = agent.fresh_point(worker, 60)
                     used = agent.stop()
             worker.clone(server, point["epoch"], raw)
             figures = ours.figures(agent, used, point)
             worker.stop()
         ours.throw_away(run)
+        figures["fresh_point_seconds"] = fresh
         figures["compared_bytes"] = self.check(name, raw, everything=False)
         return began, figures

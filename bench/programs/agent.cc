@@ -1,7 +1,8 @@
 // godwit-bench-agent: the engine of the product with disks, tracker and worker as told, and figures
 // on standard output. Or (--push) frames alone, as fast as the stream takes them.
 //
-// Orders on standard input: "go" (starts to replicate), "point" (makes a fresh point), "stop".
+// Orders on standard input: "go" (starts to replicate), "point" (asks for a fresh point),
+// "stop".
 #include <fcntl.h>
 #include <grpcpp/channel.h>
 #include <linux/fs.h>
@@ -123,7 +124,7 @@ void Serve(const Config& config, agent::Engine& engine, bool started) {
   Orders orders;
   bool going = false, first_point = false;
   std::string request_id;
-  absl::Time asked, next_report;
+  absl::Time next_report;
   while (const auto order = orders.Next(kLook)) {
     const std::string verb = order->empty() ? "" : order->front();
     if (verb == "stop") break;
@@ -133,8 +134,8 @@ void Serve(const Config& config, agent::Engine& engine, bool started) {
       if (!started) engine.Start();
     } else if (verb == "point") {
       request_id = NewUuid();
-      asked = absl::Now();
       engine.SetDirective(MakeDirective(config, request_id));
+      Print("point_asked", {{"request_id", request_id}});
     }
     if (!going) continue;
     const pb::AgentProgress progress = engine.Progress();
@@ -144,15 +145,11 @@ void Serve(const Config& config, agent::Engine& engine, bool started) {
       first_point = true;
       Print("first_point", Figures(progress));
     }
+    // The end of a good one is told by the worker.
     const auto report = engine.Report();
     if (!request_id.empty() && report && report->request_id() == request_id) {
-      nlohmann::json line = Figures(progress);
-      line["failed"] = report->failed();
-      line["message"] = report->error_message();
-      line["lag_seconds"] = absl::ToDoubleSeconds(absl::Now() - asked);
-      Print("point_reported", std::move(line));
+      Print("point_failed", {{"request_id", request_id}, {"message", report->error_message()}});
       request_id.clear();
-      engine.SetDirective(MakeDirective(config, ""));
     }
     if (absl::Now() >= next_report) {
       next_report = absl::Now() + kReport;
