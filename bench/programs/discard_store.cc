@@ -22,7 +22,10 @@ class DiscardGroup final : public store::Group {
     return absl::OkStatus();
   }
   absl::Status Zero(std::size_t, std::uint64_t, std::uint64_t) override { return absl::OkStatus(); }
-  absl::Status Patch(std::size_t, std::uint64_t, block::Bytes) override { return absl::OkStatus(); }
+  absl::Status Patch(std::size_t, const std::vector<store::SectorRun>&) override {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::optional<store::PointFacts>> Rest() override { return std::nullopt; }
   absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t, std::uint64_t) override {
     return std::nullopt;
   }
