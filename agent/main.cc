@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "agent/commands/commands.h"
+#include "services/common/base/process.h"
 
 namespace {
 
@@ -19,6 +20,7 @@ constexpr char kUsage[] =
 }  // namespace
 
 int main(int argc, char** argv) {
+  godwit::TuneProcess();
   using Command = int (*)(int, const char* const*);
   struct {
     const char* name;

@@ -239,34 +239,55 @@ void Engine::OnDurable(const InFlight& sent) {
 }
 
 absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
-  std::int64_t sent = 0;
-  for (std::size_t i = 0; i < disks_.size(); ++i) {
-    SourceDisk& disk = *disks_[i];
-    while (sent < limit) {
-      BlockGroup group;
-      {
-        absl::MutexLock lock(&mutex_);
-        if (disk.pending() == 0) break;
-        group = disk.NextPending(&cursors_[i],
-                                 static_cast<std::uint32_t>(sender.FrameBytes() / kBlockSize));
-        if (group.present == 0) {
-          cursors_[i] = 0;
-          break;
-        }
-        // Before the read: a write that completes after it is marked and taken later.
-        disk.Sent(group);
-        // What was captured before the read does not explain marks that come after it.
-        for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks && !recent_.empty(); ++bit) {
-          if ((group.present >> bit & 1) != 0)
-            recent_.erase({static_cast<std::uint32_t>(i), group.first_block + bit});
-        }
-      }
-      RETURN_IF_ERROR(sender.ReadAndSend(static_cast<std::uint32_t>(i), disk, group));
-      sent += std::popcount(group.present) * std::int64_t{kBlockSize};
+  std::int64_t begun = 0;
+  std::size_t next = 0;
+  absl::Status status;
+  while (true) {
+    while (status.ok() && !ahead_.full() && begun < limit && next < disks_.size()) {
+      const std::int64_t bytes = BeginPending(next, sender.FrameBytes());
+      begun += bytes;
+      if (bytes == 0) ++next;
+    }
+    if (ahead_.empty()) break;
+    ReadAhead::Piece& piece = ahead_.Next();
+    if (status.ok()) status = piece.status;
+    if (status.ok())
+      status = sender.Send(piece.index, *disks_[piece.index], piece.blocks, piece.plain);
+    ahead_.Done();
+  }
+  RETURN_IF_ERROR(status);
+  RETURN_IF_ERROR(sender.Flush());
+  return begun > 0;
+}
+
+std::int64_t Engine::BeginPending(std::size_t index, std::size_t most) {
+  SourceDisk& disk = *disks_[index];
+  BlockGroup group;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (disk.pending() == 0) return 0;
+    group = disk.NextPending(&cursors_[index], static_cast<std::uint32_t>(most / kBlockSize));
+    if (group.present == 0) {
+      cursors_[index] = 0;
+      return 0;
+    }
+    // Before the read: a write that completes after it is marked and taken later.
+    disk.Sent(group);
+    // What was captured before the read does not explain marks that come after it.
+    for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks && !recent_.empty(); ++bit) {
+      if ((group.present >> bit & 1) != 0)
+        recent_.erase({static_cast<std::uint32_t>(index), group.first_block + bit});
     }
   }
-  RETURN_IF_ERROR(sender.Flush());
-  return sent > 0;
+  ahead_.Begin(static_cast<std::uint32_t>(index), disk, group);
+  return std::popcount(group.present) * std::int64_t{kBlockSize};
+}
+
+void Engine::CountTraffic(BlockSession& session) {
+  const std::int64_t wire = session.wire_bytes(), plain = session.plain_bytes();
+  absl::MutexLock lock(&mutex_);
+  wire_bytes_ += wire - std::exchange(wire_seen_, wire);
+  plain_bytes_ += plain - std::exchange(plain_seen_, plain);
 }
 
 absl::Status Engine::Replicate(const pb::Assignment& assignment) {
@@ -298,13 +319,14 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
   std::fill(hash_cursors_.begin(), hash_cursors_.end(), 0);
   RETURN_IF_ERROR(Reconcile(session->opened()));
   Sender sender(*session, limit_);
+  wire_seen_ = plain_seen_ = 0;
   const absl::Status status = Send(assignment, *session, sender);
   StopFollowing();
+  CountTraffic(*session);
   return status;
 }
 
 absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& session, Sender& sender) {
-  std::int64_t wire_seen = 0, plain_seen = 0;
   absl::Time next_point = absl::InfinitePast(), next_epoch = absl::InfinitePast();
   std::string last_order;
   while (StillAssigned(assignment)) {
@@ -324,14 +346,7 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
     if (!following_ && !paused) {
       ASSIGN_OR_RETURN(sent, SendPending(sender, Slice()));
     }
-    {
-      const std::int64_t wire = session.wire_bytes(), plain = session.plain_bytes();
-      absl::MutexLock lock(&mutex_);
-      wire_bytes_ += wire - wire_seen;
-      plain_bytes_ += plain - plain_seen;
-      wire_seen = wire;
-      plain_seen = plain;
-    }
+    CountTraffic(session);
     const pb::PointOrder* const ordered = work.order && !work.initial ? &*work.order : nullptr;
     if (ordered != nullptr && ordered->request_id() != last_order) {
       last_order = ordered->request_id();

@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "agent/engine/capture_stream.h"
 #include "agent/engine/freezer.h"
+#include "agent/engine/read_ahead.h"
 #include "agent/engine/sender.h"
 #include "agent/engine/source_disk.h"
 #include "agent/state/replica_state.h"
@@ -104,6 +105,11 @@ class Engine {
   absl::StatusOr<bool> Rescan(BlockSession& session);
   // Sends pending blocks, at most about `limit` bytes; true when something was sent.
   absl::StatusOr<bool> SendPending(Sender& sender, std::int64_t limit);
+  // Begins to read the next pending blocks of a disk, at most `most` bytes; how many: 0 when none
+  // is pending.
+  std::int64_t BeginPending(std::size_t index, std::size_t most);
+  // Adds what the session sent since the last call to what Progress tells.
+  void CountTraffic(BlockSession& session);
   // Makes a point, with an order the one that it asks for; or an interim epoch.
   absl::Status Cut(BlockSession& session, Sender& sender, const replication::v1::PointOrder* order,
                    bool interim);
@@ -185,7 +191,10 @@ class Engine {
   std::optional<replication::v1::PointReport> report_ ABSL_GUARDED_BY(mutex_);
   std::deque<Asked> asked_ ABSL_GUARDED_BY(mutex_);  // hashes without an answer, in order
   std::set<std::string> known_;  // disks that a session of this process settled; engine thread only
-  std::vector<std::uint64_t> cursors_, hash_cursors_;  // engine thread only
+  std::vector<std::uint64_t> cursors_, hash_cursors_;    // engine thread only
+  ReadAhead ahead_;                                      // engine thread only
+  std::unique_ptr<block::AlignedBuffer> rescan_buffer_;  // engine thread only
+  std::int64_t wire_seen_ = 0, plain_seen_ = 0;          // of the session; engine thread only
   std::thread thread_;
 };
 

@@ -60,6 +60,7 @@ absl::Status Engine::Gather(BlockSession& session, Sender& sender, absl::Time* c
     for (bool sent = true; sent;) {
       ASSIGN_OR_RETURN(sent, SendPending(sender, Slice()));
     }
+    CountTraffic(session);
     RETURN_IF_ERROR(session.Flush(kDurablePatience));
     RETURN_IF_ERROR(Look(/*exact=*/true, cut_time));
     if (!pending()) return absl::OkStatus();

@@ -23,27 +23,6 @@ std::uint32_t Mask(std::uint32_t bit) { return 1u << bit; }
 
 }  // namespace
 
-absl::Status Sender::ReadAndSend(std::uint32_t index, const SourceDisk& disk,
-                                 const BlockGroup& blocks) {
-  // One read from the first to the last block: gaps inside 1 MiB cost less than seeks.
-  const auto first = static_cast<std::uint32_t>(std::countr_zero(blocks.present));
-  const auto last = static_cast<std::uint32_t>(std::bit_width(blocks.present)) - 1;
-  const std::uint64_t start = blocks.first_block + first;
-  const std::size_t size = (last - first) * std::size_t{kBlockSize} +
-                           block::BlockBytes(disk.size_bytes(), blocks.first_block + last);
-  RETURN_IF_ERROR(disk.Read(start, last - first + 1, buffer_.bytes().first(size)));
-  // Close the gaps.
-  std::size_t out = 0;
-  for (std::uint32_t bit = first; bit <= last; ++bit) {
-    if ((blocks.present & Mask(bit)) == 0) continue;
-    const std::size_t in = (bit - first) * std::size_t{kBlockSize};
-    const std::size_t bytes = std::min<std::size_t>(kBlockSize, size - in);
-    if (in != out) std::memmove(buffer_.data() + out, buffer_.data() + in, bytes);
-    out += bytes;
-  }
-  return Send(index, disk, blocks, buffer_.bytes().first(out));
-}
-
 absl::Status Sender::Send(std::uint32_t index, const SourceDisk& disk, const BlockGroup& blocks,
                           block::MutableBytes plain) {
   BlockGroup data{.first_block = blocks.first_block};

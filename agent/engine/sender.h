@@ -1,4 +1,4 @@
-// Reads blocks, leaves zeros out, compresses and sends. One for each session.
+// Leaves zeros out, compresses and sends blocks. One for each session.
 #pragma once
 
 #include <map>
@@ -21,8 +21,6 @@ class Sender {
   Sender(BlockSession& session, RateLimit& limit)
       : session_(session), limit_(limit), buffer_(block::kMaxFrameBlocks * block::kBlockSize) {}
 
-  // Reads `blocks` (not yet marked sent) and sends them.
-  absl::Status ReadAndSend(std::uint32_t index, const SourceDisk& disk, const BlockGroup& blocks);
   // Sends blocks whose content is in `plain`, one behind the other.
   absl::Status Send(std::uint32_t index, const SourceDisk& disk, const BlockGroup& blocks,
                     block::MutableBytes plain);

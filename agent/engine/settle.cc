@@ -79,28 +79,36 @@ absl::Status Engine::LeaveOutUnused() {
 
 absl::StatusOr<bool> Engine::Rescan(BlockSession& session) {
   constexpr std::uint64_t kBlocks = 128;  // 8 MiB of reading a frame
-  constexpr std::size_t kMaxUnderWay = 4;
+  constexpr std::size_t kMaxUnderWay = 64;
+  constexpr int kFrames = 16;  // between two looks at the marks
   bool sent = false;
-  for (std::size_t i = 0; i < disks_.size(); ++i) {
+  int frames = 0;
+  for (std::size_t i = 0; i < disks_.size() && frames < kFrames;) {
     SourceDisk& disk = *disks_[i];
     std::uint64_t count = 0;
     {
       absl::MutexLock lock(&mutex_);
-      if (disk.unverified() == 0 || asked_.size() >= kMaxUnderWay) continue;
+      if (disk.unverified() == 0 || asked_.size() >= kMaxUnderWay) {
+        ++i;
+        continue;
+      }
       count = disk.NextUnverified(&hash_cursors_[i], kBlocks);
       if (count == 0) {
         // All asked; what was lost with a session is asked again from the start.
         if (asked_.empty()) hash_cursors_[i] = 0;
+        ++i;
         continue;
       }
     }
     const std::uint64_t first = hash_cursors_[i];
-    block::AlignedBuffer buffer(count * kBlockSize);
-    RETURN_IF_ERROR(disk.Read(first, count, buffer.bytes()));
+    if (rescan_buffer_ == nullptr)
+      rescan_buffer_ = std::make_unique<block::AlignedBuffer>(kBlocks * kBlockSize);
+    const block::MutableBytes buffer = rescan_buffer_->bytes().first(count * kBlockSize);
+    RETURN_IF_ERROR(disk.Read(first, count, buffer));
     std::string digests;
     for (std::uint64_t b = 0; b < count; ++b) {
       const block::Digest digest = block::DigestOf(
-          buffer.bytes().subspan(b * kBlockSize, block::BlockBytes(disk.size_bytes(), first + b)));
+          buffer.subspan(b * kBlockSize, block::BlockBytes(disk.size_bytes(), first + b)));
       digests.append(reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size());
     }
     pb::AgentFrame frame;
@@ -116,6 +124,7 @@ absl::StatusOr<bool> Engine::Rescan(BlockSession& session) {
     limit_.Settle();
     RETURN_IF_ERROR(session.Send(std::move(frame), {}));
     sent = true;
+    ++frames;
   }
   return sent;
 }

@@ -1,9 +1,13 @@
 #include "agent/uplink/block_session.h"
 
 #include <grpcpp/channel.h>
+#include <time.h>
+
+#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/serve.h"
 
@@ -15,6 +19,22 @@ namespace {
 constexpr absl::Duration kOpenPatience = absl::Seconds(60);
 // A worker that does not even receive for so long is gone.
 constexpr absl::Duration kWindowPatience = absl::Seconds(120);
+
+absl::Duration ThreadTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return absl::DurationFromTimespec(time);
+}
+
+// How long this thread could have run and had no processor; zero where the kernel does not tell.
+absl::Duration RunDelay() {
+  const absl::StatusOr<std::string> text = ReadFile("/proc/thread-self/schedstat", 256);
+  long long run = 0, delay = 0;
+  if (!text.ok() || std::sscanf(text->c_str(), "%lld %lld", &run, &delay) != 2)
+    return absl::ZeroDuration();
+  return absl::Nanoseconds(delay);
+}
+
 }  // namespace
 
 BlockSession::BlockSession(std::shared_ptr<grpc::Channel> channel, Callbacks callbacks)
@@ -53,7 +73,7 @@ void BlockSession::ReceiveLoop() {
   while (stream_->Read(&frame)) Take(frame);
   const absl::Status status = rpc::FromGrpc(stream_->Finish());
   absl::MutexLock lock(&mutex_);
-  ended_ = true;
+  if (std::exchange(ended_, true)) return;  // the worker told why
   status_ = status.ok() ? absl::UnavailableError("the worker ended the stream") : status;
 }
 
@@ -78,6 +98,11 @@ void BlockSession::Take(const pb::WorkerFrame& frame) {
       if (ack.credit_bytes() > 0) credit_ = ack.credit_bytes();
     } else if (frame.has_epoch_committed()) {
       committed_ = frame.epoch_committed();
+    } else if (frame.has_ended()) {
+      ended_ = true;
+      status_ = absl::Status(static_cast<absl::StatusCode>(frame.ended().code()),
+                             frame.ended().message());
+      if (status_.ok()) status_ = absl::UnavailableError("the worker ended the stream");
     }
   }
   // Outside of the lock: the engine may be waiting in Send with its own.
@@ -116,7 +141,15 @@ absl::Status BlockSession::Send(pb::AgentFrame frame, InFlight in_flight) {
       unacknowledged_ += in_flight.bytes;
     }
   }
-  if (stream_->Write(frame)) return absl::OkStatus();
+  const absl::Time from = absl::Now();
+  const absl::Duration used = ThreadTime();
+  if (stream_->Write(frame)) {
+    // Neither running nor wanting to: HTTP/2's window or the line held it up.
+    const absl::Duration blocked = absl::Now() - from - (ThreadTime() - used);
+    absl::MutexLock lock(&mutex_);
+    waited_ += std::max(blocked, absl::ZeroDuration());
+    return absl::OkStatus();
+  }
   // The reason arrives with the end of the reading side.
   absl::MutexLock lock(&mutex_);
   const auto ended = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_; };
@@ -158,8 +191,12 @@ absl::Status BlockSession::Ended() {
 }
 
 int BlockSession::TakeWaitPermille() {
+  const absl::Duration runnable = RunDelay();
   absl::MutexLock lock(&mutex_);
   const absl::Time now = absl::Now();
+  // Time without a processor is no sign of a slow line.
+  waited_ = std::max(waited_ - (runnable - runnable_before_), absl::ZeroDuration());
+  runnable_before_ = runnable;
   const double share =
       absl::FDivDuration(waited_, std::max(now - wait_since_, absl::Milliseconds(1)));
   waited_ = absl::ZeroDuration();

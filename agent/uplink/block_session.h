@@ -53,7 +53,8 @@ class BlockSession {
   // Why the stream ended; OK while it is open.
   absl::Status Ended();
 
-  // Share of the time since the last call that Send waited for the window, 0 to 1000.
+  // Share of the time since the last call that Send waited for the window or the line, 0 to 1000.
+  // By the thread that sends.
   int TakeWaitPermille();
   std::int64_t wire_bytes();
   std::int64_t plain_bytes();
@@ -89,6 +90,7 @@ class BlockSession {
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   absl::Duration waited_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration runnable_before_;  // of the thread that sends
   absl::Time wait_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
 };
 

@@ -21,6 +21,7 @@
 #include "bench/programs/push.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/ids.h"
+#include "services/common/base/process.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
 
@@ -204,6 +205,7 @@ absl::Status Run(const Config& config) {
 }  // namespace godwit::bench
 
 int main(int argc, char** argv) {
+  godwit::TuneProcess();
   godwit::bench::Config config;
   godwit::Flags flags("godwit-bench-agent", "The agent's engine under measurement.");
   flags.String("server", &config.server, "id of the source server (s-...)");

@@ -15,6 +15,7 @@
 #include "services/common/base/file.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/ids.h"
+#include "services/common/base/process.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/ca.h"
 #include "services/common/rpc/channel.h"
@@ -141,6 +142,7 @@ absl::Status Run(const Config& config) {
 }  // namespace godwit::bench
 
 int main(int argc, char** argv) {
+  godwit::TuneProcess();
   godwit::bench::Config config;
   godwit::Flags flags("godwit-bench-worker", "The worker's data plane under measurement.");
   flags.String("store", &config.store, "folder of the staging store; none: all is thrown away");

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/process.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
@@ -83,6 +84,7 @@ absl::Status Run(const Config& config) {
 }  // namespace godwit
 
 int main(int argc, char** argv) {
+  godwit::TuneProcess();
   godwit::Config config;
   godwit::Flags flags("godwit-replication-worker",
                       "Receives the blocks of source servers and keeps their replicas.");

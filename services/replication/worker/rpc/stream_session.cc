@@ -12,6 +12,13 @@ namespace godwit::worker {
 namespace pb = ::godwit::replication::v1;
 using google::protobuf::util::TimeUtil;
 
+namespace {
+
+// For an agent to end the stream after it was told why.
+constexpr absl::Duration kEndPatience = absl::Seconds(5);
+
+}  // namespace
+
 absl::Status StreamSession::Send(const pb::WorkerFrame& frame) {
   absl::MutexLock lock(&write_mutex_);
   return stream_.Write(frame) ? absl::OkStatus() : absl::UnavailableError("the agent is gone");
@@ -34,10 +41,11 @@ absl::Status StreamSession::SendOpened() {
 absl::Status StreamSession::Run() {
   RETURN_IF_ERROR(SendOpened());
   std::thread acknowledger([this] { Acknowledge(); });
+  std::thread reader([this] { ReadFrames(); });
   absl::Status status;
   pb::AgentFrame frame;
   std::uint64_t last = 0;
-  while (status.ok() && stream_.Read(&frame)) {
+  while (status.ok() && NextFrame(&frame)) {
     if (frame.sequence() != last + 1) {
       status = rpc::FieldError("sequence", absl::StrCat(frame.sequence(), " after ", last));
       break;
@@ -53,17 +61,69 @@ absl::Status StreamSession::Run() {
       if (frame.has_flush()) flush_ = true;
       if (!failed_.ok()) status = failed_;
     }
-    if (status.ok() && flow_.share != nullptr)
-      AwaitShare(static_cast<std::int64_t>(frame.ByteSizeLong()));
   }
   {
     absl::MutexLock lock(&mutex_);
     done_ = true;
+    if (status.ok()) status = failed_;
   }
+  if (!status.ok()) Tell(status);
+  reader.join();
   acknowledger.join();
   if (lane_ == 0) Rest();
+  return status;
+}
+
+// An agent that waits for an answer would not see the status of the call before it sends again; and
+// a call that is cancelled has lost its status.
+void StreamSession::Tell(const absl::Status& status) {
+  pb::WorkerFrame frame;
+  frame.mutable_ended()->set_code(static_cast<int>(status.code()));
+  frame.mutable_ended()->set_message(std::string(status.message()));
+  Send(frame).IgnoreError();
+  bool read_all = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    read_all = mutex_.AwaitWithTimeout(absl::Condition(&read_all_), kEndPatience);
+  }
+  if (!read_all) flow_.cancel();
+}
+
+// The next frame is received while the one before is written: one thread waits for the line, the
+// other for the disk.
+void StreamSession::ReadFrames() {
+  while (true) {
+    pb::AgentFrame frame;
+    const bool more = stream_.Read(&frame);
+    const auto bytes = static_cast<std::int64_t>(frame.ByteSizeLong());
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return done_ || queued_.empty() || queued_bytes_ < kMostQueued;
+      };
+      mutex_.Await(absl::Condition(&room));
+      if (done_ || !more) {
+        read_all_ = true;
+        return;
+      }
+      queued_bytes_ += bytes;
+      queued_.push_back(std::move(frame));
+    }
+    if (flow_.share != nullptr) AwaitShare(bytes);
+  }
+}
+
+bool StreamSession::NextFrame(pb::AgentFrame* frame) {
   absl::MutexLock lock(&mutex_);
-  return status.ok() ? failed_ : status;
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return read_all_ || !queued_.empty() || !failed_.ok();
+  };
+  mutex_.Await(absl::Condition(&ready));
+  if (queued_.empty() || !failed_.ok()) return false;
+  *frame = std::move(queued_.front());
+  queued_.pop_front();
+  queued_bytes_ -= static_cast<std::int64_t>(frame->ByteSizeLong());
+  return true;
 }
 
 void StreamSession::Rest() {
@@ -244,7 +304,6 @@ void StreamSession::Acknowledge() {
     if (!status.ok()) {
       absl::MutexLock lock(&mutex_);
       failed_ = status;
-      flow_.cancel();
       return;
     }
   }

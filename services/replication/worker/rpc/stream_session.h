@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
@@ -48,6 +49,11 @@ class StreamSession {
   absl::Status MakeDurable();
   void Acknowledge();
   absl::Status Send(const replication::v1::WorkerFrame& frame);
+  // Tells the agent why the stream ends and gives it time to end it.
+  void Tell(const absl::Status& status);
+  void ReadFrames();
+  // False: the stream ended.
+  bool NextFrame(replication::v1::AgentFrame* frame);
   // The stream ended: what came last becomes a point.
   void Rest();
   absl::StatusOr<std::uint64_t> DiskBytes(std::uint32_t disk) const;
@@ -70,6 +76,11 @@ class StreamSession {
   std::int64_t unsynced_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool flush_ ABSL_GUARDED_BY(mutex_) = false;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  // Received and not written yet.
+  static constexpr std::int64_t kMostQueued = std::int64_t{4} << 20;
+  std::deque<replication::v1::AgentFrame> queued_ ABSL_GUARDED_BY(mutex_);
+  std::int64_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool read_all_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status failed_ ABSL_GUARDED_BY(mutex_);
 };
 
