@@ -201,6 +201,7 @@ absl::Status Engine::CutQuiesced(BlockSession& session, Sender& sender, const pb
   }
   if (order != nullptr) {
     facts.set_request_id(order->request_id());
+    facts.set_root_hash(order->root_hash());
     if (order->quiesce()) {
       facts.set_consistency(pb::Point::APPLICATION_CONSISTENT);
       *facts.mutable_quiesce_time() = ToProto(quiesced_at_);

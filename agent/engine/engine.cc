@@ -146,6 +146,7 @@ pb::AgentProgress Engine::Progress() {
   progress.set_stall_cause(stall_);
   progress.set_abandoned_cut_count(abandoned_cuts_);
   progress.set_connected_generation(connected_generation_);
+  *progress.mutable_verification() = verification_;
   if (consistent_ != absl::InfinitePast())
     *progress.mutable_lag() =
         TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - consistent_));
@@ -311,6 +312,8 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
   {
     absl::MutexLock lock(&mutex_);
     asked_.clear();
+    verify_asked_ = 0;
+    verification_.clear_pass_start_time();
     connected_generation_ = assignment.lease_generation();
     error_.clear();
     stall_ = pb::Replication::STALL_CAUSE_UNSPECIFIED;
@@ -364,6 +367,7 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
       next_epoch = now + options_.follow_interval;
     }
     if (following_) {
+      RETURN_IF_ERROR(ReadToVerify());
       absl::SleepFor(std::clamp(next_epoch - absl::Now(), absl::ZeroDuration(), kIdle / 2));
     } else if (!sent && !hashed) {
       absl::SleepFor(kIdle);

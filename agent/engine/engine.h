@@ -23,6 +23,7 @@
 #include "agent/state/replica_state.h"
 #include "agent/uplink/block_session.h"
 #include "godwit/replication/v1/agent_service.pb.h"
+#include "services/common/block/hash.h"
 
 namespace godwit::agent {
 
@@ -43,6 +44,8 @@ class Engine {
     std::int64_t converged_bytes = std::int64_t{4} << 20;
     // Captured writes that are held in memory until they are sent.
     std::int64_t max_redo_bytes = std::int64_t{64} << 20;
+    // How fast the replica is compared with the source when nobody asked for it.
+    std::int64_t verify_bytes_per_second = std::int64_t{8} << 20;
     // Between two interim epochs while writes are captured.
     absl::Duration follow_interval = absl::Milliseconds(300);
   };
@@ -75,6 +78,13 @@ class Engine {
   struct Asked {
     std::uint32_t disk;
     std::uint64_t first, count;
+    bool verify = false;
+  };
+  // Blocks that were read to be compared.
+  struct HeldRun {
+    std::uint32_t disk = 0;
+    std::uint64_t first = 0;
+    std::vector<block::Digest> digests;
   };
   // Sent between two looks at the directive and the marks, at most.
   static constexpr std::int64_t kSliceBytes = std::int64_t{16} << 20;
@@ -134,6 +144,18 @@ class Engine {
   absl::Status FreezeAndCapture(const std::vector<MountedFileSystem>& mounts,
                                 std::vector<Captured>* captured,
                                 replication::v1::EpochCommit* facts);
+  // Verification (verify.cc), while following.
+  void BeginPass(const std::string& order);
+  void EndPass();
+  // Reads the next blocks to compare.
+  absl::Status ReadToVerify();
+  // Asks the worker for those of them that nobody wrote to since.
+  absl::Status AskHeld(BlockSession& session);
+  std::uint64_t NextToVerify(std::uint32_t* disk, std::uint64_t* first);
+  // The block can be compared as it is; *later: perhaps later.
+  bool Comparable(const BlockPlace& place, bool* later) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Compared(const Asked& asked, const replication::v1::HashDiff& diff)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CutQuiesced(BlockSession& session, Sender& sender,
                            const replication::v1::PointOrder* order, bool interim);
   absl::Status Quiesce(const replication::v1::PointOrder& order);
@@ -163,6 +185,15 @@ class Engine {
   ReplicaState state_;        // engine thread only
   absl::Time quiesced_at_;    // engine thread only
   bool whole_disks_ = false;  // engine thread only
+  // Of the present pass; engine thread only.
+  std::string verify_order_;
+  std::uint32_t verify_disk_ = 0;
+  std::uint64_t verify_block_ = 0;
+  std::vector<HeldRun> held_;
+  std::deque<BlockPlace> later_;  // changed when it was their turn
+  std::size_t later_left_ = 0;    // of them, in this round
+  absl::Time later_since_, later_tried_, verified_at_;
+  std::unique_ptr<block::AlignedBuffer> verify_buffer_;
   // Engine thread only: the replica is the source as of the last commit and what was captured
   // since.
   bool following_ = false;
@@ -190,6 +221,8 @@ class Engine {
   std::string done_request_ ABSL_GUARDED_BY(mutex_);
   std::optional<replication::v1::PointReport> report_ ABSL_GUARDED_BY(mutex_);
   std::deque<Asked> asked_ ABSL_GUARDED_BY(mutex_);  // hashes without an answer, in order
+  int verify_asked_ ABSL_GUARDED_BY(mutex_) = 0;     // of them
+  replication::v1::VerificationProgress verification_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> known_;  // disks that a session of this process settled; engine thread only
   std::vector<std::uint64_t> cursors_, hash_cursors_;    // engine thread only
   ReadAhead ahead_;                                      // engine thread only

@@ -47,6 +47,8 @@ absl::Status Engine::Gather(BlockSession& session, Sender& sender, absl::Time* c
   };
   if (following_) {
     RETURN_IF_ERROR(Look(/*exact=*/false, cut_time));
+    // Before the worker gets what was captured since.
+    RETURN_IF_ERROR(AskHeld(session));
     if (!pending()) return absl::OkStatus();
   } else {
     window_ = RedoLog(static_cast<std::size_t>(options_.max_redo_bytes));

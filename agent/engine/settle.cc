@@ -135,6 +135,11 @@ void Engine::OnHashDiff(const pb::HashDiff& diff) {
   if (asked_.empty() || asked_.front().disk != diff.disk() ||
       asked_.front().first != diff.first_block())
     return;
+  if (asked_.front().verify) {
+    Compared(asked_.front(), diff);
+    asked_.pop_front();
+    return;
+  }
   SourceDisk& disk = *disks_[diff.disk()];
   disk.Verified(asked_.front().first, asked_.front().count);
   asked_.pop_front();

@@ -80,6 +80,13 @@ absl::StatusOr<std::uint64_t> SourceDisk::TakeMarks(bool exact, std::vector<std:
   return marks;
 }
 
+SourceDisk::Standing SourceDisk::StandingOf(std::uint64_t block) const {
+  const std::uint8_t state = states_[block];
+  if ((state & (kPending | kSent | kUnverified)) != 0) return Standing::kMoving;
+  if ((state & kLeftOut) == 0) return Standing::kSettled;
+  return (state & kCaptured) != 0 ? Standing::kFilled : Standing::kUnused;
+}
+
 void SourceDisk::Captured(std::uint64_t block) { Change(block, kCaptured, kPending); }
 
 void SourceDisk::SetAllPending() {
@@ -96,7 +103,7 @@ std::uint64_t SourceDisk::LeaveOut(std::uint64_t first, std::uint64_t count) {
   std::uint64_t left_out = 0;
   for (std::uint64_t i = first; i < std::min<std::uint64_t>(first + count, states_.size()); ++i) {
     if ((states_[i] & (kPending | kUnverified)) == 0) continue;
-    Change(i, 0, kPending | kUnverified);
+    Change(i, kLeftOut, kPending | kUnverified | kCaptured);
     ++left_out;
   }
   return left_out;
@@ -144,7 +151,7 @@ std::uint64_t SourceDisk::NextUnverified(std::uint64_t* first, std::uint64_t lim
 void SourceDisk::Sent(const BlockGroup& blocks) {
   for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks; ++bit) {
     if ((blocks.present >> bit & 1) != 0)
-      Change(blocks.first_block + bit, kSent, kPending | kUnverified | kCaptured);
+      Change(blocks.first_block + bit, kSent, kPending | kUnverified | kCaptured | kLeftOut);
   }
 }
 

@@ -59,6 +59,15 @@ class SourceDisk {
 
   std::uint64_t pending() const { return pending_; }
   std::uint64_t unverified() const { return unverified_; }
+  // What is known of a block, for whoever wants to compare it.
+  enum class Standing {
+    kSettled,  // sent, or carried by captured writes
+    kMoving,   // pending, unverified or on its way
+    kUnused,   // left out
+    kFilled    // left out, and captured writes came into it since
+  };
+  Standing StandingOf(std::uint64_t block) const;
+
   // Blocks in the open epoch.
   std::uint64_t durable() const { return durable_; }
 
@@ -82,6 +91,7 @@ class SourceDisk {
   static constexpr std::uint8_t kDurable = 4;  // in the open epoch
   static constexpr std::uint8_t kUnverified = kStateUnknown;
   static constexpr std::uint8_t kCaptured = 16;
+  static constexpr std::uint8_t kLeftOut = 32;
 
   SourceDisk(std::string disk_id, std::string path, std::uint64_t size_bytes, Fd fd,
              std::unique_ptr<ChangeTracker> tracker);

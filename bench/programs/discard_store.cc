@@ -25,6 +25,9 @@ class DiscardGroup final : public store::Group {
   absl::Status Patch(std::size_t, const std::vector<store::SectorRun>&) override {
     return absl::OkStatus();
   }
+  absl::StatusOr<block::Digest> ReadBack(std::size_t, std::uint64_t, bool*) override {
+    return absl::UnimplementedError("what came is thrown away");
+  }
   absl::StatusOr<std::optional<store::PointFacts>> Rest() override { return std::nullopt; }
   absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t, std::uint64_t) override {
     return std::nullopt;

@@ -145,13 +145,17 @@ class ReplicationRig : public ::testing::Test {
     if (engine_ != nullptr) engine_->Stop();
     engine_.reset();
   }
-  void Direct(const std::string& request_id, int cut_seconds = 0) {
+  pb::Directive MakeDirective() const {
     pb::Directive directive;
     directive.set_action(pb::Directive::REPLICATE);
     directive.mutable_assignment()->set_worker(absl::StrCat("workers/", kWorker));
     directive.mutable_assignment()->set_endpoint(absl::StrCat("127.0.0.1:", port_));
     directive.mutable_assignment()->set_lease_generation(generation_);
     *directive.mutable_settings() = settings_;
+    return directive;
+  }
+  void Direct(const std::string& request_id, int cut_seconds = 0) {
+    pb::Directive directive = MakeDirective();
     if (cut_seconds > 0)
       directive.mutable_settings()->mutable_cut_interval()->set_seconds(cut_seconds);
     if (!request_id.empty()) {

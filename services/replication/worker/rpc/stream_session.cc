@@ -203,13 +203,23 @@ absl::Status StreamSession::TakeHashes(const pb::AgentFrame& frame) {
   diff.set_sequence(frame.sequence());
   diff.set_disk(hashes.disk());
   diff.set_first_block(hashes.first_block());
-  std::string differs((digests.size() + 7) / 8, '\0');
+  std::string differs((digests.size() + 7) / 8, '\0'), damaged = differs;
+  const auto set = [](std::string& bits, std::size_t i) {
+    bits[i / 8] = static_cast<char>(bits[i / 8] | (1 << (i % 8)));
+  };
   for (std::size_t i = 0; i < digests.size(); ++i) {
-    ASSIGN_OR_RETURN(const std::optional<block::Digest> own,
-                     group_.DigestAt(hashes.disk(), hashes.first_block() + i));
-    if (own != digests[i]) differs[i / 8] = static_cast<char>(differs[i / 8] | (1 << (i % 8)));
+    std::optional<block::Digest> own;
+    bool bad = false;
+    if (hashes.read_back()) {
+      ASSIGN_OR_RETURN(own, group_.ReadBack(hashes.disk(), hashes.first_block() + i, &bad));
+    } else {
+      ASSIGN_OR_RETURN(own, group_.DigestAt(hashes.disk(), hashes.first_block() + i));
+    }
+    if (own != digests[i]) set(differs, i);
+    if (bad) set(damaged, i);
   }
   diff.set_differs(differs);
+  if (hashes.read_back()) diff.set_damaged(damaged);
   return Send(answer);
 }
 
@@ -222,6 +232,7 @@ absl::Status StreamSession::TakeCommit(const pb::EpochCommit& commit) {
   }
   store::PointFacts facts;
   facts.interim = commit.interim() && commit.request_id().empty();
+  facts.root_hash_wanted = commit.root_hash();
   facts.epoch = commit.epoch();
   facts.cut_time = absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(commit.cut_time()));
   facts.consistency = commit.consistency();

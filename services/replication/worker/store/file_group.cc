@@ -246,6 +246,24 @@ absl::StatusOr<std::optional<block::Digest>> FileGroup::DigestAt(std::size_t dis
   return block::DigestOf(bytes);
 }
 
+absl::StatusOr<block::Digest> FileGroup::ReadBack(std::size_t disk, std::uint64_t block,
+                                                  bool* damaged) {
+  RETURN_IF_ERROR(CheckRange(disk, block, 1));
+  block::AlignedBuffer buffer(block::kBlockSize);
+  const block::MutableBytes bytes =
+      buffer.bytes().first(block::BlockBytes(disks_[disk].size_bytes, block));
+  absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(Usable());
+  RETURN_IF_ERROR(volumes_[disk]->Read(block, bytes));
+  // Known of what the volume has, without the delta log.
+  const std::optional<block::Digest> known = volumes_[disk]->KnownDigest(block);
+  *damaged = known && *known != block::DigestOf(bytes);
+  if (*damaged) volumes_[disk]->Distrust(block);
+  if (delta_ != nullptr && delta_->Touches(disk, block))
+    RETURN_IF_ERROR(delta_->Overlay(disk, block * block::kBlockSize, bytes));
+  return block::DigestOf(bytes);
+}
+
 absl::Status FileGroup::SyncAll() {
   for (const auto& volume : volumes_) RETURN_IF_ERROR(Broken(volume->Sync()));
   return delta_ == nullptr ? absl::OkStatus() : Broken(delta_->Sync());
@@ -326,7 +344,7 @@ absl::StatusOr<PointFacts> FileGroup::Seal(PointFacts facts, const std::vector<D
   }
   // What fine layers changed is read for it, once they can be read.
   if (pages == nullptr) {
-    ASSIGN_OR_RETURN(facts.root_hash, RootHashNow());
+    ASSIGN_OR_RETURN(facts.root_hash, RootHashNow(facts.root_hash_wanted));
   }
   facts.commit_time = absl::Now();
   *next.add_points() = ToStaged(facts);
@@ -338,7 +356,7 @@ absl::StatusOr<PointFacts> FileGroup::Seal(PointFacts facts, const std::vector<D
     RETURN_IF_ERROR(Broken(volumes_[i]->Sealed(facts.epoch, next.disks(static_cast<int>(i)))));
   }
   if (pages == nullptr) return facts;
-  ASSIGN_OR_RETURN(facts.root_hash, RootHashNow());
+  ASSIGN_OR_RETURN(facts.root_hash, RootHashNow(facts.root_hash_wanted));
   if (facts.root_hash.empty()) return facts;
   next = manifest_;
   next.mutable_points(next.points_size() - 1)->set_root_hash(facts.root_hash);
@@ -346,10 +364,10 @@ absl::StatusOr<PointFacts> FileGroup::Seal(PointFacts facts, const std::vector<D
   return facts;
 }
 
-absl::StatusOr<std::string> FileGroup::RootHashNow() {
+absl::StatusOr<std::string> FileGroup::RootHashNow(bool wanted) {
   std::uint64_t unhashed = 0;
   for (const auto& volume : volumes_) unhashed += volume->unhashed();
-  if (unhashed > kMaxRehashed) return "";
+  if (!wanted && unhashed > kMaxRehashed) return "";
   RootHash root;
   for (const auto& volume : volumes_) {
     ASSIGN_OR_RETURN(const std::string hash, volume->DiskHash());

@@ -35,6 +35,8 @@ class FileGroup final : public Group {
   absl::Status Patch(std::size_t disk, const std::vector<SectorRun>& runs) override;
   absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t disk,
                                                         std::uint64_t block) override;
+  absl::StatusOr<block::Digest> ReadBack(std::size_t disk, std::uint64_t block,
+                                         bool* damaged) override;
   absl::Status Sync() override;
   absl::StatusOr<PointFacts> Commit(const PointFacts& facts) override;
   absl::StatusOr<std::optional<PointFacts>> Rest() override;
@@ -60,8 +62,8 @@ class FileGroup final : public Group {
   // Makes the content a point: of the volumes, or with the pages of a delta log on top of them.
   absl::StatusOr<PointFacts> Seal(PointFacts facts, const std::vector<DeltaPages>* pages,
                                   const BlockFile* log) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Empty when too much would have to be read.
-  absl::StatusOr<std::string> RootHashNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Empty when too much would have to be read and it is not wanted.
+  absl::StatusOr<std::string> RootHashNow(bool wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SyncAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The delta log (file_group_delta.cc). While there is one, all that comes goes there; with an

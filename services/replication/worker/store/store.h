@@ -38,6 +38,8 @@ struct PointFacts {
   // Set by Commit; RootHash() of digests.h. Empty when too much would have to be read for it.
   std::string root_hash;
   std::int64_t changed_bytes = 0;  // set by Commit
+  // The root hash is wanted whatever it costs.
+  bool root_hash_wanted = false;
   // Need not be kept once a later epoch is committed. Commit answers with false when the store made
   // a point of it nevertheless.
   bool interim = false;
@@ -87,6 +89,9 @@ class Group {
   // other.
   virtual absl::StatusOr<std::optional<block::Digest>> DigestAt(std::size_t disk,
                                                                 std::uint64_t block) = 0;
+  // The digest of what is really there; *damaged: it is not what was written.
+  virtual absl::StatusOr<block::Digest> ReadBack(std::size_t disk, std::uint64_t block,
+                                                 bool* damaged) = 0;
   // All that was written before the call survives a power cut and is seen by whoever opens the
   // group next. ABORTED when a newer lease generation opened it meanwhile.
   virtual absl::Status Sync() = 0;

@@ -42,6 +42,13 @@ class Volume {
   // The rest of the sectors' blocks stays what it is.
   absl::Status Patch(const std::vector<SectorRun>& runs);
   absl::StatusOr<std::optional<block::Digest>> DigestAt(std::uint64_t block);
+  // The digest of what was written; nullopt when it is not known without reading.
+  std::optional<block::Digest> KnownDigest(std::uint64_t block) const {
+    if (unsure_[block] || unhashed_[block] || old_base_) return std::nullopt;
+    return digests_.at(block);
+  }
+  // What the block holds is not what was written: it is read when somebody asks.
+  void Distrust(std::uint64_t block) { SetHashed(block, false); }
   // The present content.
   absl::Status Read(std::uint64_t block, block::MutableBytes bytes) const;
   absl::Status Sync();
