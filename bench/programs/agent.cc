@@ -104,6 +104,9 @@ nlohmann::json Figures(const pb::AgentProgress& progress) {
   line["wire_bytes"] = progress.wire_bytes();
   line["pending_bytes"] = pending;
   line["abandoned_cuts"] = progress.abandoned_cut_count();
+  if (progress.has_lag())
+    line["lag_seconds"] =
+        static_cast<double>(progress.lag().seconds()) + progress.lag().nanos() / 1e9;
   if (!progress.error_message().empty()) line["error"] = progress.error_message();
   return line;
 }
@@ -121,7 +124,7 @@ void ReadOnce(agent::Engine& engine) {
 
 // Obeys orders and reports until "stop".
 void Serve(const Config& config, agent::Engine& engine, bool started) {
-  constexpr absl::Duration kLook = absl::Milliseconds(20), kReport = absl::Milliseconds(100);
+  constexpr absl::Duration kLook = absl::Milliseconds(20), kReport = absl::Milliseconds(50);
   Orders orders;
   bool going = false, first_point = false;
   std::string request_id;

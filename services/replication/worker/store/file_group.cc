@@ -36,8 +36,8 @@ absl::Status RemoveGeneration(const std::string& group, std::int64_t generation)
 }
 
 constexpr std::uint64_t kSectorsPerBlock = block::kBlockSize / block::kSectorSize;
-// A log is not larger than this when an interim epoch is committed to it.
-constexpr std::uint64_t kMaxDeltaBytes = std::uint64_t{256} << 20;
+// A log that is larger than this is sealed with the next epoch: a point copies no more than it.
+constexpr std::uint64_t kMaxDeltaBytes = std::uint64_t{64} << 20;
 // Blocks (of 64 KiB) that are read for the root hash of a point that nobody asked for.
 constexpr std::uint64_t kMaxRehashed = 256;
 

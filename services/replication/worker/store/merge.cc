@@ -7,6 +7,7 @@
 
 #include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
+#include "services/replication/worker/store/copy_clusters.h"
 #include "services/replication/worker/store/manifest.h"
 #include "services/replication/worker/store/qcow2.h"
 
@@ -47,41 +48,6 @@ class Cursor {
   const std::uint64_t end_page_, pages_;
   std::size_t at_ = 0;
   std::uint64_t page_ = 0;
-};
-
-// Gathers reads and writes of what lies one behind the other.
-class Copier {
- public:
-  Copier(BlockFile& to, std::uint32_t cluster_bytes)
-      : to_(to), cluster_(cluster_bytes), buffer_(std::size_t{1} << 20) {}
-  // The cluster's place in the new file.
-  absl::StatusOr<std::uint64_t> Add(const BlockFile& from, std::uint64_t offset) {
-    if (from_ != &from || offset != from_offset_ + size_ || size_ == buffer_.size())
-      RETURN_IF_ERROR(Flush());
-    if (size_ == 0) {
-      from_ = &from;
-      from_offset_ = offset;
-    }
-    size_ += cluster_;
-    return next_++ * cluster_;
-  }
-  absl::Status Flush() {
-    if (size_ == 0) return absl::OkStatus();
-    const block::MutableBytes bytes = buffer_.bytes().first(size_);
-    RETURN_IF_ERROR(from_->ReadOnce(from_offset_, bytes));
-    RETURN_IF_ERROR(to_.Write(next_ * cluster_ - size_, bytes));
-    size_ = 0;
-    return absl::OkStatus();
-  }
-  std::uint64_t end_cluster() const { return next_; }
-
- private:
-  BlockFile& to_;
-  const std::uint32_t cluster_;
-  block::AlignedBuffer buffer_;
-  const BlockFile* from_ = nullptr;
-  std::uint64_t from_offset_ = 0, next_ = 1;
-  std::size_t size_ = 0;
 };
 
 }  // namespace
@@ -133,32 +99,40 @@ absl::StatusOr<std::string> MergeLayers(const std::string& folder, const pb::Sta
   unlink(temporary.c_str());
   ASSIGN_OR_RETURN(BlockFile merged, BlockFile::Open(temporary, BlockFile::Mode::kCreate));
   LayerTable table{.cluster_bytes = fine ? kPageBytes : kBlockSize};
-  Copier copier(merged, table.cluster_bytes);
+  std::vector<WantedCluster> wanted;
+  std::vector<const BlockFile*> sources;
+  for (const Cursor& cursor : cursors) sources.push_back(&cursor.file());
   while (true) {
-    const Cursor* newest = nullptr;
-    for (const Cursor& cursor : cursors) {
-      if (!cursor.done() && (newest == nullptr || cursor.number() <= newest->number()))
-        newest = &cursor;
+    std::uint32_t newest = 0;
+    bool any = false;
+    for (std::uint32_t i = 0; i < cursors.size(); ++i) {
+      if (!cursors[i].done() && (!any || cursors[i].number() <= cursors[newest].number())) {
+        newest = i;
+        any = true;
+      }
     }
-    if (newest == nullptr) break;
-    Placed placed = newest->placed();
-    if (placed.offset != Placed::kZero) {
-      ASSIGN_OR_RETURN(placed.offset, copier.Add(newest->file(), placed.offset));
-    }
+    if (!any) break;
+    Placed placed = cursors[newest].placed();
+    if (fine) placed.digest = {};
+    if (placed.offset != Placed::kZero)
+      wanted.push_back({.source = newest, .offset = placed.offset, .number = table.placed.size()});
     for (Cursor& cursor : cursors) {
       if (!cursor.done() && cursor.number() == placed.block) cursor.Next();
     }
-    if (fine) placed.digest = {};
     table.placed.push_back(placed);
   }
-  RETURN_IF_ERROR(copier.Flush());
+  const std::size_t copied = wanted.size();
+  RETURN_IF_ERROR(CopyClusters(std::move(wanted), sources, table.cluster_bytes, merged, nullptr,
+                               [&](const WantedCluster& cluster, std::uint64_t offset) {
+                                 table.placed[cluster.number].offset = offset;
+                               }));
   Backing backing;
   if (range.first > 0) {
     const std::string& below = disk.files(range.first - 1).name();
     backing = {.file = fs::path(below).filename().string(),
                .format = IsBase(below) ? "raw" : "qcow2"};
   }
-  RETURN_IF_ERROR(SealQcow2(merged, disk_bytes, backing, copier.end_cluster(), table));
+  RETURN_IF_ERROR(SealQcow2(merged, disk_bytes, backing, copied + 1, table));
   GODWIT_FAILPOINT("store.merge.before_rename");
   return temporary;
 }
