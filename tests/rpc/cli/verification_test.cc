@@ -1,4 +1,5 @@
 // servers verify, servers verifications, verify-report.
+#include <cstdlib>
 #include <filesystem>
 
 #include "absl/strings/escaping.h"
@@ -195,6 +196,38 @@ TEST_F(VerificationCliTest, WhatIsWrongWithAReportIsSaid) {
   EXPECT_EQ(Check({}).exit_code, kUsage) << "whose CA?";
   std::filesystem::remove(file_);
   EXPECT_EQ(Check({"--ca", ca_}).exit_code, kNotFound);
+}
+
+// docs/verification.md says how to check a report without Godwit: that recipe is run here.
+TEST_F(VerificationCliTest, TheRecipeOfTheDocsAgrees) {
+  ASSERT_OK_AND_ASSIGN(const std::string docs,
+                       ReadFile(absl::StrCat(GODWIT_SOURCE_DIR, "/docs/verification.md")));
+  const std::size_t end = docs.rfind("```\n");
+  const std::size_t begin = docs.rfind("```\n", end - 1) + 4;
+  const std::string recipe = docs.substr(begin, end - begin);
+  ASSERT_THAT(recipe, HasSubstr("openssl dgst"));
+  ASSERT_OK(WriteFileAtomically(fake_.dir() + "/recipe", recipe));
+  // What it prints; "failed" at the end when a step failed.
+  const auto run = [&] {
+    const std::string command =
+        absl::StrCat("cd '", fake_.dir(), "' && sh -e recipe > printed 2>&1 || echo failed >> '",
+                     fake_.dir(), "/printed'");
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    return ReadFile(fake_.dir() + "/printed").value_or("");
+  };
+  Write(Signed(Text()));
+  const std::string printed = run();
+  EXPECT_THAT(printed, HasSubstr("Verified OK"));
+  EXPECT_THAT(printed, HasSubstr("chain.pem: OK"));
+  EXPECT_THAT(printed, HasSubstr("URI:spiffe://godwit/service/replication"));
+  EXPECT_THAT(printed, HasSubstr("\"root_hash\": \"00ff\""));
+  EXPECT_THAT(printed, Not(HasSubstr("failed")));
+  // A changed text, and another installation's signature.
+  Write(absl::StrReplaceAll(Signed(Text()), {{"\"report\": \"eyJ", "\"report\": \"IHt"}}));
+  EXPECT_THAT(run(), HasSubstr("failed"));
+  const testing::TestPki other;
+  Write(*rpc::SignReport(Text(), other.Issue("service/replication")));
+  EXPECT_THAT(run(), HasSubstr("failed"));
 }
 
 }  // namespace

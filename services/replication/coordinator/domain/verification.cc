@@ -85,7 +85,10 @@ void Advance(const Seen& seen, Verification& verification) {
       return;
     }
   }
-  if (moves) {
+  if (seen.now - *verification.start_time > kMostTime) {
+    Fail(absl::StrCat("not finished after ", absl::ToInt64Hours(kMostTime) / 24, " days"), seen.now,
+         verification);
+  } else if (moves) {
     verification.progress_time = seen.now;
     verification.idle = absl::ZeroDuration();
   } else if (seen.able) {

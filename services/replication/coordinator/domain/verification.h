@@ -16,6 +16,8 @@ inline constexpr std::size_t kMostDifferences = 100;
 inline constexpr std::size_t kNewestDifferences = 10;
 // How long an agent that can work on an order may show no progress.
 inline constexpr absl::Duration kMostIdle = absl::Minutes(10);
+// How long a comparison may take in all: an agent may make progress without ever finishing.
+inline constexpr absl::Duration kMostTime = absl::Hours(24 * 30);
 
 enum class VerificationState {
   kWaiting = 1,

@@ -109,6 +109,15 @@ TEST_F(LifeTest, AbsenceAndPausesDoNotCount) {
   EXPECT_EQ(verification_.idle, absl::Seconds(30));
 }
 
+TEST_F(LifeTest, ProgressWithoutAnEndIsNotEnough) {
+  Beat(absl::Seconds(1), true);
+  for (std::int64_t day = 1; day <= 30; ++day) Beat(absl::Hours(24), true, Report(day));
+  EXPECT_EQ(state(), VerificationState::kComparing);
+  Beat(absl::Seconds(1), true, Report(31));
+  EXPECT_EQ(state(), VerificationState::kFailed);
+  EXPECT_THAT(verification_.error_message, HasSubstr("30 days"));
+}
+
 TEST_F(LifeTest, KeepsAHundredDifferencesAndCountsAll) {
   Beat(absl::Seconds(1), true);
   for (std::int64_t i = 0; i < 150; ++i) {
