@@ -160,11 +160,11 @@ void PrintReplication(const Replication& replication, absl::Time now, std::ostre
                                                 When(replication.latest_point_time())));
   fields.Add("Verified",
              replication.has_verified_time() ? When(replication.verified_time()) : "not yet");
-  fields.Add("Differences", replication.difference_count() == 0
-                                ? ""
-                                : absl::StrCat(replication.difference_count(),
-                                               " blocks of the replica were not what the source "
-                                               "had"));
+  const std::int64_t differences = replication.difference_count();
+  fields.Add("Differences",
+             differences == 0
+                 ? ""
+                 : absl::StrCat(Blocks(differences), " of the replica not as the source had it"));
   fields.Print(out);
   PrintDifferences("Newest differences", replication.differences(), out);
   PrintInitiation(replication, out);

@@ -12,10 +12,6 @@ namespace {
 
 using replication::v1::Verification;
 
-std::string Blocks(std::int64_t count) {
-  return absl::StrCat(count, count == 1 ? " block" : " blocks");
-}
-
 std::string Share(std::int64_t done, std::int64_t total) {
   return absl::StrCat(Bytes(done), " of ", Bytes(total));
 }
@@ -23,7 +19,8 @@ std::string Share(std::int64_t done, std::int64_t total) {
 // Of a verification that succeeded.
 std::string Outcome(std::int64_t differences) {
   if (differences == 0) return "none";
-  return absl::StrCat(Blocks(differences), " differed and were sent again");
+  return absl::StrCat(Blocks(differences), differences == 1 ? " differed and was sent again"
+                                                            : " differed and were sent again");
 }
 
 std::string Between(const std::string& start, const std::string& end) {
@@ -31,6 +28,10 @@ std::string Between(const std::string& start, const std::string& end) {
 }
 
 }  // namespace
+
+std::string Blocks(std::int64_t count) {
+  return absl::StrCat(count, count == 1 ? " block" : " blocks");
+}
 
 std::string VerificationFigures(const Verification& verification) {
   std::string out;

@@ -10,6 +10,7 @@
 
 namespace godwit::cli {
 
+std::string Blocks(std::int64_t count);  // "1 block", "2 blocks"
 // "1.2 GiB of 4.0 GiB, 2 blocks differed": what a verification shows while it lasts.
 std::string VerificationFigures(const replication::v1::Verification& verification);
 // Compared share, -1 when it is not known.

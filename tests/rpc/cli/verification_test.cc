@@ -144,7 +144,7 @@ TEST_F(VerificationCliTest, ServersGetShowsWhatWasFound) {
   fake_.replication.replication.add_differences()->set_disk_id("d-00000000000000007");
   const Ran ran = Do({"servers", "get", kServer});
   EXPECT_THAT(ran.out, HasSubstr("2024-05-01 12:00:07Z"));
-  EXPECT_THAT(ran.out, HasSubstr("3 blocks of the replica"));
+  EXPECT_THAT(ran.out, HasSubstr("3 blocks of the replica not as"));
   EXPECT_THAT(ran.out, HasSubstr("d-00000000000000007"));
 }
 

@@ -59,6 +59,7 @@ void Advance(const Seen& seen, Verification& verification) {
     if (!seen.able) return;
     verification.state = VerificationState::kComparing;
     verification.start_time = verification.progress_time = seen.now;
+    if (seen.report) verification.total_bytes = seen.report->total_bytes;
     return;
   }
   if (verification.state != VerificationState::kComparing) return;
