@@ -148,7 +148,7 @@ std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const auto& group :
        {ServerCommands, LifeCycleCommands, ReplicationCommands, ReplicationSettingsCommands,
-        PointCommands, LaunchSettingsCommands, JobCommands, FleetCommands}) {
+        PointCommands, VerificationCommands, LaunchSettingsCommands, JobCommands, FleetCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;

@@ -29,6 +29,7 @@ std::vector<Command> ReplicationCommands();  // replication
 std::vector<Command> ReplicationSettingsCommands();
 std::vector<Command> LaunchSettingsCommands();
 std::vector<Command> PointCommands();
+std::vector<Command> VerificationCommands();  // servers verify, verify-report
 std::vector<Command> JobCommands();
 std::vector<Command> FleetCommands();  // tokens, workers, conversion
 

@@ -40,6 +40,7 @@ class Context {
   Clock& clock() { return clock_; }
   absl::Duration call_timeout() const { return call_timeout_; }
   const std::string& enrollment() const { return enrollment_; }
+  const std::string& tls_dir() const { return tls_dir_; }
 
   // The server a command is about, for the help of its refusal; "" when there is none or several.
   const std::string& subject() const { return subject_; }

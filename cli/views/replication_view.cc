@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "cli/format.h"
 #include "cli/output.h"
+#include "cli/views/verification_view.h"
 
 namespace godwit::cli {
 namespace {
@@ -157,7 +158,15 @@ void PrintReplication(const Replication& replication, absl::Time now, std::ostre
                                  ? "none"
                                  : absl::StrCat(ShortName(replication.latest_point()), " of ",
                                                 When(replication.latest_point_time())));
+  fields.Add("Verified",
+             replication.has_verified_time() ? When(replication.verified_time()) : "not yet");
+  const std::int64_t differences = replication.difference_count();
+  fields.Add("Differences",
+             differences == 0
+                 ? ""
+                 : absl::StrCat(Blocks(differences), " of the replica not as the source had it"));
   fields.Print(out);
+  PrintDifferences("Newest differences", replication.differences(), out);
   PrintInitiation(replication, out);
   if (replication.disks().empty()) return;
   out << "\nReplicated disks\n";

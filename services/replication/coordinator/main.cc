@@ -8,6 +8,7 @@
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
+#include "services/common/rpc/signed_report.h"
 #include "services/replication/coordinator/clients/registry_client.h"
 #include "services/replication/coordinator/engine/housekeeping.h"
 #include "services/replication/coordinator/rpc/handlers.h"
@@ -46,14 +47,17 @@ absl::Status Run(const Config& config) {
   coordinator::WorkerReports workers(pool, config.lease_duration);
   coordinator::Servers servers(pool);
   coordinator::Points points(pool);
+  coordinator::Verifications verifications(
+      pool, [&tls](const std::string& text) { return rpc::SignReport(text, tls); }, GODWIT_VERSION);
   coordinator::Housekeeping::Options options{.lease = config.lease_duration};
   options.assignment.move_after = config.move_after;
   coordinator::Housekeeping housekeeping(pool, registry, coordinator::DecodeReplicationSettings,
-                                         agents, RealClock(), options);
+                                         agents, verifications, RealClock(), options);
 
   const auto agent_handler = coordinator::MakeAgentHandler(agents);
   const auto worker_handler = coordinator::MakeWorkerHandler(workers);
-  const auto replication_handler = coordinator::MakeReplicationHandler(pool, servers, points);
+  const auto replication_handler =
+      coordinator::MakeReplicationHandler(pool, servers, points, verifications);
   ASSIGN_OR_RETURN(const auto server,
                    rpc::Server::Start({.listen = config.listen, .tls = tls, .max_threads = 96},
                                       {agent_handler->service(), worker_handler->service(),

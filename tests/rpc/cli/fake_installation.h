@@ -1,4 +1,4 @@
-// A registry and a jobs service that answer what a test tells them, over mTLS.
+// A registry, a jobs service and a coordinator that answer what a test tells them, over mTLS.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "godwit/jobs/v1/job_service.grpc.pb.h"
 #include "godwit/registry/v1/source_server_service.grpc.pb.h"
+#include "godwit/replication/v1/replication_service.grpc.pb.h"
 #include "services/common/base/check.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
@@ -108,16 +109,53 @@ class FakeJobs final : public jobs::v1::JobService::Service {
   }
 };
 
+class FakeReplication final : public replication::v1::ReplicationService::Service {
+ public:
+  // What is answered one after another; the last one from then on.
+  std::vector<replication::v1::Verification> verifications;
+  std::vector<std::string> request_ids;
+  replication::v1::Replication replication;
+
+  grpc::Status VerifyReplication(grpc::ServerContext*,
+                                 const replication::v1::VerifyReplicationRequest* request,
+                                 replication::v1::Verification* response) override {
+    request_ids.push_back(request->request_id());
+    *response = verifications.at(0);
+    return grpc::Status::OK;
+  }
+  grpc::Status GetVerification(grpc::ServerContext*,
+                               const replication::v1::GetVerificationRequest* request,
+                               replication::v1::Verification* response) override {
+    if (verifications.size() > 1) verifications.erase(verifications.begin());
+    *response = verifications.at(0);
+    if (request->name() == response->name()) return grpc::Status::OK;
+    return rpc::ToGrpc(absl::NotFoundError(request->name()));
+  }
+  grpc::Status ListVerifications(grpc::ServerContext*,
+                                 const replication::v1::ListVerificationsRequest*,
+                                 replication::v1::ListVerificationsResponse* response) override {
+    for (const auto& each : verifications) *response->add_verifications() = each;
+    return grpc::Status::OK;
+  }
+  grpc::Status GetReplication(grpc::ServerContext*, const replication::v1::GetReplicationRequest*,
+                              replication::v1::Replication* response) override {
+    *response = replication;
+    return grpc::Status::OK;
+  }
+};
+
 class FakeInstallation {
  public:
   FakeInstallation() : dir_(absl::StrCat(::testing::TempDir(), "/godwit_cli_rpc_", getpid())) {
     pki_.Write("user/admin/alice", dir_);
     registry_server_ = Start("service/registry", &registry);
     jobs_server_ = Start("service/jobs", &jobs);
+    replication_server_ = Start("service/replication", &replication);
   }
   ~FakeInstallation() {
     registry_server_->Stop();
     jobs_server_->Stop();
+    replication_server_->Stop();
     std::filesystem::remove_all(dir_);
   }
 
@@ -126,12 +164,17 @@ class FakeInstallation {
     arguments.insert(
         arguments.begin(),
         {"--tls-dir", dir_, absl::StrCat("--registry=127.0.0.1:", registry_server_->port()),
-         absl::StrCat("--jobs=127.0.0.1:", jobs_server_->port())});
+         absl::StrCat("--jobs=127.0.0.1:", jobs_server_->port()),
+         absl::StrCat("--replication=127.0.0.1:", replication_server_->port())});
     return arguments;
   }
 
   FakeRegistry registry;
   FakeJobs jobs;
+  FakeReplication replication;
+  // tls.crt, tls.key and ca.crt are in here.
+  const std::string& dir() const { return dir_; }
+  const TestPki& pki() const { return pki_; }
 
  private:
   std::unique_ptr<rpc::Server> Start(const std::string& principal, grpc::Service* service) {
@@ -145,7 +188,7 @@ class FakeInstallation {
 
   const TestPki pki_;
   const std::string dir_;
-  std::unique_ptr<rpc::Server> registry_server_, jobs_server_;
+  std::unique_ptr<rpc::Server> registry_server_, jobs_server_, replication_server_;
 };
 
 }  // namespace godwit::testing

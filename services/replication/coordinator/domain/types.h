@@ -63,6 +63,15 @@ struct Disk {
   std::int64_t pending_bytes = 0, replicated_bytes = 0, rescanned_bytes = 0;
 };
 
+// A block of the replica that was not what the source has.
+struct Difference {
+  std::string disk_id;
+  std::int64_t offset_bytes = 0, size_bytes = 0;
+  absl::Time found_time;
+  int cause = 0;
+  bool operator==(const Difference&) const = default;
+};
+
 // Rule of retention: one point per `every` among those younger than `age`.
 struct RetentionRule {
   absl::Duration every, age;
@@ -101,6 +110,10 @@ struct Server {
   int abandoned_cut_count = 0;
   std::optional<absl::Time> idle_time;         // until when the replica is known to hold the source
   std::optional<absl::Duration> reported_lag;  // of a report only
+  std::optional<absl::Time> verified_time;     // end of the last comparison of everything
+  std::int64_t difference_count = 0;           // since it came into service
+  std::int64_t agent_difference_count = 0;     // as the agent's present process counts
+  std::vector<Difference> differences;         // the newest, newest last
 
   std::optional<absl::Time> group_seen_time;
   std::int64_t group_generation = 0;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/replication/coordinator/engine/verifications.h"
 #include "services/replication/coordinator/store/server_store.h"
 
 namespace godwit::coordinator {
@@ -17,6 +18,8 @@ constexpr absl::Duration kMostInterval = absl::Seconds(10);
 constexpr absl::Duration kSoonest = absl::Milliseconds(100);
 // Older figures say nothing of the present speed.
 constexpr absl::Duration kSpeedGap = absl::Minutes(5);
+// Rows of differences that are logged of one heartbeat.
+constexpr std::int64_t kMostLogged = 20;
 
 absl::Status NotInService(const std::string& id) {
   return absl::PermissionDeniedError(absl::StrCat(
@@ -24,10 +27,16 @@ absl::Status NotInService(const std::string& id) {
 }
 
 // The report, with what only follows from the row before.
-Server Merge(const Server& before, const Server& reported, bool released) {
+Server Merge(const Server& before, const AgentReport& report, const Found& found) {
+  const Server& reported = report.server;
   Server out = reported;
   out.id = before.id;
-  out.agent_released = released || before.agent_released;
+  out.agent_released = report.released || before.agent_released;
+  out.verified_time = before.verified_time;
+  out.difference_count = before.difference_count;
+  out.agent_difference_count = before.agent_difference_count;
+  out.differences = before.differences;
+  if (report.verification) TakeOver(*report.verification, found, before.now, out);
   const bool same_run = before.agent_seen_time && before.boot_id == reported.boot_id &&
                         before.now - *before.agent_seen_time < kSpeedGap;
   out.drain_bytes_per_second =
@@ -43,6 +52,27 @@ Server Merge(const Server& before, const Server& reported, bool released) {
     }
   }
   return out;
+}
+
+// Damage must be seen, also when nobody asked for a comparison.
+void LogDifferences(const std::string& server, const Found& found) {
+  const auto rows = static_cast<std::int64_t>(found.rows.size());
+  const std::int64_t least = std::max<std::int64_t>(rows - kMostLogged, 0);
+  for (std::int64_t i = least; i < rows; ++i) {
+    const Difference& row = found.rows[static_cast<std::size_t>(i)];
+    Log(Severity::kWarning, "the replica differed from the source",
+        {{"server", server},
+         {"disk", row.disk_id},
+         {"offset_bytes", absl::StrCat(row.offset_bytes)},
+         {"size_bytes", absl::StrCat(row.size_bytes)},
+         {"found_time", absl::FormatTime(absl::RFC3339_full, row.found_time, absl::UTCTimeZone())},
+         {"cause", CauseWord(row.cause)}});
+  }
+  const std::int64_t rest = found.count - (rows - least);
+  if (rest > 0) {
+    Log(Severity::kWarning, "the replica differed from the source in more blocks",
+        {{"server", server}, {"count", absl::StrCat(rest)}});
+  }
 }
 
 }  // namespace
@@ -86,6 +116,7 @@ absl::StatusOr<AgentAnswer> AgentReports::Heartbeat(const AgentReport& report) {
     return answer;
   }
   RETURN_IF_ERROR(saved);
+  LogDifferences(report.server.id, answer.found);
   return answer;
 }
 
@@ -101,7 +132,8 @@ absl::Status AgentReports::Save(pg::Connection& connection, const AgentReport& r
       before.now - *before.agent_seen_time > StateLimits().agent_silence) {
     RETURN_IF_ERROR(store::BeginAttempt(connection, before.id));
   }
-  RETURN_IF_ERROR(store::SaveReport(connection, Merge(before, report.server, report.released)));
+  if (report.verification) answer->found = NewDifferences(before, *report.verification);
+  RETURN_IF_ERROR(store::SaveReport(connection, Merge(before, report, answer->found)));
   if (report.point && report.point->failed) {
     RETURN_IF_ERROR(store::FailPointRequest(
         connection, before.id, report.point->request_id,
@@ -114,9 +146,17 @@ absl::Status AgentReports::Save(pg::Connection& connection, const AgentReport& r
   answer->settings = decode_(answer->server.settings, answer->server.now);
   RETURN_IF_ERROR(JudgeAndSave(connection, answer->server, /*reported=*/true));
   answer->action = ActionFor(answer->server);
-  if (answer->action != Action::kReplicate) return absl::OkStatus();
-  // A fresh point cannot be sent while a window pauses: its request waits.
-  if (answer->settings.bandwidth.paused) return absl::OkStatus();
+  // Nothing can be compared and no fresh point sent while a window pauses: orders wait.
+  const bool able = answer->action == Action::kReplicate && !answer->settings.bandwidth.paused;
+  ASSIGN_OR_RETURN(
+      answer->verify_order,
+      AdvanceVerification(connection, before.id,
+                          {.now = before.now,
+                           .silence = before.now - before.agent_seen_time.value_or(before.now),
+                           .able = able,
+                           .report = report.verification,
+                           .found = answer->found}));
+  if (!able) return absl::OkStatus();
   ASSIGN_OR_RETURN(answer->point_order, store::NextPointRequest(connection, before.id));
   if (answer->point_order && answer->point_order->state == store::RequestState::kWaiting) {
     RETURN_IF_ERROR(store::MarkCutting(connection, answer->point_order->id));

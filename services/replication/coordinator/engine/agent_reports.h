@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/pg/pool.h"
 #include "services/replication/coordinator/domain/replication_state.h"
+#include "services/replication/coordinator/domain/verification.h"
 #include "services/replication/coordinator/engine/ports.h"
 #include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/point_store.h"
@@ -25,12 +26,15 @@ struct AgentReport {
     std::optional<absl::Time> quiesce_time;
   };
   std::optional<Point> point;
+  std::optional<AgentVerification> verification;
 };
 
 struct AgentAnswer {
   Action action = Action::kWait;
   Server server;  // worker_id, worker_endpoint and generation count with kReplicate
   std::optional<store::PointRequest> point_order;
+  std::string verify_order;  // its id; empty: none
+  Found found;               // differences that were not reported before
   Settings settings;
   absl::Duration heartbeat_interval = absl::Seconds(1);
 };

@@ -12,6 +12,7 @@
 #include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/request_store.h"
 #include "services/replication/coordinator/store/server_store.h"
+#include "services/replication/coordinator/store/verification_store.h"
 #include "services/replication/coordinator/store/worker_store.h"
 
 namespace godwit::coordinator {
@@ -31,11 +32,13 @@ constexpr absl::Duration kMostBackoff = absl::Minutes(1);
 }  // namespace
 
 Housekeeping::Housekeeping(pg::Pool& pool, Registry& registry, DecodeSettings decode,
-                           AgentReports& agents, Clock& clock, Options options)
+                           AgentReports& agents, Verifications& verifications, Clock& clock,
+                           Options options)
     : pool_(pool),
       registry_(registry),
       decode_(std::move(decode)),
       agents_(agents),
+      verifications_(verifications),
       clock_(clock),
       options_(options),
       judge_(clock, options.lease) {}
@@ -208,6 +211,7 @@ absl::Status Housekeeping::Forget() {
   RETURN_IF_ERROR(store::ForgetOrders(*connection));
   RETURN_IF_ERROR(store::ForgetEndedRequests(*connection));
   RETURN_IF_ERROR(store::ForgetHistory(*connection));
+  RETURN_IF_ERROR(store::ForgetVerifications(*connection));
   return store::ForgetGonePoints(*connection);
 }
 
@@ -232,6 +236,7 @@ void Housekeeping::ReportLoop() {
   };
   while (true) {
     run("verdicts", JudgeSilent());
+    run("verifications", verifications_.Settle());
     run("reports", DeliverSyncDone());
     const absl::Duration now = clock_.Monotonic();
     if (now >= next_retention) {

@@ -1,6 +1,6 @@
 // What must happen without anybody calling: leases end, servers are placed, drained workers are
 // emptied, points expire, staging of disconnected servers goes, the registry is told of first
-// points. Several coordinators may run; placement is one's work at a time.
+// points, verifications end. Several coordinators may run; placement is one's work at a time.
 #pragma once
 
 #include <functional>
@@ -14,6 +14,7 @@
 #include "services/replication/coordinator/domain/lease_judge.h"
 #include "services/replication/coordinator/engine/agent_reports.h"
 #include "services/replication/coordinator/engine/ports.h"
+#include "services/replication/coordinator/engine/verifications.h"
 
 namespace godwit::coordinator {
 
@@ -27,7 +28,7 @@ class Housekeeping {
   };
   // All must outlive it.
   Housekeeping(pg::Pool& pool, Registry& registry, DecodeSettings decode, AgentReports& agents,
-               Clock& clock, Options options);
+               Verifications& verifications, Clock& clock, Options options);
   ~Housekeeping() { Stop(); }
   void Start();
   void Stop();
@@ -53,6 +54,7 @@ class Housekeeping {
   Registry& registry_;
   const DecodeSettings decode_;
   AgentReports& agents_;
+  Verifications& verifications_;
   Clock& clock_;
   const Options options_;
   LeaseJudge judge_;  // placement thread only

@@ -4,6 +4,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/replication/coordinator/domain/replication_state.h"
+#include "services/replication/coordinator/engine/verifications.h"
 #include "services/replication/coordinator/store/order_store.h"
 #include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/request_store.h"
@@ -82,9 +83,10 @@ absl::StatusOr<Server> Servers::End(const std::string& id, const std::string& re
   return Verb(id, request_id, body,
               [&](pg::Connection& connection, const Server& before) -> absl::Status {
                 if (options.stop_only && before.wish == Wish::kDisconnect) return absl::OkStatus();
-                RETURN_IF_ERROR(store::FailPointRequests(
-                    connection, id,
-                    options.stop_only ? "replication was stopped" : "the server was disconnected"));
+                const char* why =
+                    options.stop_only ? "replication was stopped" : "the server was disconnected";
+                RETURN_IF_ERROR(store::FailPointRequests(connection, id, why));
+                RETURN_IF_ERROR(FailVerification(connection, before, why));
                 if (options.stop_only) {
                   return store::SetWish(connection, id, Wish::kStop, true, std::nullopt);
                 }

@@ -95,6 +95,49 @@ absl::Status ReadProgress(const pb::AgentProgress& progress, Server& out) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<Difference> ReadDifference(const std::string& field, const pb::Difference& in) {
+  RETURN_IF_ERROR(CheckId(field + "disk_id", "d-", in.disk_id()));
+  RETURN_IF_ERROR(CheckRange(field + "offset_bytes", in.offset_bytes(), 0, kMostDisk));
+  RETURN_IF_ERROR(CheckRange(field + "size_bytes", in.size_bytes(), 1, kMostDisk));
+  ASSIGN_OR_RETURN(const absl::Time found, ToTime(field + "found_time", in.found_time()));
+  return Difference{.disk_id = in.disk_id(),
+                    .offset_bytes = in.offset_bytes(),
+                    .size_bytes = in.size_bytes(),
+                    // As precise as it is stored: rows are compared with stored ones.
+                    .found_time = absl::FromUnixMicros(absl::ToUnixMicros(found)),
+                    .cause = pb::Difference::Cause_IsValid(in.cause()) ? in.cause() : 0};
+}
+
+absl::StatusOr<AgentVerification> ReadVerification(const pb::VerificationProgress& in) {
+  const std::string field = "progress.verification.";
+  AgentVerification out{.compared_bytes = Count(in.compared_bytes()),
+                        .total_bytes = Count(in.total_bytes()),
+                        .difference_count = Count(in.difference_count()),
+                        .finished_request_id = in.finished_request_id(),
+                        .finished_compared_bytes = Count(in.finished_compared_bytes())};
+  if (!out.finished_request_id.empty()) {
+    RETURN_IF_ERROR(CheckUuid(field + "finished_request_id", out.finished_request_id));
+  }
+  if (in.has_pass_end_time()) {
+    ASSIGN_OR_RETURN(out.pass_end_time, ToTime(field + "pass_end_time", in.pass_end_time()));
+  }
+  if (in.has_finished_start_time()) {
+    ASSIGN_OR_RETURN(out.finished_start_time,
+                     ToTime(field + "finished_start_time", in.finished_start_time()));
+  }
+  if (in.has_finished_end_time()) {
+    ASSIGN_OR_RETURN(out.finished_end_time,
+                     ToTime(field + "finished_end_time", in.finished_end_time()));
+  }
+  RETURN_IF_ERROR(CheckRange(field + "differences", in.differences_size(), 0, kMostDifferences));
+  for (int i = 0; i < in.differences_size(); ++i) {
+    ASSIGN_OR_RETURN(Difference row, ReadDifference(absl::StrCat(field, "differences[", i, "]."),
+                                                    in.differences(i)));
+    out.differences.push_back(std::move(row));
+  }
+  return out;
+}
+
 absl::StatusOr<AgentReport> ReadReport(const std::string& server_id,
                                        const pb::HeartbeatRequest& request) {
   RETURN_IF_ERROR(CheckId("certificate", "s-", server_id));
@@ -106,6 +149,9 @@ absl::StatusOr<AgentReport> ReadReport(const std::string& server_id,
   out.server.boot_id = request.boot_id();
   ASSIGN_OR_RETURN(out.server.disks, ReadDisks(request));
   RETURN_IF_ERROR(ReadProgress(request.progress(), out.server));
+  if (request.progress().has_verification()) {
+    ASSIGN_OR_RETURN(out.verification, ReadVerification(request.progress().verification()));
+  }
   if (request.has_point_report()) {
     const pb::PointReport& in = request.point_report();
     RETURN_IF_ERROR(CheckUuid("point_report.request_id", in.request_id()));
@@ -135,10 +181,14 @@ void WriteAnswer(const AgentAnswer& answer, pb::Directive* out) {
   out->mutable_assignment()->set_worker(absl::StrCat("workers/", answer.server.worker_id));
   out->mutable_assignment()->set_endpoint(answer.server.worker_endpoint);
   out->mutable_assignment()->set_lease_generation(answer.server.generation);
+  if (!answer.verify_order.empty()) {
+    out->mutable_verify_order()->set_request_id(answer.verify_order);
+  }
   if (!answer.point_order) return;
   out->mutable_point_order()->set_request_id(answer.point_order->id);
   out->mutable_point_order()->set_quiesce(answer.point_order->quiesce);
   out->mutable_point_order()->set_stay_quiesced(answer.point_order->stay_quiesced);
+  out->mutable_point_order()->set_root_hash(answer.point_order->root_hash);
 }
 
 class AgentHandler final : public pb::AgentService::Service, public Handler {

@@ -16,6 +16,7 @@ static_assert(static_cast<int>(StallCause::kFailedToStartDataTransfer) ==
 static_assert(static_cast<int>(StallCause::kSourceReadError) == pb::Replication::SOURCE_READ_ERROR);
 static_assert(static_cast<int>(Step::kStartDataTransfer) ==
               pb::InitiationStep::START_DATA_TRANSFER);
+static_assert(static_cast<int>(VerificationState::kFailed) == pb::Verification::FAILED);
 static_assert(static_cast<int>(StepStatus::kSkipped) == pb::InitiationStep::SKIPPED);
 
 constexpr int kUnavailable = 14;
@@ -81,6 +82,38 @@ void ToProto(const Server& server, pb::Replication* out) {
     out->set_latest_point(absl::StrCat(name, "/points/", server.latest_point_id));
     SetTime(*server.latest_cut_time, out->mutable_latest_point_time());
   }
+  if (server.verified_time) SetTime(*server.verified_time, out->mutable_verified_time());
+  out->set_difference_count(server.difference_count);
+  for (auto row = server.differences.rbegin(); row != server.differences.rend(); ++row) {
+    ToProto(*row, out->add_differences());
+  }
+}
+
+void ToProto(const Difference& difference, pb::Difference* out) {
+  out->set_disk_id(difference.disk_id);
+  out->set_offset_bytes(difference.offset_bytes);
+  out->set_size_bytes(difference.size_bytes);
+  SetTime(difference.found_time, out->mutable_found_time());
+  out->set_cause(static_cast<pb::Difference::Cause>(difference.cause));
+}
+
+void ToProto(const Verification& verification, pb::Verification* out) {
+  const std::string server = ServerName(verification.server_id);
+  out->set_name(absl::StrCat(server, "/verifications/", verification.id));
+  out->set_state(static_cast<pb::Verification::State>(verification.state));
+  SetTime(verification.create_time, out->mutable_create_time());
+  if (verification.start_time) SetTime(*verification.start_time, out->mutable_start_time());
+  if (verification.end_time) SetTime(*verification.end_time, out->mutable_end_time());
+  out->set_compared_bytes(verification.compared_bytes);
+  out->set_total_bytes(verification.total_bytes);
+  for (const Difference& row : verification.differences) ToProto(row, out->add_differences());
+  out->set_difference_count(verification.difference_count);
+  if (!verification.point_id.empty()) {
+    out->set_point(absl::StrCat(server, "/points/", verification.point_id));
+  }
+  out->set_root_hash(verification.root_hash);
+  out->set_error_message(verification.error_message);
+  out->set_report(verification.report);
 }
 
 void ToProto(const Worker& worker, pb::Worker* out) {

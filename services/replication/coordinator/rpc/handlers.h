@@ -7,6 +7,7 @@
 #include "services/replication/coordinator/engine/agent_reports.h"
 #include "services/replication/coordinator/engine/points.h"
 #include "services/replication/coordinator/engine/servers.h"
+#include "services/replication/coordinator/engine/verifications.h"
 #include "services/replication/coordinator/engine/worker_reports.h"
 
 namespace grpc {
@@ -26,6 +27,7 @@ class Handler {
 // What is passed must outlive the handlers.
 std::unique_ptr<Handler> MakeAgentHandler(AgentReports& agents);
 std::unique_ptr<Handler> MakeWorkerHandler(WorkerReports& workers);
-std::unique_ptr<Handler> MakeReplicationHandler(pg::Pool& pool, Servers& servers, Points& points);
+std::unique_ptr<Handler> MakeReplicationHandler(pg::Pool& pool, Servers& servers, Points& points,
+                                                Verifications& verifications);
 
 }  // namespace godwit::coordinator

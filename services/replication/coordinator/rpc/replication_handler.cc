@@ -39,6 +39,15 @@ void WriteProgress(const Points::Progress& progress, pb::PointRequest* out) {
   out->set_error_message(progress.request.error_message);
 }
 
+// Of lists that go by a falling number; 0 for the first page.
+absl::StatusOr<std::int64_t> NumberToken(const std::string& page_token) {
+  std::int64_t before = 0;
+  if (!page_token.empty() && (!absl::SimpleAtoi(page_token, &before) || before < 1)) {
+    return rpc::FieldError("page_token", "is none of this list");
+  }
+  return before;
+}
+
 absl::Status CheckRequestId(const std::string& request_id) {
   const absl::Status status = CheckUuid("request_id", request_id);
   return status.ok() ? status : rpc::FieldError("request_id", "must be an UUIDv4 in lower case");
@@ -46,8 +55,12 @@ absl::Status CheckRequestId(const std::string& request_id) {
 
 class ReplicationHandler final : public pb::ReplicationService::Service, public Handler {
  public:
-  ReplicationHandler(pg::Pool& pool, Servers& servers, Points& points)
-      : pool_(pool), servers_(servers), points_(points), watch_(pool) {}
+  ReplicationHandler(pg::Pool& pool, Servers& servers, Points& points, Verifications& verifications)
+      : pool_(pool),
+        servers_(servers),
+        points_(points),
+        verifications_(verifications),
+        watch_(pool) {}
 
   grpc::Service* service() override { return this; }
   void Stop() override { watch_.Stop(); }
@@ -172,11 +185,7 @@ class ReplicationHandler final : public pb::ReplicationService::Service, public 
         context, "replication.ListPoints", rpc::kReaders, [&](const rpc::Call&) -> absl::Status {
           ASSIGN_OR_RETURN(const std::string server, ServerId("parent", request->parent()));
           ASSIGN_OR_RETURN(const int size, PageSize(request->page_size()));
-          std::int64_t before = 0;
-          if (!request->page_token().empty() &&
-              (!absl::SimpleAtoi(request->page_token(), &before) || before < 1)) {
-            return rpc::FieldError("page_token", "is none of this list");
-          }
+          ASSIGN_OR_RETURN(const std::int64_t before, NumberToken(request->page_token()));
           ASSIGN_OR_RETURN(const std::vector<store::Point> points,
                            points_.List(server, before, size + 1));
           for (int i = 0; i < std::min<int>(size, static_cast<int>(points.size())); ++i) {
@@ -216,6 +225,55 @@ class ReplicationHandler final : public pb::ReplicationService::Service, public 
                                          ParseChild("name", "points", "p-", request->name()));
                         return points_.Delete(name.server_id, name.id);
                       });
+  }
+
+  grpc::Status VerifyReplication(grpc::ServerContext* context,
+                                 const pb::VerifyReplicationRequest* request,
+                                 pb::Verification* response) override {
+    return rpc::Serve(context, "replication.VerifyReplication", rpc::kWriters,
+                      [&](const rpc::Call&) -> absl::Status {
+                        ASSIGN_OR_RETURN(const std::string server,
+                                         ServerId("parent", request->parent()));
+                        RETURN_IF_ERROR(CheckRequestId(request->request_id()));
+                        ASSIGN_OR_RETURN(const Verification verification,
+                                         verifications_.Request(server, request->request_id()));
+                        ToProto(verification, response);
+                        return absl::OkStatus();
+                      });
+  }
+
+  grpc::Status GetVerification(grpc::ServerContext* context,
+                               const pb::GetVerificationRequest* request,
+                               pb::Verification* response) override {
+    return rpc::Serve(context, "replication.GetVerification", rpc::kReaders,
+                      [&](const rpc::Call&) -> absl::Status {
+                        ASSIGN_OR_RETURN(const ChildName name,
+                                         ParseChild("name", "verifications", "", request->name()));
+                        ASSIGN_OR_RETURN(const Verification verification,
+                                         verifications_.Get(name.server_id, name.id));
+                        ToProto(verification, response);
+                        return absl::OkStatus();
+                      });
+  }
+
+  grpc::Status ListVerifications(grpc::ServerContext* context,
+                                 const pb::ListVerificationsRequest* request,
+                                 pb::ListVerificationsResponse* response) override {
+    return rpc::Serve(
+        context, "replication.ListVerifications", rpc::kReaders,
+        [&](const rpc::Call&) -> absl::Status {
+          ASSIGN_OR_RETURN(const std::string server, ServerId("parent", request->parent()));
+          ASSIGN_OR_RETURN(const int size, PageSize(request->page_size()));
+          ASSIGN_OR_RETURN(const std::int64_t before, NumberToken(request->page_token()));
+          ASSIGN_OR_RETURN(std::vector<Verification> found,
+                           verifications_.List(server, before, size + 1));
+          if (static_cast<int>(found.size()) > size) {
+            found.pop_back();
+            response->set_next_page_token(absl::StrCat(found.back().ordinal));
+          }
+          for (const Verification& each : found) ToProto(each, response->add_verifications());
+          return absl::OkStatus();
+        });
   }
 
   grpc::Status CreateClone(grpc::ServerContext* context, const pb::CreateCloneRequest* request,
@@ -339,13 +397,15 @@ class ReplicationHandler final : public pb::ReplicationService::Service, public 
   pg::Pool& pool_;
   Servers& servers_;
   Points& points_;
+  Verifications& verifications_;
   ReplicationWatch watch_;
 };
 
 }  // namespace
 
-std::unique_ptr<Handler> MakeReplicationHandler(pg::Pool& pool, Servers& servers, Points& points) {
-  return std::make_unique<ReplicationHandler>(pool, servers, points);
+std::unique_ptr<Handler> MakeReplicationHandler(pg::Pool& pool, Servers& servers, Points& points,
+                                                Verifications& verifications) {
+  return std::make_unique<ReplicationHandler>(pool, servers, points, verifications);
 }
 
 }  // namespace godwit::coordinator

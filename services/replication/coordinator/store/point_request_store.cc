@@ -10,12 +10,13 @@ namespace {
 
 #define GODWIT_REQUEST_SELECT                                                          \
   "select id, server_id, quiesce, stay_quiesced, description, timeout_seconds, state," \
-  " coalesce(point_id, ''), error_message from replication.point_request"
+  " coalesce(point_id, ''), error_message, root_hash from replication.point_request"
 constexpr pg::Statement kRequest = {
     "point_request_insert",
     "insert into replication.point_request (id, server_id, quiesce, stay_quiesced, description,"
-    " timeout_seconds, deadline) values ($1::uuid, $2, $3::bool, $4::bool, $5, $6::bigint,"
-    " clock_timestamp() + $6::bigint * interval '1 second') on conflict (id) do nothing"};
+    " timeout_seconds, deadline, root_hash) values ($1::uuid, $2, $3::bool, $4::bool, $5,"
+    " $6::bigint, clock_timestamp() + $6::bigint * interval '1 second', $7::bool) on conflict (id) "
+    "do nothing"};
 constexpr pg::Statement kLoadRequest = {"point_request_load",
                                         GODWIT_REQUEST_SELECT " where id = $1::uuid"};
 constexpr pg::Statement kNext = {
@@ -92,6 +93,7 @@ PointRequest RequestFromRow(const pg::Result& result) {
   out.state = static_cast<RequestState>(row.Small());
   out.point_id = row.Text();
   out.error_message = row.Text();
+  out.root_hash = row.Bool();
   return out;
 }
 
@@ -103,7 +105,8 @@ absl::StatusOr<PointRequest> InsertPointRequest(pg::Connection& connection,
   if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
   if (known.ok()) {
     if (known->quiesce != request.quiesce || known->stay_quiesced != request.stay_quiesced ||
-        known->description != request.description || known->timeout != request.timeout) {
+        known->description != request.description || known->timeout != request.timeout ||
+        known->root_hash != request.root_hash) {
       return absl::InvalidArgumentError("request_id: was used for another request");
     }
     return known;
@@ -116,7 +119,8 @@ absl::StatusOr<PointRequest> InsertPointRequest(pg::Connection& connection,
   ASSIGN_OR_RETURN(const pg::Result inserted,
                    connection.Exec(kRequest, {request.id, request.server_id, Flag(request.quiesce),
                                               Flag(request.stay_quiesced), request.description,
-                                              Number(absl::ToInt64Seconds(request.timeout))}));
+                                              Number(absl::ToInt64Seconds(request.timeout)),
+                                              Flag(request.root_hash)}));
   if (inserted.affected() == 0) {
     return absl::InvalidArgumentError("request_id: was used for another server");
   }

@@ -17,6 +17,7 @@ struct PointRequest {
   bool quiesce = false, stay_quiesced = false;
   std::string description;
   absl::Duration timeout;
+  bool root_hash = false;  // the point needs one
   RequestState state = RequestState::kWaiting;
   std::string point_id, error_message;
 };

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
+#include "services/replication/coordinator/domain/verification.h"
 #include "services/replication/coordinator/store/params.h"
 
 namespace godwit::coordinator::store {
@@ -18,7 +19,9 @@ namespace {
   " s.agent_error, s.agent_cause, s.abandoned_cut_count, replication.micros(s.idle_time),"         \
   " replication.micros(s.group_seen_time), s.group_generation, s.group_connected, s.group_error,"  \
   " s.group_cause, s.settings, s.keep_agent, replication.micros(s.undo_until),"                    \
-  " s.staging_removed, coalesce(w.endpoint, ''), w.id is not null and not w.dead,"                 \
+  " s.staging_removed, replication.micros(s.verified_time), s.difference_count,"                   \
+  " s.agent_difference_count, s.differences, coalesce(w.endpoint, ''), w.id is not null and not "  \
+  "w.dead,"                                                                                        \
   " coalesce(p.id, ''), replication.micros(p.cut_time),"                                           \
   " replication.micros(clock_timestamp())"                                                         \
   " from replication.server s left join replication.worker w on w.id = s.worker_id"                \
@@ -54,6 +57,9 @@ constexpr pg::Statement kStart = {
     "  sync_reported = server.sync_reported and server.wish in (1, 2),"
     "  transferring = server.transferring and server.wish in (1, 2),"
     "  flow_time = case when server.wish in (1, 2) then server.flow_time end,"
+    "  verified_time = case when server.wish in (1, 2) then server.verified_time end,"
+    "  difference_count = case when server.wish in (1, 2) then server.difference_count else 0 end,"
+    "  differences = case when server.wish in (1, 2) then server.differences else '' end,"
     "  unassigned_since = case when server.worker_id is null then now() end,"
     "  update_time = clock_timestamp()"};
 constexpr pg::Statement kWish = {
@@ -73,7 +79,9 @@ constexpr pg::Statement kReport = {
     " bytes_per_second = $9::bigint, drain_bytes_per_second = $10::float8,"
     " bottleneck_stage = $11::smallint, bottleneck_permille = $12::int, bottleneck_action = $13,"
     " agent_error = $14, agent_cause = $15::smallint, abandoned_cut_count = $16::int,"
-    " idle_time = to_timestamp($17::bigint / 1e6), update_time = clock_timestamp()"
+    " idle_time = to_timestamp($17::bigint / 1e6),"
+    " verified_time = to_timestamp($18::bigint / 1e6), difference_count = $19::bigint,"
+    " agent_difference_count = $20::bigint, differences = $21, update_time = clock_timestamp()"
     " where id = $1"};
 constexpr pg::Statement kForgetDisks = {
     "disk_forget",
@@ -159,6 +167,10 @@ Server FromRow(const pg::Result& result, int index) {
   out.keep_agent = row.Bool();
   out.undo_until = row.Time();
   out.staging_removed = row.Bool();
+  out.verified_time = row.Time();
+  out.difference_count = row.Int();
+  out.agent_difference_count = row.Int();
+  out.differences = ReadDifferences(row.Text());
   out.worker_endpoint = row.Text();
   out.worker_alive = row.Bool();
   out.latest_point_id = row.Text();
@@ -276,17 +288,29 @@ absl::Status BeginAttempt(pg::Connection& connection, const std::string& id) {
 }
 
 absl::Status SaveReport(pg::Connection& connection, const Server& server) {
-  RETURN_IF_ERROR(
-      connection
-          .Exec(kReport,
-                {server.id, server.agent_version, server.boot_id, Flag(server.agent_released),
-                 Code(server.phase), Number(server.connected_generation), Number(server.wire_bytes),
-                 Number(server.sent_bytes), Number(server.bytes_per_second),
-                 absl::StrCat(server.drain_bytes_per_second), Number(server.bottleneck_stage),
-                 Number(server.bottleneck_permille), server.bottleneck_action, server.agent_error,
-                 Code(server.agent_cause), Number(server.abandoned_cut_count),
-                 When(server.idle_time)})
-          .status());
+  RETURN_IF_ERROR(connection
+                      .Exec(kReport, {server.id,
+                                      server.agent_version,
+                                      server.boot_id,
+                                      Flag(server.agent_released),
+                                      Code(server.phase),
+                                      Number(server.connected_generation),
+                                      Number(server.wire_bytes),
+                                      Number(server.sent_bytes),
+                                      Number(server.bytes_per_second),
+                                      absl::StrCat(server.drain_bytes_per_second),
+                                      Number(server.bottleneck_stage),
+                                      Number(server.bottleneck_permille),
+                                      server.bottleneck_action,
+                                      server.agent_error,
+                                      Code(server.agent_cause),
+                                      Number(server.abandoned_cut_count),
+                                      When(server.idle_time),
+                                      When(server.verified_time),
+                                      Number(server.difference_count),
+                                      Number(server.agent_difference_count),
+                                      WriteDifferences(server.differences)})
+                      .status());
   std::vector<std::string> ids;
   for (const Disk& disk : server.disks) ids.push_back(disk.disk_id);
   RETURN_IF_ERROR(connection.Exec(kForgetDisks, {server.id, Ids(ids)}).status());

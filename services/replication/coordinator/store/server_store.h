@@ -37,7 +37,7 @@ absl::Status SetWish(pg::Connection& connection, const std::string& id, Wish wis
 // Begins an attempt anew (Retry, assignment, return of a silent agent).
 absl::Status BeginAttempt(pg::Connection& connection, const std::string& id);
 
-// Saves what an agent reported (fields of Server from agent_seen_time to idle_time, disks). The
+// Saves what an agent reported (fields of Server from agent_seen_time to differences, disks). The
 // disks replace the former ones. `server.now` becomes agent_seen_time.
 absl::Status SaveReport(pg::Connection& connection, const Server& server);
 // Saves state, cause, message and flow of a locked server; a change of state or cause raises the

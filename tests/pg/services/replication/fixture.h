@@ -34,8 +34,10 @@ class CoordinatorPgTest : public ::testing::Test {
     workers_ = std::make_unique<WorkerReports>(*pool_, kLease);
     servers_ = std::make_unique<Servers>(*pool_);
     points_ = std::make_unique<Points>(*pool_);
-    housekeeping_ = std::make_unique<Housekeeping>(*pool_, registry_, decode, *agents_, RealClock(),
-                                                   Housekeeping::Options{});
+    const auto sign = [](const std::string& text) { return "signed " + text; };
+    verifications_ = std::make_unique<Verifications>(*pool_, sign, "1");
+    housekeeping_ = std::make_unique<Housekeeping>(
+        *pool_, registry_, decode, *agents_, *verifications_, RealClock(), Housekeeping::Options{});
   }
 
   std::int64_t Register(const std::string& id, const std::string& store) {
@@ -94,7 +96,27 @@ class CoordinatorPgTest : public ::testing::Test {
   std::unique_ptr<WorkerReports> workers_;
   std::unique_ptr<Servers> servers_;
   std::unique_ptr<Points> points_;
+  std::unique_ptr<Verifications> verifications_;
   std::unique_ptr<Housekeeping> housekeeping_;
+};
+
+// One server, held by one worker.
+class OneServerTest : public CoordinatorPgTest {
+ protected:
+  void SetUp() override {
+    CoordinatorPgTest::SetUp();
+    if (HasFatalFailure()) return;
+    incarnation_ = Register(kWorker1, "store-1");
+    ASSERT_OK(Beat(kWorker1, incarnation_));
+    Start(kServer1);
+    Place();
+    ASSERT_EQ(Load(kServer1).generation, 1);
+  }
+  absl::Status Point(std::int64_t epoch, absl::Duration age = absl::ZeroDuration(),
+                     const std::string& request_id = "") {
+    return Report(kWorker1, incarnation_, kServer1, 1, epoch, request_id, absl::Now() - age);
+  }
+  std::int64_t incarnation_ = 0;
 };
 
 }  // namespace godwit::coordinator

@@ -19,7 +19,7 @@ TEST_F(OutageTest, NobodyIsTakenOverBecauseTheDatabaseWasAway) {
   ASSERT_OK(Beat(kWorker2, second));
 
   Housekeeping running(*pool_, registry_, [](const std::string&, absl::Time) { return Settings(); },
-                       *agents_, RealClock(),
+                       *agents_, *verifications_, RealClock(),
                        {.lease = kOutageLease, .interval = absl::Milliseconds(50)});
   running.Start();
   const absl::Time judged_from = absl::Now() + kOutageLease * 2;

@@ -6,27 +6,13 @@ namespace {
 
 using ::godwit::testing::StatusIs;
 
-class PointTest : public CoordinatorPgTest {
+class PointTest : public OneServerTest {
  protected:
-  void SetUp() override {
-    CoordinatorPgTest::SetUp();
-    if (HasFatalFailure()) return;
-    incarnation_ = Register(kWorker1, "store-1");
-    ASSERT_OK(Beat(kWorker1, incarnation_));
-    Start(kServer1);
-    Place();
-    ASSERT_EQ(Load(kServer1).generation, 1);
-  }
-  absl::Status Point(std::int64_t epoch, absl::Duration age = absl::ZeroDuration(),
-                     const std::string& request_id = "") {
-    return Report(kWorker1, incarnation_, kServer1, 1, epoch, request_id, absl::Now() - age);
-  }
   std::vector<store::Point> List() {
     const auto points = points_->List(kServer1, 0, 100);
     EXPECT_OK(points);
     return points.ok() ? *points : std::vector<store::Point>();
   }
-  std::int64_t incarnation_ = 0;
 };
 
 TEST_F(PointTest, RepeatedReportsChangeNothing) {
