@@ -322,7 +322,10 @@ absl::StatusOr<PointFacts> FileGroup::Seal(PointFacts facts, const std::vector<D
   // A disk that is no longer replicated stays in the points that have it.
   for (const pb::StagedDisk& disk : manifest_.disks()) {
     const auto same = [&](const DiskSpec& spec) { return spec.disk_id == disk.disk_id(); };
-    if (std::none_of(disks_.begin(), disks_.end(), same)) *next.add_disks() = disk;
+    if (std::any_of(disks_.begin(), disks_.end(), same)) continue;
+    pb::StagedDisk& removed = *next.add_disks();
+    removed = disk;
+    if (removed.last_epoch() == 0) removed.set_last_epoch(LastPoint());
   }
   // What fine layers changed is read for it, once they can be read.
   if (pages == nullptr) {
@@ -377,7 +380,8 @@ absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string&
   std::vector<CloneFile> clone;
   for (const pb::StagedDisk& disk : manifest_.disks()) {
     const pb::StagedFile* top = TopFile(disk, epoch);
-    if (top == nullptr) continue;  // added later
+    if (top == nullptr) continue;                                       // added later
+    if (disk.last_epoch() != 0 && disk.last_epoch() < epoch) continue;  // removed before
     const std::string name = absl::StrCat("/", disk.disk_id(), ".qcow2");
     if (!exists) {
       RETURN_IF_ERROR(MakeDirs(building + "/" + disk.disk_id(), 0750));
