@@ -153,7 +153,7 @@ pb::SourceProperties Discover(const std::vector<ReportedDisk>& disks) {
     disk->set_replicated(reported.replicated);
     disk->set_identity(reported.disk.identity);
     disk->set_model(reported.disk.model);
-    disk->set_tracker(reported.tracker);
+    disk->set_tracker(reported.missing ? "not there any more" : reported.tracker);
   }
   AddInterfaces(&properties);
   AddCpus(&properties);
