@@ -107,6 +107,8 @@ absl::Status Enroll(const Options& options) {
   const DiskPlan plan = PlanDisks(installation, found);
   if (!plan.problem.empty()) return absl::InvalidArgumentError(plan.problem);
   installation.disks = plan.known;
+  installation.disk_ids.clear();
+  for (const KnownDisk& disk : plan.known) installation.disk_ids.push_back(disk.base_id);
   for (const ReportedDisk& each : plan.disks) {
     std::printf("disk %s, %.1f GiB%s%s\n", each.disk.device_name.c_str(),
                 static_cast<double>(each.disk.size_bytes) / (1 << 30),

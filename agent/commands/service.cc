@@ -84,13 +84,18 @@ absl::StatusOr<pb::Directive> Service::Heartbeat(bool released) {
 }
 
 void Service::Obey(const pb::Directive& directive) {
-  if (directive.action() != directive_.action()) {
+  const bool new_action = directive.action() != directive_.action();
+  if (new_action) {
     Log(Severity::kInfo, "directive", {{"action", pb::Directive::Action_Name(directive.action())}});
   }
   directive_ = directive;
   if (directive.action() == pb::Directive::STOP) {
     // Tracking ends: the next start compares or sends everything.
     StopEngine(/*detach=*/true);
+    // Also of disks that no engine could start with.
+    for (const ReportedDisk& disk : disks_) {
+      if (new_action && disk.replicated) RemovePins(disk.disk_id).IgnoreError();
+    }
     started_ = absl::OkStatus();
     return;
   }

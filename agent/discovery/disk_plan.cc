@@ -101,12 +101,15 @@ std::string Refusal(const Installation& installation, const std::string& base_id
   }
   const bool all = installation.all_disks || installation.disk_ids.empty();
   if (!all && !Contains(installation.disk_ids, base_id)) return "not chosen";
+  // One that becomes read-only while it is replicated stays.
+  if (disk.read_only) return "read-only";
   if (disk.size_bytes < kLeastDiskBytes) return "smaller than 1 MiB";
   if (replicated >= kMaxDisks) return absl::StrCat("more than ", kMaxDisks, " disks");
   return "";
 }
 
-void AddMissing(const Installation& installation, const Matches& matches, DiskPlan* plan) {
+void AddMissing(const Installation& installation, const Matches& matches,
+                const std::vector<FoundDisk>& found, DiskPlan* plan) {
   const auto boots = [](const ReportedDisk& each) { return each.disk.is_boot_disk; };
   const bool has_boot_disk = std::any_of(plan->disks.begin(), plan->disks.end(), boots);
   std::string names;
@@ -127,7 +130,11 @@ void AddMissing(const Installation& installation, const Matches& matches, DiskPl
   // Of an installation that noted no more than ids.
   for (const std::string& id : installation.disk_ids) {
     const auto is = [&](const KnownDisk& known) { return known.base_id == id; };
-    if (std::none_of(plan->known.begin(), plan->known.end(), is))
+    const auto there = [&](const FoundDisk& disk) {
+      return DiskId(installation.disk_seed, disk) == id;
+    };
+    if (std::none_of(plan->known.begin(), plan->known.end(), is) &&
+        std::none_of(found.begin(), found.end(), there))
       absl::StrAppend(&names, names.empty() ? "" : ", ", id);
   }
   if (!names.empty()) {
@@ -175,7 +182,7 @@ DiskPlan PlanDisks(const Installation& installation, const std::vector<FoundDisk
     }
     plan.disks.push_back(std::move(report));
   }
-  AddMissing(installation, matches, &plan);
+  AddMissing(installation, matches, found, &plan);
   // Ids of a message differ from each other, also those of copies.
   for (ReportedDisk& each : plan.disks) {
     const auto same_id = [&](const ReportedDisk& other) { return other.disk_id == each.disk_id; };

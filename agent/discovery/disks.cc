@@ -110,8 +110,8 @@ absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,
     std::replace(disk.device_name.begin(), disk.device_name.end(), '!', '/');
     disk.device_name = dev + "/" + disk.device_name;
     disk.size_bytes = ReadNumber(block / "size") * 512;
-    if (disk.size_bytes == 0 || ReadNumber(block / "ro") != 0 || ReadNumber(block / "hidden") != 0)
-      continue;
+    if (disk.size_bytes == 0 || ReadNumber(block / "hidden") != 0) continue;
+    disk.read_only = ReadNumber(block / "ro") != 0;
     disk.logical_block_size = static_cast<int>(ReadNumber(block / "queue/logical_block_size"));
     const std::vector<std::string> numbers = absl::StrSplit(ReadLine(block / "dev"), ':');
     if (numbers.size() != 2 || !absl::SimpleAtoi(numbers[0], &disk.major) ||

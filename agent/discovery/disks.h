@@ -22,12 +22,13 @@ struct FoundDisk {
   std::string model;
   // Another one for each device that the kernel ever had (since 5.15); may be empty.
   std::string sequence;
+  bool read_only = false;
   bool is_boot_disk = false;  // holds the root file system
   // "major:minor" of the disk, its partitions and what is stacked on them (LVM, RAID).
   std::vector<std::string> devices;
 };
 
-// Whole disks that hold data: no loop, RAM, optical, floppy, empty or read-only devices, and none
+// Whole disks that hold data: no loop, RAM, optical, floppy or empty devices, and none
 // that others are built of (dm, md). The boot disk first, then by name. `sys` is the mount point of
 // sysfs, `mountinfo` the text of /proc/self/mountinfo, `dev` the folder of the devices.
 absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,

@@ -415,6 +415,7 @@ absl::Status FileGroup::DeleteClone(const std::string& clone_id) {
 
 absl::Status FileGroup::DeletePoints(const std::vector<std::int64_t>& epochs) {
   {
+    absl::MutexLock no_merge(&compaction_);
     absl::MutexLock lock(&mutex_);
     RETURN_IF_ERROR(Usable());
     const std::set<std::int64_t> gone(epochs.begin(), epochs.end());
@@ -426,7 +427,10 @@ absl::Status FileGroup::DeletePoints(const std::vector<std::int64_t>& epochs) {
     for (const pb::StagedPoint& point : manifest_.points()) {
       if (!gone.contains(point.epoch())) *next.add_points() = point;
     }
+    const std::vector<std::string> unused = DropUnusedDisks(&next);
     if (next.points_size() != manifest_.points_size()) RETURN_IF_ERROR(Publish(next));
+    std::error_code error;
+    for (const std::string& id : unused) fs::remove_all(folder_ + "/" + id, error);
   }
   return Compact();
 }

@@ -84,6 +84,18 @@ TEST_F(DiskPlanTest, ANewDiskIsReplicatedWhenAllDisksAre) {
   EXPECT_EQ(plan.disks[3].reason, "smaller than 1 MiB");
 }
 
+TEST_F(DiskPlanTest, AReadOnlyDiskIsNotTakenAndOneThatBecomesReadOnlyStays) {
+  found_.push_back(Disk("sdc", "C"));
+  found_[2].read_only = true;
+  installation_.all_disks = false;
+  Choose(found_);
+  EXPECT_EQ(Plan().disks[2].reason, "read-only");
+  found_[1].read_only = true;
+  const DiskPlan plan = Plan();
+  EXPECT_TRUE(plan.disks[1].replicated);
+  EXPECT_EQ(plan.problem, "");
+}
+
 TEST_F(DiskPlanTest, ANewDiskIsOnlyShownWhenDisksWereChosen) {
   installation_.all_disks = false;
   Choose(found_);

@@ -227,6 +227,17 @@ TEST_F(StoreTest, ADiskThatIsNoLongerReplicatedIsInThePointsBeforeOnly) {
   EXPECT_THAT(disks_of(2), ::testing::UnorderedElementsAre(before[0].disk_id, after[1].disk_id));
   EXPECT_THAT(disks_of(3), ::testing::UnorderedElementsAre(before[0].disk_id));
   ExpectPoint(1);
+  // And in the store no longer than one of these points.
+  const std::string folder = absl::StrCat(dir_ / "store/groups/", kServer, "/g3/");
+  EXPECT_TRUE(std::filesystem::exists(folder + before[1].disk_id));
+  ASSERT_OK(group_->DeletePoints({1}));
+  EXPECT_FALSE(std::filesystem::exists(folder + before[1].disk_id));
+  EXPECT_TRUE(std::filesystem::exists(folder + after[1].disk_id));
+  ASSERT_OK(group_->DeletePoints({2}));
+  EXPECT_FALSE(std::filesystem::exists(folder + after[1].disk_id));
+  group_.reset();
+  ASSERT_OK_AND_ASSIGN(group_, store_->OpenGroup(kServer, 4, {before[0]}));
+  EXPECT_THAT(disks_of(3), ::testing::UnorderedElementsAre(before[0].disk_id));
 }
 
 TEST_F(StoreTest, ARemovedGroupStartsAnew) {
