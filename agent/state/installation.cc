@@ -111,6 +111,7 @@ absl::Status SaveInstallation(const Installation& installation, const std::strin
 absl::StatusOr<Installation> UpdateInstallation(
     const std::function<absl::Status(Installation& installation)>& change,
     const std::string& folder) {
+  RETURN_IF_ERROR(LoadInstallation(folder).status());  // there is one
   const std::string path = folder + "/lock";
   const Fd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock.valid() || flock(lock.get(), LOCK_EX) != 0) return ErrnoStatus(path);

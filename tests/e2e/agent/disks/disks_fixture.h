@@ -111,13 +111,16 @@ class DisksE2eTest : public ::testing::Test {
                      .disk_seed = NewUuid(),
                      .all_disks = true};
   }
-  // With the disks that were added so far, as `install` leaves them.
-  void StartAgent() {
+  // The disks that were added so far are chosen.
+  void Install() {
     const Places places = PlacesIn(dir_.path());
     ASSERT_OK_AND_ASSIGN(const auto found, FindDisks(places.sys, "", places.dev));
     for (const FoundDisk& disk : found)
       installation_.disk_ids.push_back(DiskId(installation_.disk_seed, disk));
     ASSERT_OK(SaveInstallation(installation_, places.state_folder));
+  }
+  void StartAgent() {
+    if (!std::filesystem::exists(dir_ / "state/installation.json")) Install();
     ASSERT_OK_AND_ASSIGN(
         service_,
         Process::Start({.command = {std::filesystem::read_symlink("/proc/self/exe").string(),

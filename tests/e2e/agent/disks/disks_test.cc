@@ -1,4 +1,7 @@
 // Disks that are resized, added and taken away while they are replicated. See docs/disks.md.
+#include <atomic>
+#include <thread>
+
 #include "tests/e2e/agent/disks/disks_fixture.h"
 
 namespace godwit::agent {
@@ -29,10 +32,19 @@ TEST_F(DisksE2eTest, AResizedDiskIsSentAsAnotherOneAndTheOthersAreNot) {
   for (const std::uint64_t bytes : {14 * kMiB, 5 * kMiB}) {
     LoopDevice& loop = *loops_["vdb"];
     const std::uint64_t old = loop.bytes();
+    std::atomic<bool> stop = false;
+    std::thread load([&] {
+      for (unsigned i = 0; !stop; ++i) {
+        loops_["vda"]->Write(i * 7919 % 64 * 4096, 4096, i);
+        absl::SleepFor(absl::Milliseconds(2));
+      }
+    });
     loop.Resize(bytes);
     if (bytes > old) Fill(loop, old);
     const absl::Time from = absl::Now();
-    ASSERT_TRUE(Eventually([&] { return Replicated() == Sizes(); }, absl::Seconds(15)));
+    EXPECT_TRUE(Eventually([&] { return Replicated() == Sizes(); }, absl::Seconds(15)));
+    stop = true;
+    load.join();
     std::printf("%d MiB: known to the coordinator after %.1f s\n", static_cast<int>(bytes / kMiB),
                 absl::ToDoubleSeconds(absl::Now() - from));
     ExpectPointHolds(NewPoint(), Contents());
@@ -45,6 +57,14 @@ TEST_F(DisksE2eTest, AResizedDiskIsSentAsAnotherOneAndTheOthersAreNot) {
   }
   ExpectPointHolds(point, before);
   EXPECT_THAT(service_.Log(), HasSubstr("a disk was resized"));
+  // While no agent looks.
+  ASSERT_OK(service_.Terminate().status());
+  loops_["vdb"]->Resize(9 * kMiB);
+  Fill(*loops_["vdb"], 2 * kMiB);
+  StartAgent();
+  ASSERT_TRUE(Eventually([&] { return Replicated() == Sizes(); }, absl::Seconds(15)));
+  ExpectPointHolds(NewPoint(), Contents());
+  EXPECT_FALSE(ids.contains(StatusOf("vdb")["disk_id"]));
 }
 
 TEST_F(DisksE2eTest, ANewDiskIsReplicatedWhenAllAre) {

@@ -75,6 +75,9 @@ TEST(Installation, DamagedNotesAreNotGuessed) {
 
 TEST(Installation, ChangesAtTheSameTimeAreAllKept) {
   const TempDir dir;
+  const auto nothing = [](Installation&) { return absl::OkStatus(); };
+  EXPECT_THAT(UpdateInstallation(nothing, dir / "none"),
+              StatusIs(absl::StatusCode::kNotFound, "not installed"));
   ASSERT_OK(SaveInstallation(Example(), dir.path()));
   const auto add = [&](const std::string& name) {
     for (int i = 0; i < 20; ++i) {
