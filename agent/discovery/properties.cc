@@ -144,6 +144,8 @@ pb::SourceProperties Discover(const std::vector<ReportedDisk>& disks) {
   properties.set_fqdn(FullName(hostname));
   AddOs(properties.mutable_os());
   for (const ReportedDisk& reported : disks) {
+    // The registry takes no more.
+    if (disks.size() > kMaxDisks && !reported.replicated) continue;
     pb::Disk* disk = properties.add_disks();
     disk->set_disk_id(reported.disk_id);
     disk->set_device_name(reported.disk.device_name);
