@@ -13,6 +13,7 @@ constexpr char kUsage[] =
     "  godwit-agent install    enrol this machine and start replication\n"
     "  godwit-agent run        replicate (what the systemd unit starts)\n"
     "  godwit-agent status     show what it does\n"
+    "  godwit-agent disks      say that a replicated disk is gone\n"
     "  godwit-agent uninstall  remove it\n"
     "\n"
     "\"godwit-agent COMMAND --help\" lists the options.\n";
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
   } const commands[] = {{"install", godwit::agent::Install},
                         {"run", godwit::agent::Run},
                         {"status", godwit::agent::Status},
+                        {"disks", godwit::agent::Disks},
                         {"uninstall", godwit::agent::Uninstall}};
   const char* const wanted = argc > 1 ? argv[1] : "";
   for (const auto& command : commands) {

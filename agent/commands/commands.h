@@ -8,6 +8,7 @@ namespace godwit::agent {
 int Install(int argc, const char* const* argv);
 int Run(int argc, const char* const* argv);
 int Status(int argc, const char* const* argv);
+int Disks(int argc, const char* const* argv);
 int Uninstall(int argc, const char* const* argv);
 
 }  // namespace godwit::agent

@@ -101,19 +101,19 @@ absl::Status Enroll(const Options& options) {
   ASSIGN_OR_RETURN(const std::vector<FoundDisk> chosen, Choose(options, found));
 
   Installation installation{.disk_seed = NewUuid()};
-  std::vector<ReportedDisk> reported;
-  for (const FoundDisk& disk : found) {
-    const auto same = [&](const FoundDisk& other) { return other.name == disk.name; };
-    ReportedDisk report{.disk = disk,
-                        .disk_id = DiskId(installation.disk_seed, disk),
-                        .replicated = std::any_of(chosen.begin(), chosen.end(), same)};
-    if (report.replicated) {
-      installation.disk_ids.push_back(report.disk_id);
-      std::printf("disk %s, %.1f GiB%s\n", disk.device_name.c_str(),
-                  static_cast<double>(disk.size_bytes) / (1 << 30),
-                  disk.is_boot_disk ? " (boot)" : "");
-    }
-    reported.push_back(std::move(report));
+  for (const FoundDisk& disk : chosen)
+    installation.disk_ids.push_back(DiskId(installation.disk_seed, disk));
+  installation.all_disks = options.disks.empty() && options.exclude.empty();
+  const DiskPlan plan = PlanDisks(installation, found);
+  if (!plan.problem.empty()) return absl::InvalidArgumentError(plan.problem);
+  installation.disks = plan.known;
+  installation.disk_ids.clear();
+  for (const KnownDisk& disk : plan.known) installation.disk_ids.push_back(disk.base_id);
+  for (const ReportedDisk& each : plan.disks) {
+    std::printf("disk %s, %.1f GiB%s%s\n", each.disk.device_name.c_str(),
+                static_cast<double>(each.disk.size_bytes) / (1 << 30),
+                each.disk.is_boot_disk ? " (boot)" : "",
+                each.replicated ? "" : (", not replicated: " + each.reason).c_str());
   }
 
   ASSIGN_OR_RETURN(const std::string ca,
@@ -122,7 +122,7 @@ absl::Status Enroll(const Options& options) {
   pb::EnrollRequest request;
   request.set_token(token);
   request.set_csr_pem(key.csr_pem);
-  *request.mutable_properties() = Discover(reported);
+  *request.mutable_properties() = Discover(plan.disks);
   request.set_user_provided_id(options.user_provided_id);
   for (const std::string& tag : options.tags) {
     const std::vector<std::string> pair = absl::StrSplit(tag, absl::MaxSplits('=', 1));

@@ -2,6 +2,7 @@
 
 #include "agent/commands/commands.h"
 #include "agent/commands/service.h"
+#include "agent/commands/source_disks.h"
 #include "agent/commands/system.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
@@ -17,7 +18,7 @@ absl::Status RunService(bool* removed) {
   ASSIGN_OR_RETURN(Installation installation, LoadInstallation());
   ASSIGN_OR_RETURN(rpc::TlsMaterial tls, rpc::LoadTls(TlsFolder()));
   Log(Severity::kInfo, "starting", {{"server", installation.server}});
-  Service service(std::move(installation), std::move(tls), std::move(freezer));
+  Service service(std::move(installation), std::move(tls), std::move(freezer), Places());
   return service.Run(removed);
 }
 

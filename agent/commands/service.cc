@@ -7,9 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "agent/state/replica_state.h"
-#include "agent/tracker/ebpf_tracker.h"
-#include "agent/tracker/scan_tracker.h"
+#include "agent/tracker/pins.h"
 #include "godwit/registry/v1/enrollment_service.grpc.pb.h"
 #include "godwit/replication/v1/agent_service.grpc.pb.h"
 #include "services/common/base/json_log.h"
@@ -26,17 +24,22 @@ using google::protobuf::util::TimeUtil;
 namespace {
 
 constexpr char kVersion[] = "0.1.0";
-// Captured writes that wait to be read.
-constexpr std::size_t kCaptureRingBytes = std::size_t{32} << 20;
 constexpr absl::Duration kDefaultInterval = absl::Seconds(1);
 constexpr absl::Duration kMaxInterval = absl::Seconds(60);
+// Between two looks at the disks.
+constexpr absl::Duration kLook = absl::Seconds(1);
 constexpr absl::Duration kRenewalCheck = absl::Minutes(1);
 constexpr absl::Duration kPropertiesInterval = absl::Hours(1);
 
 }  // namespace
 
-Service::Service(Installation installation, rpc::TlsMaterial tls, std::unique_ptr<Freezer> freezer)
-    : installation_(std::move(installation)), freezer_(std::move(freezer)), tls_(std::move(tls)) {
+Service::Service(Installation installation, rpc::TlsMaterial tls, std::unique_ptr<Freezer> freezer,
+                 Places places)
+    : installation_(std::move(installation)),
+      places_(std::move(places)),
+      freezer_(std::move(freezer)),
+      source_disks_(places_),
+      tls_(std::move(tls)) {
   coordinator_ =
       rpc::Dial(installation_.replication, *rpc::ParsePrincipal("service/replication"), Tls());
   registry_ = rpc::Dial(installation_.registry, *rpc::ParsePrincipal("service/registry"), Tls());
@@ -45,84 +48,6 @@ Service::Service(Installation installation, rpc::TlsMaterial tls, std::unique_pt
 rpc::TlsMaterial Service::Tls() {
   absl::MutexLock lock(&mutex_);
   return tls_;
-}
-
-absl::Status Service::StartEngine() {
-  if (engine_ != nullptr) return absl::OkStatus();
-  ASSIGN_OR_RETURN(boot_id_, BootId());
-  ASSIGN_OR_RETURN(const std::string mountinfo, ReadFile("/proc/self/mountinfo"));
-  ASSIGN_OR_RETURN(const std::vector<FoundDisk> found, FindDisks("/sys", mountinfo));
-  disks_.clear();
-  std::vector<std::unique_ptr<SourceDisk>> disks;
-  std::vector<WriteCapture::Device> captured;
-  Engine::Options options{.source_server = absl::StrCat("sourceServers/", installation_.server),
-                          .state_path = absl::StrCat(kRunFolder, "/replica.json"),
-                          .boot_id = boot_id_};
-  RETURN_IF_ERROR(MakeDirs(kRunFolder, 0700));
-  for (const FoundDisk& disk : found) {
-    ReportedDisk report{.disk = disk, .disk_id = DiskId(installation_.disk_seed, disk)};
-    report.replicated = installation_.disk_ids.empty() ||
-                        std::find(installation_.disk_ids.begin(), installation_.disk_ids.end(),
-                                  report.disk_id) != installation_.disk_ids.end();
-    if (report.replicated) {
-      const TrackedDevice device{.disk_id = report.disk_id,
-                                 .major = disk.major,
-                                 .first_minor = disk.minor,
-                                 .size_bytes = disk.size_bytes};
-      auto tracker = StartEbpfTracker(device);
-      if (tracker.ok()) {
-        captured.push_back({device, disk.device_name});
-      } else {
-        tracker =
-            StartScanTracker(disk.device_name, disk.size_bytes,
-                             absl::StrCat("ebpf does not work here: ", tracker.status().message()));
-      }
-      RETURN_IF_ERROR(tracker);
-      report.tracker = (*tracker)->Describe();
-      ASSIGN_OR_RETURN(auto source, SourceDisk::Open(report.disk_id, disk.device_name,
-                                                     disk.size_bytes, *std::move(tracker)));
-      disks.push_back(std::move(source));
-      options.devices.insert(options.devices.end(), disk.devices.begin(), disk.devices.end());
-      Log(Severity::kInfo, "tracking", {{"disk", disk.device_name}, {"tracker", report.tracker}});
-    }
-    disks_.push_back(std::move(report));
-  }
-  if (disks.size() < std::max<std::size_t>(1, installation_.disk_ids.size())) {
-    return absl::FailedPreconditionError(
-        "a disk that was chosen at installation is not there any more: uninstall and install the "
-        "agent again");
-  }
-  std::unique_ptr<WriteCapture> capture;
-  if (captured.size() == disks.size()) {
-    auto started = WriteCapture::Start(captured, kCaptureRingBytes);
-    if (started.ok()) {
-      capture = *std::move(started);
-    } else {
-      Log(Severity::kWarning, "points need a freeze of the file systems here",
-          {{"reason", started.status().ToString()}});
-    }
-  }
-  engine_ = std::make_unique<Engine>(
-      std::move(options), std::move(disks), std::move(capture), freezer_.get(),
-      [this](const pb::Assignment& assignment) {
-        const std::string worker = assignment.worker().substr(assignment.worker().find('/') + 1);
-        const auto peer = rpc::ParsePrincipal(absl::StrCat("worker/", worker));
-        return rpc::Dial(assignment.endpoint(), peer.ok() ? *peer : rpc::Identity{}, Tls());
-      });
-  engine_->Start();
-  return absl::OkStatus();
-}
-
-void Service::StopEngine(bool detach) {
-  if (engine_ == nullptr) return;
-  engine_->Stop();
-  if (detach) {
-    if (const absl::Status status = engine_->Detach(); !status.ok()) {
-      Log(Severity::kWarning, "change tracking was not removed cleanly",
-          {{"error", status.ToString()}});
-    }
-  }
-  engine_.reset();
 }
 
 absl::StatusOr<pb::Directive> Service::Heartbeat(bool released) {
@@ -136,10 +61,17 @@ absl::StatusOr<pb::Directive> Service::Heartbeat(bool released) {
     out->set_is_boot_disk(disk.disk.is_boot_disk);
     out->set_tracker(disk.tracker);
   }
+  progress_.Clear();
   if (engine_ != nullptr) {
-    *request.mutable_progress() = engine_->Progress();
+    progress_ = engine_->Progress();
     if (const auto report = engine_->Report(); report) *request.mutable_point_report() = *report;
   }
+  if (!started_.ok()) {
+    progress_.set_phase(pb::AgentProgress::FAILED);
+    progress_.set_stall_cause(pb::Replication::SOURCE_READ_ERROR);
+    progress_.set_error_message(std::string(started_.message()));
+  }
+  *request.mutable_progress() = progress_;
   request.set_agent_version(kVersion);
   request.set_boot_id(boot_id_);
   request.set_released(released);
@@ -151,19 +83,23 @@ absl::StatusOr<pb::Directive> Service::Heartbeat(bool released) {
   return directive;
 }
 
-absl::Status Service::Obey(const pb::Directive& directive) {
-  if (directive.action() != directive_.action()) {
+void Service::Obey(const pb::Directive& directive) {
+  const bool new_action = directive.action() != directive_.action();
+  if (new_action) {
     Log(Severity::kInfo, "directive", {{"action", pb::Directive::Action_Name(directive.action())}});
   }
   directive_ = directive;
   if (directive.action() == pb::Directive::STOP) {
     // Tracking ends: the next start compares or sends everything.
     StopEngine(/*detach=*/true);
-    return absl::OkStatus();
+    // Also of disks that no engine could start with.
+    for (const ReportedDisk& disk : disks_) {
+      if (new_action && disk.replicated) RemovePins(disk.disk_id).IgnoreError();
+    }
+    started_ = absl::OkStatus();
+    return;
   }
-  RETURN_IF_ERROR(StartEngine());
-  engine_->SetDirective(directive);
-  return absl::OkStatus();
+  if (StartEngine().ok()) engine_->SetDirective(directive);
 }
 
 void Service::RenewWhenDue() {
@@ -185,14 +121,15 @@ void Service::RenewWhenDue() {
     const rpc::TlsMaterial tls{.certificate_chain = response.certificate_chain_pem(),
                                .private_key = key.private_key_pem,
                                .ca = response.ca_pem()};
-    RETURN_IF_ERROR(SaveTls(tls));
-    installation_.certificate_generation = response.certificate_generation();
-    if (!response.endpoints().registry().empty())
-      installation_.registry = response.endpoints().registry();
-    if (!response.endpoints().replication().empty()) {
-      installation_.replication = response.endpoints().replication();
-    }
-    RETURN_IF_ERROR(SaveInstallation(installation_));
+    RETURN_IF_ERROR(SaveTls(tls, places_.state_folder));
+    const auto change = [&](Installation& installation) {
+      const auto& endpoints = response.endpoints();
+      installation.certificate_generation = response.certificate_generation();
+      if (!endpoints.registry().empty()) installation.registry = endpoints.registry();
+      if (!endpoints.replication().empty()) installation.replication = endpoints.replication();
+      return absl::OkStatus();
+    };
+    ASSIGN_OR_RETURN(installation_, UpdateInstallation(change, places_.state_folder));
     {
       absl::MutexLock lock(&mutex_);
       tls_ = tls;
@@ -230,7 +167,10 @@ void Service::WriteStatus(const absl::Status& heartbeat) {
                      {"device", disk.disk.device_name},
                      {"bytes", disk.disk.size_bytes},
                      {"replicated", disk.replicated},
-                     {"tracker", disk.tracker}});
+                     {"missing", disk.missing},
+                     {"reason", disk.reason},
+                     {"tracker", disk.tracker},
+                     {"losses", disk.replicated ? LossesOf(disk.disk_id) : ""}});
   }
   nlohmann::json status = {
       {"server", installation_.server},
@@ -239,26 +179,40 @@ void Service::WriteStatus(const absl::Status& heartbeat) {
       {"action", pb::Directive::Action_Name(directive_.action())},
       {"coordinator", heartbeat.ok() ? "connected" : std::string(heartbeat.message())},
       {"time", absl::FormatTime(absl::Now(), absl::UTCTimeZone())},
+      {"points", engine_ == nullptr       ? "none: nothing is replicated now"
+                 : freeze_reason_.empty() ? "by capture"
+                                          : absl::StrCat("by freeze: ", freeze_reason_)},
       {"disks", disks}};
-  if (engine_ != nullptr) {
-    std::string progress;
-    if (google::protobuf::util::MessageToJsonString(engine_->Progress(), &progress).ok()) {
-      status["progress"] = nlohmann::json::parse(progress, nullptr, false);
-    }
+  std::string progress;
+  if (google::protobuf::util::MessageToJsonString(progress_, &progress).ok()) {
+    status["progress"] = nlohmann::json::parse(progress, nullptr, false);
   }
-  WriteFileAtomically(absl::StrCat(kRunFolder, "/status.json"), status.dump(2) + "\n")
+  WriteFileAtomically(absl::StrCat(places_.run_folder, "/status.json"), status.dump(2) + "\n")
       .IgnoreError();
 }
 
+bool Service::Rest(absl::Duration pause) {
+  const absl::Time end = absl::Now() + pause;
+  do {
+    if (WaitForShutdownSignal(std::clamp(end - absl::Now(), absl::ZeroDuration(), kLook)))
+      return true;
+    if (absl::Now() < next_look_) continue;
+    next_look_ = absl::Now() + kLook;
+    // Another size is seen at once by whoever reads behind the end.
+    const bool failed =
+        engine_ != nullptr && progress_.stall_cause() == pb::Replication::SOURCE_READ_ERROR;
+    if ((source_disks_.Changed() || failed) && LookAtDisks()) return false;
+  } while (absl::Now() < end);
+  return false;
+}
+
 absl::Status Service::Run(bool* removed) {
-  RETURN_IF_ERROR(MakeDirs(kRunFolder, 0700));
-  // Tracking starts at once: with the coordinator away nothing may be missed.
-  absl::Status started = StartEngine();
+  RETURN_IF_ERROR(MakeDirs(places_.run_folder, 0700));
   absl::Duration backoff = kDefaultInterval;
   absl::Status last;
   while (true) {
-    if (engine_ == nullptr && directive_.action() != pb::Directive::STOP) started = StartEngine();
-    if (!started.ok()) Log(Severity::kError, "cannot replicate", {{"error", started.ToString()}});
+    // Tracking starts at once: with the coordinator away nothing may be missed.
+    if (directive_.action() != pb::Directive::STOP) StartEngine().IgnoreError();
     const absl::StatusOr<pb::Directive> directive = Heartbeat(false);
     absl::Duration pause = backoff;
     if (directive.ok()) {
@@ -268,7 +222,7 @@ absl::Status Service::Run(bool* removed) {
         *removed = true;
         return absl::OkStatus();
       }
-      started = Obey(*directive);
+      Obey(*directive);
       backoff = kDefaultInterval;
       pause =
           directive->has_heartbeat_interval()
@@ -288,7 +242,7 @@ absl::Status Service::Run(bool* removed) {
     last = directive.status();
     WriteStatus(last);
     RenewWhenDue();
-    if (WaitForShutdownSignal(pause)) break;
+    if (Rest(pause)) break;
   }
   StopEngine(/*detach=*/false);
   return absl::OkStatus();

@@ -46,7 +46,8 @@ std::string PartitionTableId(const std::string& device) {
   return "";
 }
 
-std::string Identity(const fs::path& block, const std::string& device) {
+// "" when it has none.
+std::string SerialOf(const fs::path& block) {
   for (const char* file : {"wwid", "device/wwid", "device/serial", "serial"}) {
     const std::string value = ReadLine(block / file);
     // Some virtual disks all have the same empty answer.
@@ -56,8 +57,7 @@ std::string Identity(const fs::path& block, const std::string& device) {
       return words.empty() ? value : absl::StrJoin(words, " ");
     }
   }
-  const std::string table = PartitionTableId(device);
-  return table.empty() ? block.filename().string() : table;
+  return "";
 }
 
 // The device itself, its partitions, and whatever holds one of them.
@@ -97,7 +97,8 @@ bool Skipped(absl::string_view name) {
 }  // namespace
 
 absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,
-                                                 const std::string& mountinfo) {
+                                                 const std::string& mountinfo,
+                                                 const std::string& dev) {
   const std::string root = RootDevice(mountinfo);
   std::vector<FoundDisk> disks;
   std::error_code error;
@@ -105,11 +106,12 @@ absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,
     const std::string name = entry.path().filename().string();
     if (Skipped(name)) continue;
     const fs::path block = entry.path();
-    FoundDisk disk{.name = name, .device_name = "/dev/" + name};
+    FoundDisk disk{.name = name, .device_name = name};
     std::replace(disk.device_name.begin(), disk.device_name.end(), '!', '/');
+    disk.device_name = dev + "/" + disk.device_name;
     disk.size_bytes = ReadNumber(block / "size") * 512;
-    if (disk.size_bytes == 0 || ReadNumber(block / "ro") != 0 || ReadNumber(block / "hidden") != 0)
-      continue;
+    if (disk.size_bytes == 0 || ReadNumber(block / "hidden") != 0) continue;
+    disk.read_only = ReadNumber(block / "ro") != 0;
     disk.logical_block_size = static_cast<int>(ReadNumber(block / "queue/logical_block_size"));
     const std::vector<std::string> numbers = absl::StrSplit(ReadLine(block / "dev"), ':');
     if (numbers.size() != 2 || !absl::SimpleAtoi(numbers[0], &disk.major) ||
@@ -117,7 +119,11 @@ absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,
       continue;
     }
     disk.model = ReadLine(block / "device/model");
-    disk.identity = Identity(block, disk.device_name);
+    disk.identity = SerialOf(block);
+    disk.weak_identity = disk.identity.empty();
+    if (disk.weak_identity) disk.identity = PartitionTableId(disk.device_name);
+    if (disk.identity.empty()) disk.identity = name;
+    disk.sequence = ReadLine(block / "diskseq");
     AddDevices(block, &disk.devices, 0);
     disk.is_boot_disk =
         std::find(disk.devices.begin(), disk.devices.end(), root) != disk.devices.end();
@@ -129,6 +135,19 @@ absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,
     return a.name.size() != b.name.size() ? a.name.size() < b.name.size() : a.name < b.name;
   });
   return disks;
+}
+
+std::map<std::string, std::string> DiskFingerprints(const std::string& sys) {
+  std::map<std::string, std::string> out;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(fs::path(sys) / "block", error)) {
+    const std::string name = entry.path().filename().string();
+    if (Skipped(name)) continue;
+    const fs::path block = entry.path();
+    out[name] = absl::StrCat(ReadLine(block / "dev"), " ", ReadLine(block / "size"), " ",
+                             ReadLine(block / "ro"), " ", ReadLine(block / "diskseq"));
+  }
+  return out;
 }
 
 std::string DiskId(const std::string& seed, const FoundDisk& disk) {

@@ -144,6 +144,8 @@ pb::SourceProperties Discover(const std::vector<ReportedDisk>& disks) {
   properties.set_fqdn(FullName(hostname));
   AddOs(properties.mutable_os());
   for (const ReportedDisk& reported : disks) {
+    // The registry takes no more.
+    if (disks.size() > kMaxDisks && !reported.replicated) continue;
     pb::Disk* disk = properties.add_disks();
     disk->set_disk_id(reported.disk_id);
     disk->set_device_name(reported.disk.device_name);
@@ -153,7 +155,7 @@ pb::SourceProperties Discover(const std::vector<ReportedDisk>& disks) {
     disk->set_replicated(reported.replicated);
     disk->set_identity(reported.disk.identity);
     disk->set_model(reported.disk.model);
-    disk->set_tracker(reported.tracker);
+    disk->set_tracker(reported.missing ? "not there any more" : reported.tracker);
   }
   AddInterfaces(&properties);
   AddCpus(&properties);

@@ -4,17 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/discovery/disks.h"
+#include "agent/discovery/disk_plan.h"
 #include "godwit/registry/v1/source_server.pb.h"
 
 namespace godwit::agent {
-
-struct ReportedDisk {
-  FoundDisk disk;
-  std::string disk_id;
-  bool replicated = false;
-  std::string tracker;  // may be empty
-};
 
 registry::v1::SourceProperties Discover(const std::vector<ReportedDisk>& disks);
 

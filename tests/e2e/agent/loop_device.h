@@ -60,8 +60,9 @@ class LoopDevice {
     GODWIT_CHECK(pwrite(direct_.get(), buffer.data(), size, static_cast<off_t>(offset)) ==
                  static_cast<ssize_t>(size));
   }
-  // The medium goes away (size 0) or comes back, empty.
+  // Another size; the medium goes away (size 0) or comes back, empty.
   void Resize(std::uint64_t bytes) {
+    bytes_ = bytes;
     GODWIT_CHECK(truncate(file_.c_str(), static_cast<off_t>(bytes)) == 0);
     GODWIT_CHECK(ioctl(fd_.get(), LOOP_SET_CAPACITY, 0) == 0);
   }
@@ -73,7 +74,7 @@ class LoopDevice {
 
  private:
   const std::string file_;
-  const std::uint64_t bytes_;
+  std::uint64_t bytes_;
   std::string path_;
   Fd fd_, direct_;
   dev_t device_ = 0;

@@ -129,7 +129,7 @@ class ReplicationRig : public ::testing::Test {
     engine_ = std::make_unique<Engine>(
         Engine::Options{.source_server = absl::StrCat("sourceServers/", kServer),
                         .state_path = dir_ / "replica.json",
-                        .boot_id = "this-boot",
+                        .boot_id = boot_id_,
                         .quiesce_folder = dir_ / "quiesce.d",
                         .resume_folder = dir_ / "resume.d",
                         .devices = devices_},
@@ -209,8 +209,9 @@ class ReplicationRig : public ::testing::Test {
   int port_ = 0;
   std::int64_t generation_ = 0;
   bool resumed_ = false, scan_ = false, freeze_ = false;
-  std::vector<std::string> devices_;  // of file systems to ask for unused space, and to freeze
-  pb::AgentSettings settings_;        // of the next Direct
+  std::vector<std::string> devices_;   // of file systems to ask for unused space, and to freeze
+  pb::AgentSettings settings_;         // of the next Direct
+  std::string boot_id_ = "this-boot";  // of the next StartAgent
   std::unique_ptr<Engine> engine_;
   absl::Mutex mutex_;
   std::vector<store::PointFacts> points_;

@@ -1,4 +1,5 @@
 // Initial sync, changes, restarts and takeovers of the engine: see replication_fixture.h.
+#include "agent/tracker/pins.h"
 #include "tests/e2e/agent/replication_fixture.h"
 
 namespace godwit::agent {
@@ -78,6 +79,30 @@ TEST_F(ReplicationTest, AnotherReplicaIsComparedNotTrusted) {
   ExpectReplicaEqualsSource();
   EXPECT_LE(engine_->Progress().sent_bytes(), std::int64_t{45} * kBlockSize)
       << "only what differs travels";
+}
+
+TEST_F(ReplicationTest, AfterABootOnlyWhatDiffersTravels) {
+  StartAgent();
+  ExpectReplicaEqualsSource();
+  const std::string before = loop_.Read();
+  StopAgent();
+  // Nothing of the kernel's outlives a boot; the agent's own notes are not believed.
+  ASSERT_OK(RemovePins(device_.disk_id));
+  boot_id_ = "next-boot";
+  Churn(8, 60);
+  const std::string now = loop_.Read();
+  std::int64_t changed = 0;
+  for (std::uint64_t at = 0; at < kBytes; at += kBlockSize)
+    changed += before.compare(at, kBlockSize, now, at, kBlockSize) != 0 ? 1 : 0;
+  ASSERT_GT(changed, 50);
+  StartAgent();
+  EXPECT_FALSE(resumed_);
+  ExpectReplicaEqualsSource();
+  const pb::AgentProgress progress = engine_->Progress();
+  const std::int64_t limit = changed * std::int64_t{kBlockSize} * 105 / 100 + (1 << 20);
+  EXPECT_GE(progress.sent_bytes(), changed * std::int64_t{kBlockSize});
+  EXPECT_LE(progress.sent_bytes(), limit);
+  EXPECT_LE(progress.wire_bytes(), limit);
 }
 
 TEST_F(ReplicationTest, ADiskThatVanishesIsReportedAndFoundAgain) {

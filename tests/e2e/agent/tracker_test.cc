@@ -14,6 +14,7 @@
 
 #include "agent/tracker/dirty_layout.h"
 #include "agent/tracker/ebpf_tracker.h"
+#include "agent/tracker/pins.h"
 #include "services/common/base/ids.h"
 #include "tests/e2e/agent/loop_device.h"
 #include "tests/support/process.h"
@@ -98,6 +99,20 @@ TEST_F(TrackerTest, PinsOfAnotherDeviceAreNotTakenOver) {
   TrackedDevice other = device_;
   other.size_bytes -= kBlockSize;
   ASSERT_OK_AND_ASSIGN(tracker_, StartEbpfTracker(other));
+  EXPECT_FALSE(tracker_->Resumed());
+}
+
+TEST_F(TrackerTest, LossesAndPinsAreSeenFromOutside) {
+  EXPECT_EQ(LossesOf(device_.disk_id), "");
+  loop_.Resize(device_.size_bytes + 4 * kBlockSize);
+  loop_.Write(device_.size_bytes + 512, 512, 1);
+  EXPECT_TRUE(tracker_->TakeLost());
+  EXPECT_EQ(LossesOf(device_.disk_id), "1 requests outside of the disk");
+  tracker_.reset();
+  ASSERT_OK(RemovePins(device_.disk_id));
+  EXPECT_EQ(LossesOf(device_.disk_id), "");
+  ASSERT_OK(RemovePins(device_.disk_id));
+  Start();
   EXPECT_FALSE(tracker_->Resumed());
 }
 

@@ -97,7 +97,9 @@ TEST_P(UnusedSpaceTest, WhatIsAllocatedLaterIsMarked) {
   Run({"/usr/bin/sync", "-f", mount_});
   EXPECT_GT(MarkedPages(skipped).first, 1000);
   ASSERT_OK(tracker->Take(true, [&](std::uint64_t block) { skipped[block] = false; }));
-  if (!tracker->TakeLost()) EXPECT_EQ(MarkedPages(skipped).first, 0);
+  if (!tracker->TakeLost()) {
+    EXPECT_EQ(MarkedPages(skipped).first, 0);
+  }
   EXPECT_OK(tracker->Detach());
 }
 

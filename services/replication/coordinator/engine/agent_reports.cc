@@ -75,6 +75,14 @@ void LogDifferences(const std::string& server, const Found& found) {
   }
 }
 
+// What a worker opens a group with.
+bool SameDisks(const std::vector<Disk>& a, const std::vector<Disk>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Disk& x, const Disk& y) {
+    return x.disk_id == y.disk_id && x.device_name == y.device_name &&
+           x.size_bytes == y.size_bytes && x.is_boot_disk == y.is_boot_disk;
+  });
+}
+
 }  // namespace
 
 absl::Status JudgeAndSave(pg::Connection& connection, Server& server, bool reported) {
@@ -134,6 +142,15 @@ absl::Status AgentReports::Save(pg::Connection& connection, const AgentReport& r
   }
   if (report.verification) answer->found = NewDifferences(before, *report.verification);
   RETURN_IF_ERROR(store::SaveReport(connection, Merge(before, report, answer->found)));
+  if (!before.worker_id.empty() && !SameDisks(before.disks, report.server.disks)) {
+    // The group is opened anew: whoever still writes to the one with the former disks is fenced
+    // off.
+    Log(Severity::kInfo, "the disks changed",
+        {{"server", before.id},
+         {"disks_before", absl::StrCat(before.disks.size())},
+         {"disks", absl::StrCat(report.server.disks.size())}});
+    RETURN_IF_ERROR(store::NewGeneration(connection, before.id));
+  }
   if (report.point && report.point->failed) {
     RETURN_IF_ERROR(store::FailPointRequest(
         connection, before.id, report.point->request_id,

@@ -71,6 +71,11 @@ constexpr pg::Statement kAttempt = {
     "server_attempt",
     "update replication.server set attempt_time = clock_timestamp(),"
     " update_time = clock_timestamp() where id = $1"};
+constexpr pg::Statement kNewGeneration = {
+    "server_new_generation",
+    "update replication.server set generation = generation + 1, attempt_time = clock_timestamp(),"
+    " update_time = clock_timestamp() where id = $1 and worker_id is not null and not releasing"
+    " returning id"};
 constexpr pg::Statement kReport = {
     "server_report",
     "update replication.server set agent_seen_time = clock_timestamp(), agent_version = $2,"
@@ -332,6 +337,11 @@ absl::Status SaveSettings(pg::Connection& connection, const std::string& id,
                           const std::string& settings,
                           const std::map<std::string, std::string>& worker_labels) {
   return connection.Exec(kSettings, {id, pg::BytesParam(settings), Object(worker_labels)}).status();
+}
+
+absl::Status NewGeneration(pg::Connection& connection, const std::string& id) {
+  ASSIGN_OR_RETURN(const pg::Result raised, connection.Exec(kNewGeneration, {id}));
+  return raised.rows() == 0 ? absl::OkStatus() : Remember(connection, id);
 }
 
 absl::Status Remember(pg::Connection& connection, const std::string& id) {

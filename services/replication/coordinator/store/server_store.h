@@ -48,6 +48,9 @@ absl::Status SaveVerdict(pg::Connection& connection, const Server& before, State
 absl::Status SaveSettings(pg::Connection& connection, const std::string& id,
                           const std::string& settings,
                           const std::map<std::string, std::string>& worker_labels);
+// The worker's lease of a locked server goes on under a new generation, in a new attempt. One that
+// is being released keeps its generation.
+absl::Status NewGeneration(pg::Connection& connection, const std::string& id);
 // Raises the version and writes the present state into the history.
 absl::Status Remember(pg::Connection& connection, const std::string& id);
 // Of more than 90 days ago.

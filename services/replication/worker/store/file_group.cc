@@ -14,7 +14,6 @@
 #include "services/common/base/status_macros.h"
 #include "services/replication/worker/store/fence.h"
 #include "services/replication/worker/store/manifest.h"
-#include "services/replication/worker/store/merge.h"
 
 namespace godwit::store {
 namespace fs = std::filesystem;
@@ -40,11 +39,6 @@ constexpr std::uint64_t kSectorsPerBlock = block::kBlockSize / block::kSectorSiz
 constexpr std::uint64_t kMaxDeltaBytes = std::uint64_t{64} << 20;
 // Blocks (of 64 KiB) that are read for the root hash of a point that nobody asked for.
 constexpr std::uint64_t kMaxRehashed = 256;
-
-std::int64_t AllocatedBytesOf(const std::string& path) {
-  struct stat info;
-  return stat(path.c_str(), &info) == 0 ? info.st_blocks * 512 : 0;
-}
 
 }  // namespace
 
@@ -340,7 +334,10 @@ absl::StatusOr<PointFacts> FileGroup::Seal(PointFacts facts, const std::vector<D
   // A disk that is no longer replicated stays in the points that have it.
   for (const pb::StagedDisk& disk : manifest_.disks()) {
     const auto same = [&](const DiskSpec& spec) { return spec.disk_id == disk.disk_id(); };
-    if (std::none_of(disks_.begin(), disks_.end(), same)) *next.add_disks() = disk;
+    if (std::any_of(disks_.begin(), disks_.end(), same)) continue;
+    pb::StagedDisk& removed = *next.add_disks();
+    removed = disk;
+    if (removed.last_epoch() == 0) removed.set_last_epoch(LastPoint());
   }
   // What fine layers changed is read for it, once they can be read.
   if (pages == nullptr) {
@@ -375,121 +372,6 @@ absl::StatusOr<std::string> FileGroup::RootHashNow(bool wanted) {
              hash);
   }
   return root.Hex();
-}
-
-absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string& clone_id,
-                                                              std::int64_t epoch) {
-  absl::MutexLock lock(&mutex_);
-  const auto at_epoch = [&](const pb::StagedPoint& point) { return point.epoch() == epoch; };
-  if (std::none_of(manifest_.points().begin(), manifest_.points().end(), at_epoch)) {
-    return absl::NotFoundError(absl::StrCat("no point of epoch ", epoch));
-  }
-  const std::string final_folder = absl::StrCat(group_, "/clones/", clone_id);
-  const std::string building = absl::StrCat(group_, "/clones/.", clone_id);
-  std::error_code error;
-  const bool exists = fs::exists(final_folder);
-  if (!exists) {
-    fs::remove_all(building, error);
-    RETURN_IF_ERROR(MakeDirs(building, 0750));
-  }
-  std::vector<CloneFile> clone;
-  for (const pb::StagedDisk& disk : manifest_.disks()) {
-    const pb::StagedFile* top = TopFile(disk, epoch);
-    if (top == nullptr) continue;  // added later
-    const std::string name = absl::StrCat("/", disk.disk_id(), ".qcow2");
-    if (!exists) {
-      RETURN_IF_ERROR(MakeDirs(building + "/" + disk.disk_id(), 0750));
-      for (const pb::StagedFile& file : disk.files()) {
-        if (file.epoch() > epoch) break;
-        RETURN_IF_ERROR(LinkFile(folder_ + "/" + file.name(), building + "/" + file.name()));
-      }
-      RETURN_IF_ERROR(SyncDir(building + "/" + disk.disk_id()));
-      RETURN_IF_ERROR(
-          CreateOverlay(building + name, static_cast<std::uint64_t>(disk.size_bytes()),
-                        {.file = top->name(), .format = IsBase(top->name()) ? "raw" : "qcow2"}));
-    }
-    clone.push_back({FromStaged(disk), final_folder + name});
-  }
-  if (!exists) {
-    RETURN_IF_ERROR(SyncDir(building));
-    if (rename(building.c_str(), final_folder.c_str()) != 0) return ErrnoStatus(final_folder);
-    RETURN_IF_ERROR(SyncDir(group_ + "/clones"));
-  }
-  return clone;
-}
-
-absl::Status FileGroup::DeleteClone(const std::string& clone_id) {
-  absl::MutexLock lock(&mutex_);
-  std::error_code error;
-  fs::remove_all(absl::StrCat(group_, "/clones/.", clone_id), error);
-  fs::remove_all(absl::StrCat(group_, "/clones/", clone_id), error);
-  return error ? absl::InternalError(absl::StrCat("clone ", clone_id, ": ", error.message()))
-               : SyncDir(group_ + "/clones");
-}
-
-absl::Status FileGroup::DeletePoints(const std::vector<std::int64_t>& epochs) {
-  {
-    absl::MutexLock lock(&mutex_);
-    RETURN_IF_ERROR(Usable());
-    const std::set<std::int64_t> gone(epochs.begin(), epochs.end());
-    if (gone.contains(LastPoint()))
-      return absl::FailedPreconditionError("the newest point cannot be deleted");
-    pb::StagingManifest next = manifest_;
-    next.set_lease_generation(generation_);
-    next.clear_points();
-    for (const pb::StagedPoint& point : manifest_.points()) {
-      if (!gone.contains(point.epoch())) *next.add_points() = point;
-    }
-    if (next.points_size() != manifest_.points_size()) RETURN_IF_ERROR(Publish(next));
-  }
-  return Compact();
-}
-
-absl::Status FileGroup::Compact() {
-  absl::MutexLock one_at_a_time(&compaction_);
-  while (true) {
-    pb::StagedDisk disk;
-    std::optional<MergeRange> range;
-    {
-      absl::MutexLock lock(&mutex_);
-      RETURN_IF_ERROR(Usable());
-      std::vector<std::int64_t> kept;
-      for (const pb::StagedPoint& point : manifest_.points()) kept.push_back(point.epoch());
-      for (const pb::StagedDisk& each : manifest_.disks()) {
-        std::vector<std::int64_t> bytes;
-        for (const pb::StagedFile& file : each.files())
-          bytes.push_back(AllocatedBytesOf(folder_ + "/" + file.name()));
-        range = NextMerge(each, bytes, kept);
-        disk = each;
-        if (range) break;
-      }
-    }
-    if (!range) return absl::OkStatus();
-    // The group goes on meanwhile: it only adds files behind these.
-    ASSIGN_OR_RETURN(const std::string merged, MergeLayers(folder_, disk, *range));
-    absl::MutexLock lock(&mutex_);
-    RETURN_IF_ERROR(Usable());
-    const std::string& name = disk.files(range->last).name();
-    // It reads as the layers that it stands for do, so it may take the place of the newest before
-    // the manifest knows.
-    if (rename(merged.c_str(), (folder_ + "/" + name).c_str()) != 0) return ErrnoStatus(merged);
-    RETURN_IF_ERROR(SyncDir(folder_ + "/" + disk.disk_id()));
-    pb::StagingManifest next = manifest_;
-    next.set_lease_generation(generation_);
-    for (pb::StagedDisk& each : *next.mutable_disks()) {
-      if (each.disk_id() == disk.disk_id())
-        each.mutable_files()->DeleteSubrange(range->first, range->last - range->first);
-    }
-    RETURN_IF_ERROR(Publish(next));
-    for (int i = range->first; i < range->last; ++i)
-      unlink((folder_ + "/" + disk.files(i).name()).c_str());
-    for (const pb::StagedDisk& each : next.disks()) {
-      for (const auto& volume : volumes_) {
-        if (each.disk_id() == disk.disk_id() && volume->staged().disk_id() == disk.disk_id())
-          RETURN_IF_ERROR(Broken(volume->Replace(each)));
-      }
-    }
-  }
 }
 
 std::int64_t FileGroup::AllocatedBytes() const {

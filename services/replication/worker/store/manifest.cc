@@ -3,6 +3,8 @@
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
@@ -107,6 +109,21 @@ const pb::StagedFile* TopFile(const pb::StagedDisk& disk, std::int64_t epoch) {
     if (file.epoch() <= epoch) top = &file;
   }
   return top;
+}
+
+std::vector<std::string> DropUnusedDisks(pb::StagingManifest* manifest) {
+  std::vector<std::string> ids;
+  if (manifest->points().empty()) return ids;
+  const std::int64_t oldest = manifest->points(0).epoch();
+  const auto unused = [&](const pb::StagedDisk& disk) {
+    return disk.last_epoch() != 0 && disk.last_epoch() < oldest;
+  };
+  for (const pb::StagedDisk& disk : manifest->disks()) {
+    if (unused(disk)) ids.push_back(disk.disk_id());
+  }
+  auto& disks = *manifest->mutable_disks();
+  disks.erase(std::remove_if(disks.begin(), disks.end(), unused), disks.end());
+  return ids;
 }
 
 }  // namespace godwit::store

@@ -34,4 +34,7 @@ std::string DigestFile(const std::string& base);
 const replication::v1::StagedFile* TopFile(const replication::v1::StagedDisk& disk,
                                            std::int64_t epoch);
 
+// Takes removed disks that no point has any more out of the manifest; which ones.
+std::vector<std::string> DropUnusedDisks(replication::v1::StagingManifest* manifest);
+
 }  // namespace godwit::store

@@ -104,6 +104,49 @@ TEST_F(LeaseTest, NewProcessOfAWorkerGetsANewGeneration) {
               StatusIs(absl::StatusCode::kFailedPrecondition, "store_id"));
 }
 
+// A worker opens a group with the disks it has: with others it opens it anew, and what still writes
+// to the one before must be fenced off.
+TEST_F(LeaseTest, OtherDisksGetANewGeneration) {
+  const std::int64_t worker = Register(kWorker1, "store-1");
+  ASSERT_OK(Beat(kWorker1, worker));
+  Start(kServer1);
+  Place();
+  AgentReport report;
+  report.server = Load(kServer1);
+  const auto beat = [&] {
+    EXPECT_OK(agents_->Heartbeat(report));
+    const auto granted = Beat(kWorker1, worker);
+    EXPECT_EQ(granted->leases.size(), 1u);
+    return granted->leases[0];
+  };
+  EXPECT_EQ(beat().generation, 1);
+  report.server.disks[0].tracker = "another";
+  report.server.disks[0].pending_bytes = 7;
+  EXPECT_EQ(beat().generation, 1) << "the same disks";
+  report.server.disks.push_back(
+      {.disk_id = "d-00000000000000002", .device_name = "/dev/sdb", .size_bytes = 1 << 20});
+  const auto added = beat();
+  EXPECT_EQ(added.generation, 2);
+  ASSERT_EQ(added.disks.size(), 2u);
+  // Resized: another id.
+  report.server.disks[1].disk_id = "d-00000000000000003";
+  report.server.disks[1].size_bytes = 2 << 20;
+  const auto resized = beat();
+  EXPECT_EQ(resized.generation, 3);
+  ASSERT_EQ(resized.disks.size(), 2u);
+  EXPECT_EQ(resized.disks[1].disk_id, "d-00000000000000003");
+  EXPECT_EQ(resized.disks[1].size_bytes, 2 << 20);
+  report.server.disks.pop_back();
+  const auto removed = beat();
+  EXPECT_EQ(removed.generation, 4);
+  EXPECT_EQ(removed.disks.size(), 1u);
+  EXPECT_EQ(beat().generation, 4);
+  EXPECT_EQ(Load(kServer1).worker_id, kWorker1);
+  EXPECT_THAT(Report(kWorker1, worker, kServer1, 3, 1),
+              StatusIs(absl::StatusCode::kAborted, "lease"));
+  EXPECT_OK(Report(kWorker1, worker, kServer1, 4, 1));
+}
+
 TEST_F(LeaseTest, TwoCoordinatorsPlaceEveryServerOnce) {
   const std::int64_t first = Register(kWorker1, "a");
   const std::int64_t second = Register(kWorker2, "b");

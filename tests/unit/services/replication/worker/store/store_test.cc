@@ -198,6 +198,48 @@ TEST_F(StoreTest, ACloneNeedsNeitherItsPointNorItsMaker) {
   ExpectPoint(4);
 }
 
+// A resized disk comes as another one.
+TEST_F(StoreTest, ADiskThatIsNoLongerReplicatedIsInThePointsBeforeOnly) {
+  ASSERT_OK(Write(0, 0, 3, 'a'));
+  ASSERT_OK(Write(1, 0, 3, 'b'));
+  Commit();
+  const std::vector<DiskSpec> before = Disks();
+  std::vector<DiskSpec> after = before;
+  after[1].disk_id = "d-00000000000000003";
+  after[1].size_bytes += block::kBlockSize;
+  group_.reset();
+  ASSERT_OK_AND_ASSIGN(group_, store_->OpenGroup(kServer, 2, after));
+  EXPECT_FALSE(group_->Empty(0));
+  EXPECT_TRUE(group_->Empty(1));
+  ASSERT_OK(group_->Commit({.epoch = 2, .cut_time = absl::Now(), .consistency = 1}));
+  group_.reset();
+  ASSERT_OK_AND_ASSIGN(group_, store_->OpenGroup(kServer, 3, {before[0]}));
+  ASSERT_OK(group_->Commit({.epoch = 3, .cut_time = absl::Now(), .consistency = 1}));
+  const auto disks_of = [&](std::int64_t epoch) {
+    std::vector<std::string> ids;
+    const auto clone = group_->CreateClone(kClone, epoch);
+    EXPECT_OK(clone);
+    for (const CloneFile& file : *clone) ids.push_back(file.disk.disk_id);
+    EXPECT_OK(group_->DeleteClone(kClone));
+    return ids;
+  };
+  EXPECT_THAT(disks_of(1), ::testing::UnorderedElementsAre(before[0].disk_id, before[1].disk_id));
+  EXPECT_THAT(disks_of(2), ::testing::UnorderedElementsAre(before[0].disk_id, after[1].disk_id));
+  EXPECT_THAT(disks_of(3), ::testing::UnorderedElementsAre(before[0].disk_id));
+  ExpectPoint(1);
+  // And in the store no longer than one of these points.
+  const std::string folder = absl::StrCat(dir_ / "store/groups/", kServer, "/g3/");
+  EXPECT_TRUE(std::filesystem::exists(folder + before[1].disk_id));
+  ASSERT_OK(group_->DeletePoints({1}));
+  EXPECT_FALSE(std::filesystem::exists(folder + before[1].disk_id));
+  EXPECT_TRUE(std::filesystem::exists(folder + after[1].disk_id));
+  ASSERT_OK(group_->DeletePoints({2}));
+  EXPECT_FALSE(std::filesystem::exists(folder + after[1].disk_id));
+  group_.reset();
+  ASSERT_OK_AND_ASSIGN(group_, store_->OpenGroup(kServer, 4, {before[0]}));
+  EXPECT_THAT(disks_of(3), ::testing::UnorderedElementsAre(before[0].disk_id));
+}
+
 TEST_F(StoreTest, ARemovedGroupStartsAnew) {
   ASSERT_OK(Write(0, 0, 1, 'a'));
   Commit();

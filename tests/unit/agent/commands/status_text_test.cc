@@ -1,0 +1,47 @@
+#include "agent/commands/status_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace godwit::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(StatusText, SaysOfEveryDiskWhatBecomesOfIt) {
+  const std::string text = StatusText(nlohmann::json::parse(R"({
+    "server": "s-1", "replication": "c:1", "coordinator": "connected", "action": "REPLICATE",
+    "points": "by freeze: it needs Linux 5.19",
+    "progress": {"phase": "COPYING", "lag": "1.500s", "errorMessage": "slow",
+                 "disks": [{"diskId": "d-1", "pendingBytes": "3145728"}]},
+    "disks": [
+      {"disk_id": "d-1", "device": "/dev/sda", "bytes": 2147483648, "replicated": true,
+       "missing": false, "reason": "", "tracker": "ebpf: x", "losses": "2 passthrough writes"},
+      {"disk_id": "d-2", "device": "/dev/sdb", "bytes": 1073741824, "replicated": false,
+       "missing": false, "reason": "not chosen"},
+      {"disk_id": "d-3", "device": "/dev/sdc", "bytes": 1073741824, "replicated": true,
+       "missing": true}]})"));
+  EXPECT_EQ(text, R"(server       s-1
+coordinator  c:1 (connected)
+directive    REPLICATE
+phase        COPYING
+lag          1.500s
+points       by freeze: it needs Linux 5.19
+problem      slow
+disk         /dev/sda  2.0 GiB  d-1  replicated, 3.0 MiB to send
+             ebpf: x
+             compared as a whole because of: 2 passthrough writes
+disk         /dev/sdb  1.0 GiB  d-2  not replicated: not chosen
+disk         /dev/sdc  1.0 GiB  d-3  not there any more
+)");
+}
+
+TEST(StatusText, TakesWhatAnOlderAgentLeft) {
+  EXPECT_THAT(StatusText(nlohmann::json::parse(
+                  R"({"server": 5, "progress": [], "disks": [{"device": "/dev/sda"}]})")),
+              HasSubstr("/dev/sda"));
+  EXPECT_FALSE(StatusText(nlohmann::json::object()).empty());
+}
+
+}  // namespace
+}  // namespace godwit::agent
