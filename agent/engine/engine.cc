@@ -40,16 +40,6 @@ pb::Replication::StallCause CauseOf(const absl::Status& status) {
   }
 }
 
-// Says so when it is the limit that holds the sending up.
-void FindBottleneck(int wait_permille, const pb::AgentSettings& settings, pb::Bottleneck* out) {
-  constexpr int kMostly = 500;
-  if (!settings.sending_paused() && wait_permille < kMostly) return;
-  out->set_stage(pb::Bottleneck::THROTTLE);
-  out->set_busy_permille(settings.sending_paused() ? 1000 : wait_permille);
-  out->set_action(settings.sending_paused() ? "a bandwidth window pauses sending: wait or change it"
-                                            : "raise the bandwidth limit");
-}
-
 }  // namespace
 
 Engine::Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks,
@@ -150,7 +140,13 @@ pb::AgentProgress Engine::Progress() {
   if (consistent_ != absl::InfinitePast())
     *progress.mutable_lag() =
         TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - consistent_));
-  FindBottleneck(limit_.TakeWaitPermille(), directive_.settings(), progress.mutable_bottleneck());
+  *progress.mutable_bottleneck() = stages_.Look();
+  if (directive_.settings().sending_paused()) {
+    progress.mutable_bottleneck()->set_stage(pb::Bottleneck::THROTTLE);
+    progress.mutable_bottleneck()->set_busy_permille(1000);
+    progress.mutable_bottleneck()->set_action(
+        "a bandwidth window pauses sending: wait or change it");
+  }
   return progress;
 }
 
@@ -250,7 +246,7 @@ absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
       if (bytes == 0) ++next;
     }
     if (ahead_.empty()) break;
-    ReadAhead::Piece& piece = ahead_.Next();
+    ReadAhead::Piece& piece = Read();
     if (status.ok()) status = piece.status;
     if (status.ok())
       status = sender.Send(piece.index, *disks_[piece.index], piece.blocks, piece.plain);
@@ -259,6 +255,11 @@ absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
   RETURN_IF_ERROR(status);
   RETURN_IF_ERROR(sender.Flush());
   return begun > 0;
+}
+
+ReadAhead::Piece& Engine::Read() {
+  const Stages::Span reading(stages_, pb::Bottleneck::SOURCE_READ);
+  return ahead_.Next();
 }
 
 std::int64_t Engine::BeginPending(std::size_t index, std::size_t most) {
@@ -289,6 +290,11 @@ void Engine::CountTraffic(BlockSession& session) {
   absl::MutexLock lock(&mutex_);
   wire_bytes_ += wire - std::exchange(wire_seen_, wire);
   plain_bytes_ += plain - std::exchange(plain_seen_, plain);
+  const BlockSession::Waits waits = session.TakeWaits();
+  stages_.Add(pb::Bottleneck::LINK, waits.line);
+  stages_.Add(pb::Bottleneck::WORKER_DISK, waits.worker);
+  stages_.Add(pb::Bottleneck::THROTTLE, limit_.TakeWait());
+  stages_.Add(pb::Bottleneck::SOURCE_CPU, waits.running);
 }
 
 absl::Status Engine::Replicate(const pb::Assignment& assignment) {

@@ -20,6 +20,7 @@
 #include "agent/engine/read_ahead.h"
 #include "agent/engine/sender.h"
 #include "agent/engine/source_disk.h"
+#include "agent/engine/stages.h"
 #include "agent/state/replica_state.h"
 #include "agent/uplink/block_session.h"
 #include "godwit/replication/v1/agent_service.pb.h"
@@ -118,6 +119,8 @@ class Engine {
   // Begins to read the next pending blocks of a disk, at most `most` bytes; how many: 0 when none
   // is pending.
   std::int64_t BeginPending(std::size_t index, std::size_t most);
+  // The piece that was begun first, once it is read.
+  ReadAhead::Piece& Read();
   // Adds what the session sent since the last call to what Progress tells.
   void CountTraffic(BlockSession& session);
   // Makes a point, with an order the one that it asks for; or an interim epoch.
@@ -227,6 +230,7 @@ class Engine {
   std::vector<std::uint64_t> cursors_, hash_cursors_;    // engine thread only
   ReadAhead ahead_;                                      // engine thread only
   std::unique_ptr<block::AlignedBuffer> rescan_buffer_;  // engine thread only
+  Stages stages_;
   std::int64_t wire_seen_ = 0, plain_seen_ = 0;          // of the session; engine thread only
   std::thread thread_;
 };

@@ -1,6 +1,7 @@
 #include "agent/engine/rate_limit.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace godwit::agent {
 namespace {
@@ -56,14 +57,9 @@ std::int64_t RateLimit::BestCharge() {
   return rate_ > 0 ? static_cast<std::int64_t>(rate_ * absl::ToDoubleSeconds(kEven)) : INT64_MAX;
 }
 
-int RateLimit::TakeWaitPermille() {
+absl::Duration RateLimit::TakeWait() {
   absl::MutexLock lock(&mutex_);
-  const absl::Duration now = clock_.Monotonic();
-  const double share =
-      absl::FDivDuration(waited_, std::max(now - wait_since_, absl::Milliseconds(1)));
-  waited_ = absl::ZeroDuration();
-  wait_since_ = now;
-  return static_cast<int>(std::clamp(share, 0.0, 1.0) * 1000);
+  return std::exchange(waited_, absl::ZeroDuration());
 }
 
 }  // namespace godwit::agent

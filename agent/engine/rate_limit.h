@@ -32,8 +32,8 @@ class RateLimit {
 
   // The largest charge that keeps the flow even; INT64_MAX when unlimited.
   std::int64_t BestCharge();
-  // Share of the time since the last call that Settle slept, 0 to 1000.
-  int TakeWaitPermille();
+  // How long Settle slept since the last call.
+  absl::Duration TakeWait();
 
  private:
   void Refill() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -44,7 +44,6 @@ class RateLimit {
   double allowance_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration checked_ ABSL_GUARDED_BY(mutex_);  // when the allowance was right
   absl::Duration waited_ ABSL_GUARDED_BY(mutex_);
-  absl::Duration wait_since_ ABSL_GUARDED_BY(mutex_) = checked_;
 };
 
 }  // namespace godwit::agent

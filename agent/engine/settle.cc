@@ -104,7 +104,10 @@ absl::StatusOr<bool> Engine::Rescan(BlockSession& session) {
     if (rescan_buffer_ == nullptr)
       rescan_buffer_ = std::make_unique<block::AlignedBuffer>(kBlocks * kBlockSize);
     const block::MutableBytes buffer = rescan_buffer_->bytes().first(count * kBlockSize);
-    RETURN_IF_ERROR(disk.Read(first, count, buffer));
+    {
+      const Stages::Span reading(stages_, pb::Bottleneck::SOURCE_READ);
+      RETURN_IF_ERROR(disk.Read(first, count, buffer));
+    }
     std::string digests;
     for (std::uint64_t b = 0; b < count; ++b) {
       const block::Digest digest = block::DigestOf(

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <cstdio>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -125,6 +126,7 @@ absl::Status BlockSession::Send(pb::AgentFrame frame, InFlight in_flight) {
       const absl::Time from = absl::Now();
       const bool waited = mutex_.AwaitWithTimeout(absl::Condition(&room), kWindowPatience);
       waited_ += absl::Now() - from;
+      waits_.worker += absl::Now() - from;
       if (!waited) return absl::UnavailableError("the worker took nothing for two minutes");
     }
     if (ended_) return status_;
@@ -148,6 +150,7 @@ absl::Status BlockSession::Send(pb::AgentFrame frame, InFlight in_flight) {
     const absl::Duration blocked = absl::Now() - from - (ThreadTime() - used);
     absl::MutexLock lock(&mutex_);
     waited_ += std::max(blocked, absl::ZeroDuration());
+    waits_.line += std::max(blocked, absl::ZeroDuration());
     return absl::OkStatus();
   }
   // The reason arrives with the end of the reading side.
@@ -166,7 +169,10 @@ absl::Status BlockSession::Flush(absl::Duration patience) {
   const auto durable = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return ended_ || durable_ >= upto;
   };
-  if (!mutex_.AwaitWithTimeout(absl::Condition(&durable), patience)) {
+  const absl::Time from = absl::Now();
+  const bool in_time = mutex_.AwaitWithTimeout(absl::Condition(&durable), patience);
+  waits_.worker += absl::Now() - from;
+  if (!in_time) {
     return absl::DeadlineExceededError("the worker did not make the data durable in time");
   }
   return durable_ >= upto ? absl::OkStatus() : status_;
@@ -178,7 +184,10 @@ absl::StatusOr<pb::EpochCommitted> BlockSession::AwaitCommitted(std::int64_t epo
   const auto committed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return ended_ || committed_.epoch() == epoch;
   };
-  if (!mutex_.AwaitWithTimeout(absl::Condition(&committed), patience)) {
+  const absl::Time from = absl::Now();
+  const bool in_time = mutex_.AwaitWithTimeout(absl::Condition(&committed), patience);
+  waits_.worker += absl::Now() - from;
+  if (!in_time) {
     return absl::DeadlineExceededError("the worker did not commit the point in time");
   }
   if (committed_.epoch() != epoch) return status_;
@@ -202,6 +211,14 @@ int BlockSession::TakeWaitPermille() {
   waited_ = absl::ZeroDuration();
   wait_since_ = now;
   return static_cast<int>(std::min(1.0, share) * 1000);
+}
+
+BlockSession::Waits BlockSession::TakeWaits() {
+  const absl::Duration running = ThreadTime();
+  absl::MutexLock lock(&mutex_);
+  Waits waits = std::exchange(waits_, {});
+  waits.running = running - std::exchange(running_before_, running);
+  return waits;
 }
 
 std::int64_t BlockSession::wire_bytes() {

@@ -56,6 +56,12 @@ class BlockSession {
   // Share of the time since the last call that Send waited for the window or the line, 0 to 1000.
   // By the thread that sends.
   int TakeWaitPermille();
+  // Where the time of the thread that sends went since the last call: waiting for HTTP/2's window or
+  // the line; for the worker to take or commit what it has; running. By that thread.
+  struct Waits {
+    absl::Duration line, worker, running;
+  };
+  Waits TakeWaits();
   std::int64_t wire_bytes();
   std::int64_t plain_bytes();
   // Plain bytes that are not durable.
@@ -90,7 +96,8 @@ class BlockSession {
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   absl::Duration waited_ ABSL_GUARDED_BY(mutex_);
-  absl::Duration runnable_before_;  // of the thread that sends
+  absl::Duration runnable_before_, running_before_;  // of the thread that sends
+  Waits waits_ ABSL_GUARDED_BY(mutex_);
   absl::Time wait_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
 };
 

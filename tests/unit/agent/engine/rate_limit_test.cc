@@ -117,17 +117,17 @@ TEST(RateLimit, ANewRateCountsAtOnceAlsoForWhoWaits) {
   EXPECT_LT(RealClock().Monotonic() - from, absl::Seconds(5));
 }
 
-TEST(RateLimit, SaysHowMuchOfTheTimeItHeldUp) {
+TEST(RateLimit, SaysHowLongItHeldUp) {
   FakeClock clock;
   RateLimit limit(clock);
   limit.SetRate(1'000'000);
-  EXPECT_EQ(limit.TakeWaitPermille(), 0);
+  EXPECT_EQ(limit.TakeWait(), absl::ZeroDuration());
   limit.Charge(750'000);
   limit.Settle();
   clock.Advance(absl::Milliseconds(250));
-  EXPECT_EQ(limit.TakeWaitPermille(), 750);
+  EXPECT_EQ(limit.TakeWait(), absl::Milliseconds(750));
   clock.Advance(absl::Seconds(1));
-  EXPECT_EQ(limit.TakeWaitPermille(), 0);
+  EXPECT_EQ(limit.TakeWait(), absl::ZeroDuration());
 }
 
 }  // namespace

@@ -1,0 +1,46 @@
+// Where the time of replication goes: which stage holds up the others.
+#pragma once
+
+#include <array>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "godwit/replication/v1/replication.pb.h"
+
+namespace godwit::agent {
+
+// Thread-safe.
+class Stages {
+ public:
+  using Stage = replication::v1::Bottleneck::Stage;
+
+  // The engine spent this waiting for (or in) a stage.
+  void Add(Stage stage, absl::Duration time);
+  // The stage that took most of the time since the last look, which is at least a second ago; IDLE
+  // when none took a fifth of it.
+  replication::v1::Bottleneck Look();
+
+  // Adds the life of the object.
+  class Span {
+   public:
+    Span(Stages& stages, Stage stage) : stages_(stages), stage_(stage) {}
+    ~Span() { stages_.Add(stage_, absl::Now() - from_); }
+    Span(const Span&) = delete;
+
+   private:
+    Stages& stages_;
+    const Stage stage_;
+    const absl::Time from_ = absl::Now();
+  };
+
+ private:
+  absl::Mutex mutex_;
+  std::array<absl::Duration, replication::v1::Bottleneck::Stage_ARRAYSIZE> spent_
+      ABSL_GUARDED_BY(mutex_){};
+  absl::Time since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+  replication::v1::Bottleneck last_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace godwit::agent
