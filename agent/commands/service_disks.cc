@@ -9,6 +9,7 @@
 #include "agent/state/replica_state.h"
 #include "agent/tracker/ebpf_tracker.h"
 #include "agent/tracker/scan_tracker.h"
+#include "agent/tracker/tracefs_tracker.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 
@@ -62,7 +63,11 @@ absl::StatusOr<std::unique_ptr<SourceDisk>> Service::Track(ReportedDisk& report)
     const std::string reason =
         absl::StrCat("ebpf does not work here: ", tracker.status().message());
     freeze_reason_ = absl::StrCat(disk.device_name, ": ", reason);
-    tracker = StartScanTracker(disk.device_name, disk.size_bytes, reason);
+    tracker = StartTracefsTracker(device, reason);
+    if (!tracker.ok()) {
+      tracker = StartScanTracker(disk.device_name, disk.size_bytes,
+                                 absl::StrCat(reason, "; ", tracker.status().message()));
+    }
   }
   RETURN_IF_ERROR(tracker);
   report.tracker = (*tracker)->Describe();

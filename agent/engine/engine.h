@@ -231,7 +231,7 @@ class Engine {
   ReadAhead ahead_;                                      // engine thread only
   std::unique_ptr<block::AlignedBuffer> rescan_buffer_;  // engine thread only
   Stages stages_;
-  std::int64_t wire_seen_ = 0, plain_seen_ = 0;          // of the session; engine thread only
+  std::int64_t wire_seen_ = 0, plain_seen_ = 0;  // of the session; engine thread only
   std::thread thread_;
 };
 

@@ -40,8 +40,7 @@ Bottleneck Stages::Look() {
   const absl::Duration elapsed = now - since_;
   if (elapsed < absl::Seconds(1)) return last_;
   const auto most = std::max_element(spent_.begin(), spent_.end());
-  const int permille =
-      static_cast<int>(std::min(1.0, absl::FDivDuration(*most, elapsed)) * 1000);
+  const int permille = static_cast<int>(std::min(1.0, absl::FDivDuration(*most, elapsed)) * 1000);
   last_.Clear();
   if (permille < kWorthSaying) {
     last_.set_stage(Bottleneck::IDLE);

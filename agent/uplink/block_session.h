@@ -56,8 +56,8 @@ class BlockSession {
   // Share of the time since the last call that Send waited for the window or the line, 0 to 1000.
   // By the thread that sends.
   int TakeWaitPermille();
-  // Where the time of the thread that sends went since the last call: waiting for HTTP/2's window or
-  // the line; for the worker to take or commit what it has; running. By that thread.
+  // Where the time of the thread that sends went since the last call: waiting for HTTP/2's window
+  // or the line; for the worker to take or commit what it has; running. By that thread.
   struct Waits {
     absl::Duration line, worker, running;
   };

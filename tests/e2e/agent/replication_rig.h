@@ -13,6 +13,7 @@
 #include "agent/engine/engine.h"
 #include "agent/tracker/ebpf_tracker.h"
 #include "agent/tracker/scan_tracker.h"
+#include "agent/tracker/tracefs_tracker.h"
 #include "services/common/base/ids.h"
 #include "services/common/rpc/channel.h"
 #include "services/replication/worker/rpc/block_stream_service.h"
@@ -121,7 +122,8 @@ class ReplicationRig : public ::testing::Test {
       const std::uint64_t bytes = disk->tracked.size_bytes;
       ASSERT_OK_AND_ASSIGN(
           auto tracker, scan_ ? StartScanTracker(path, bytes, "the test wants it", absl::Seconds(1))
-                              : StartEbpfTracker(disk->tracked));
+                        : tracefs_ ? StartTracefsTracker(disk->tracked, "the test wants it")
+                                   : StartEbpfTracker(disk->tracked));
       resumed_ = tracker->Resumed();
       ASSERT_OK_AND_ASSIGN(disks.emplace_back(), SourceDisk::Open(disk->tracked.disk_id, path,
                                                                   bytes, std::move(tracker)));
@@ -208,7 +210,7 @@ class ReplicationRig : public ::testing::Test {
   std::unique_ptr<rpc::Server> server_;
   int port_ = 0;
   std::int64_t generation_ = 0;
-  bool resumed_ = false, scan_ = false, freeze_ = false;
+  bool resumed_ = false, scan_ = false, tracefs_ = false, freeze_ = false;
   std::vector<std::string> devices_;   // of file systems to ask for unused space, and to freeze
   pb::AgentSettings settings_;         // of the next Direct
   std::string boot_id_ = "this-boot";  // of the next StartAgent
