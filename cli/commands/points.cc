@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/call.h"
 #include "cli/command.h"
+#include "cli/commands/point_export.h"
 #include "cli/errors.h"
 #include "cli/format.h"
 #include "cli/job_wait.h"
@@ -137,6 +138,23 @@ Command Pin(bool pinned) {
           }};
 }
 
+Command Describe() {
+  return {.words = "points describe",
+          .arguments = "SERVER POINT TEXT",
+          .purpose = "names a point; an empty text takes the name away",
+          .least = 3,
+          .most = 3,
+          .run = [](Context& context, const Options&, const Arguments& arguments) -> absl::Status {
+            ASSIGN_OR_RETURN(const std::string server, ServerName(context, arguments[0]));
+            replication::v1::UpdatePointRequest request;
+            ASSIGN_OR_RETURN(*request.mutable_name(), PointName(server, arguments[1]));
+            request.set_description(arguments[2]);
+            ASSIGN_OR_RETURN(const Point point,
+                             Call(context, &ReplicationService::Stub::UpdatePoint, request));
+            return Print(context, point);
+          }};
+}
+
 Command Delete() {
   return {.words = "points delete",
           .arguments = "SERVER POINT",
@@ -157,6 +175,8 @@ Command Delete() {
 
 }  // namespace
 
-std::vector<Command> PointCommands() { return {List(), Create(), Pin(true), Pin(false), Delete()}; }
+std::vector<Command> PointCommands() {
+  return {List(), Create(), Pin(true), Pin(false), Describe(), Delete(), ExportPoint()};
+}
 
 }  // namespace godwit::cli

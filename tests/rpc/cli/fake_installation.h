@@ -115,7 +115,19 @@ class FakeReplication final : public replication::v1::ReplicationService::Servic
   std::vector<replication::v1::Verification> verifications;
   std::vector<std::string> request_ids;
   replication::v1::Replication replication;
+  replication::v1::Clone clone;
+  std::vector<std::string> deleted_clones;
 
+  grpc::Status CreateClone(grpc::ServerContext*, const replication::v1::CreateCloneRequest*,
+                           replication::v1::Clone* response) override {
+    *response = clone;
+    return grpc::Status::OK;
+  }
+  grpc::Status DeleteClone(grpc::ServerContext*, const replication::v1::DeleteCloneRequest* request,
+                           replication::v1::DeleteCloneResponse*) override {
+    deleted_clones.push_back(request->name());
+    return grpc::Status::OK;
+  }
   grpc::Status VerifyReplication(grpc::ServerContext*,
                                  const replication::v1::VerifyReplicationRequest* request,
                                  replication::v1::Verification* response) override {

@@ -1,0 +1,73 @@
+// points export, of clones that the real store made.
+#include <filesystem>
+
+#include "services/common/base/file.h"
+#include "services/replication/worker/store/file_store.h"
+#include "tests/rpc/cli/fake_installation.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/cli/run.h"
+
+namespace godwit::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kServer[] = "s-00000000000000001";
+constexpr char kPoint[] = "p-00000000000000001";
+
+class PointExportTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK_AND_ASSIGN(const auto store, store::OpenFileStore(folder_ + "/store"));
+    ASSERT_OK_AND_ASSIGN(const auto group, store->OpenGroup(kServer, 1,
+                                                            {{.disk_id = "d-00000000000000001",
+                                                              .device_name = "/dev/sda",
+                                                              .size_bytes = kBytes,
+                                                              .is_boot_disk = true}}));
+    block::AlignedBuffer buffer(block::kBlockSize);
+    std::fill(buffer.bytes().begin(), buffer.bytes().end(), 'g');
+    ASSERT_OK(group->Write(0, 3, buffer.bytes()));
+    ASSERT_OK(group->Commit({.epoch = 1, .consistency = 1}));
+    ASSERT_OK_AND_ASSIGN(const auto files, group->CreateClone("c-00000000000000001", 1));
+    fake_.replication.clone.set_name("sourceServers/s/clones/c-00000000000000001");
+    auto& disk = *fake_.replication.clone.add_disks();
+    disk.set_device_name("/dev/sda");
+    disk.set_path(files[0].path);
+  }
+  Ran Export(std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {"points", "export", kServer, kPoint, "--directory", folder_ + "/out"});
+    return Godwit(fake_.Options(std::move(more)));
+  }
+
+  static constexpr std::size_t kBytes = 2 << 20;
+  ::godwit::testing::FakeInstallation fake_;
+  const std::string folder_ = fake_.dir();
+};
+
+TEST_F(PointExportTest, TheImageIsThePointAndTheCloneGoes) {
+  const Ran ran = Export({"--format", "raw"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("sda.raw"));
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(folder_ + "/out/sda.raw", kBytes + 1));
+  std::string expected(kBytes, '\0');
+  std::fill_n(expected.begin() + 3 * block::kBlockSize, block::kBlockSize, 'g');
+  EXPECT_TRUE(bytes == expected);
+  EXPECT_EQ(fake_.replication.deleted_clones.size(), 1u);
+  const Ran again = Export({"--format", "raw"});
+  EXPECT_NE(again.exit_code, 0);
+  EXPECT_THAT(again.err, HasSubstr("exists"));
+  EXPECT_EQ(fake_.replication.deleted_clones.size(), 2u);
+}
+
+TEST_F(PointExportTest, AStoreOfAnotherMachineIsTold) {
+  fake_.replication.clone.mutable_disks(0)->set_path("/somewhere/else/sda.qcow2");
+  const Ran ran = Export({});
+  EXPECT_NE(ran.exit_code, 0);
+  EXPECT_THAT(ran.err, HasSubstr("host of the replication worker"));
+  EXPECT_EQ(fake_.replication.deleted_clones.size(), 1u);
+  EXPECT_NE(Export({"--format", "vmdk"}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace godwit::cli
