@@ -18,7 +18,7 @@ using google::protobuf::util::TimeUtil;
 namespace {
 
 constexpr absl::Duration kIdle = absl::Milliseconds(100);
-constexpr absl::Duration kMaxBackoff = absl::Seconds(10);
+constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
 
 pb::Replication::StallCause CauseOf(const absl::Status& status) {
   switch (status.code()) {
@@ -187,8 +187,10 @@ void Engine::Loop() {
     }
     const absl::Time from = absl::Now();
     const absl::Status status = Replicate(directive.assignment());
+    bool connected = false;
     {
       absl::MutexLock lock(&mutex_);
+      connected = connected_generation_ != 0;
       connected_generation_ = 0;
       for (const auto& disk : disks_) disk->ForgetSent();
       if (status.ok()) continue;
@@ -197,7 +199,10 @@ void Engine::Loop() {
       stall_ = CauseOf(status);
     }
     Log(Severity::kWarning, "replication interrupted", {{"error", status.ToString()}});
-    if (absl::Now() - from > absl::Seconds(30)) backoff = absl::Milliseconds(200);
+    // A line that flaps is there now and then: then it is used. Whoever is refused after it was let
+    // in comes back more slowly.
+    if (connected && (absl::IsUnavailable(status) || absl::Now() - from > absl::Seconds(30)))
+      backoff = absl::Milliseconds(200);
     for (const absl::Time end = absl::Now() + backoff;
          absl::Now() < end && StillAssigned(directive.assignment());) {
       absl::SleepFor(kIdle);

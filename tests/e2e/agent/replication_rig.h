@@ -151,7 +151,8 @@ class ReplicationRig : public ::testing::Test {
     pb::Directive directive;
     directive.set_action(pb::Directive::REPLICATE);
     directive.mutable_assignment()->set_worker(absl::StrCat("workers/", kWorker));
-    directive.mutable_assignment()->set_endpoint(absl::StrCat("127.0.0.1:", port_));
+    directive.mutable_assignment()->set_endpoint(
+        absl::StrCat("127.0.0.1:", agent_port_ > 0 ? agent_port_ : port_));
     directive.mutable_assignment()->set_lease_generation(generation_);
     *directive.mutable_settings() = settings_;
     return directive;
@@ -209,6 +210,7 @@ class ReplicationRig : public ::testing::Test {
   std::unique_ptr<worker::BlockStreamService> service_;
   std::unique_ptr<rpc::Server> server_;
   int port_ = 0;
+  int agent_port_ = 0;  // where the agent reaches the worker, when it is another
   std::int64_t generation_ = 0;
   bool resumed_ = false, scan_ = false, tracefs_ = false, freeze_ = false;
   std::vector<std::string> devices_;   // of file systems to ask for unused space, and to freeze

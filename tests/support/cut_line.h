@@ -1,0 +1,105 @@
+// A line to a port of this machine that can be cut: ends all connections, and takes new ones (or
+// not) afterwards.
+#pragma once
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <list>
+#include <thread>
+#include <vector>
+
+#include "services/common/base/check.h"
+#include "services/common/base/file.h"
+
+namespace godwit::testing {
+
+class CutLine {
+ public:
+  explicit CutLine(int to_port) : to_port_(to_port), listener_(Socket()) {
+    sockaddr_in address = Local(0);
+    socklen_t size = sizeof address;
+    GODWIT_CHECK(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                 listen(listener_.get(), 16) == 0 &&
+                 getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { Loop(); });
+  }
+  ~CutLine() {
+    stopping_ = true;
+    thread_.join();
+  }
+  int port() const { return port_; }
+  int connections() const { return connections_; }
+  // Ends all connections; while `away` new ones end at once.
+  void Cut(bool away) {
+    away_ = away;
+    cut_ = true;
+  }
+
+ private:
+  struct Pair {
+    Fd here, there;
+  };
+  static Fd Socket() { return Fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+  static sockaddr_in Local(int port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    return address;
+  }
+  static bool Pass(int from, int to) {
+    char buffer[65536];
+    const ssize_t got = recv(from, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (got < 0) return errno == EAGAIN || errno == EINTR;
+    for (ssize_t done = 0; done < got;) {
+      const ssize_t sent =
+          send(to, buffer + done, static_cast<std::size_t>(got - done), MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      done += sent;
+    }
+    return got > 0;
+  }
+  void Accept() {
+    Fd here(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!here.valid() || away_) return;
+    Fd there = Socket();
+    const sockaddr_in address = Local(to_port_);
+    if (connect(there.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      return;
+    ++connections_;
+    pairs_.push_back({std::move(here), std::move(there)});
+  }
+  void Loop() {
+    while (!stopping_) {
+      if (cut_.exchange(false)) pairs_.clear();
+      std::vector<pollfd> polled = {{listener_.get(), POLLIN, 0}};
+      for (const Pair& pair : pairs_) {
+        polled.push_back({pair.here.get(), POLLIN, 0});
+        polled.push_back({pair.there.get(), POLLIN, 0});
+      }
+      if (poll(polled.data(), polled.size(), 20) <= 0) continue;
+      std::size_t at = 1;
+      for (auto pair = pairs_.begin(); pair != pairs_.end(); at += 2) {
+        const bool ok = (polled[at].revents == 0 || Pass(pair->here.get(), pair->there.get())) &&
+                        (polled[at + 1].revents == 0 || Pass(pair->there.get(), pair->here.get()));
+        pair = ok ? std::next(pair) : pairs_.erase(pair);
+      }
+      if (polled[0].revents != 0) Accept();
+    }
+  }
+
+  const int to_port_;
+  const Fd listener_;
+  int port_ = 0;
+  std::list<Pair> pairs_;  // thread only
+  std::atomic<bool> stopping_ = false, cut_ = false, away_ = false;
+  std::atomic<int> connections_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace godwit::testing
