@@ -285,9 +285,9 @@ absl::Duration Engine::EndCut(const absl::Status& status, const pb::PointOrder* 
       stall_ = pb::Replication::STALL_CAUSE_UNSPECIFIED;
       if (order != nullptr) done_request_ = order->request_id();
       const pb::AgentSettings& settings = directive_.settings();
-      return settings.has_cut_interval()
-                 ? absl::Nanoseconds(TimeUtil::DurationToNanoseconds(settings.cut_interval()))
-                 : kDefaultCutInterval;
+      const absl::Duration wanted =
+          absl::Nanoseconds(TimeUtil::DurationToNanoseconds(settings.cut_interval()));
+      return wanted > absl::ZeroDuration() ? wanted : kDefaultCutInterval;
     }
     ++abandoned_cuts_;
     error_ = absl::StrCat("no consistent point: ", status.message());
