@@ -230,7 +230,7 @@ class Engine {
   std::vector<std::uint64_t> cursors_, hash_cursors_;    // engine thread only
   ReadAhead ahead_;                                      // engine thread only
   std::unique_ptr<block::AlignedBuffer> rescan_buffer_;  // engine thread only
-  Stages stages_;
+  Stages stages_{RealClock()};
   std::int64_t wire_seen_ = 0, plain_seen_ = 0;  // of the session; engine thread only
   std::thread thread_;
 };

@@ -36,7 +36,7 @@ void Stages::Add(Stage stage, absl::Duration time) {
 
 Bottleneck Stages::Look() {
   absl::MutexLock lock(&mutex_);
-  const absl::Time now = absl::Now();
+  const absl::Duration now = clock_.Monotonic();
   const absl::Duration elapsed = now - since_;
   if (elapsed < absl::Seconds(1)) return last_;
   const auto most = std::max_element(spent_.begin(), spent_.end());

@@ -5,9 +5,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "godwit/replication/v1/replication.pb.h"
+#include "services/common/base/clock.h"
 
 namespace godwit::agent {
 
@@ -15,6 +15,7 @@ namespace godwit::agent {
 class Stages {
  public:
   using Stage = replication::v1::Bottleneck::Stage;
+  explicit Stages(Clock& clock) : clock_(clock), since_(clock.Monotonic()) {}
 
   // The engine spent this waiting for (or in) a stage.
   void Add(Stage stage, absl::Duration time);
@@ -26,20 +27,21 @@ class Stages {
   class Span {
    public:
     Span(Stages& stages, Stage stage) : stages_(stages), stage_(stage) {}
-    ~Span() { stages_.Add(stage_, absl::Now() - from_); }
+    ~Span() { stages_.Add(stage_, stages_.clock_.Monotonic() - from_); }
     Span(const Span&) = delete;
 
    private:
     Stages& stages_;
     const Stage stage_;
-    const absl::Time from_ = absl::Now();
+    const absl::Duration from_ = stages_.clock_.Monotonic();
   };
 
  private:
+  Clock& clock_;
   absl::Mutex mutex_;
   std::array<absl::Duration, replication::v1::Bottleneck::Stage_ARRAYSIZE> spent_
       ABSL_GUARDED_BY(mutex_){};
-  absl::Time since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+  absl::Duration since_ ABSL_GUARDED_BY(mutex_);
   replication::v1::Bottleneck last_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -41,12 +41,13 @@ void Given::AddTo(Options& options) {
   options.Strings("bandwidth-window", &windows, "WINDOW",
                   "[DAYS@]HH:MM-HH:MM=LIMIT, UTC, for example mon-fri@08:00-18:00=2MiB or "
                   "22:00-06:00=paused; the first that matches counts; \"none\" empties the list");
-  options.Int("lanes", &lanes, 1, 8, "parallel block streams, 1 to 8");
+  options.Int("lanes", &lanes, 1, 8, "parallel block streams, 1 to 8 (kept; one is used so far)");
   options.Duration("cut-interval", &cut_interval,
-                   "least time between cuts; 0: as often as the load allows");
+                   "time between points; 0: 10 s (interim epochs come several a second)");
   options.Duration("freeze-budget", &freeze_budget, "longest freeze of the source's file systems");
   options.Bool("never-freeze", &never_freeze, "forbid the freeze");
-  options.Bool("encrypt-staging", &encrypt_staging, "encrypt staging at rest");
+  options.Bool("encrypt-staging", &encrypt_staging,
+               "encrypt staging at rest (kept; nothing is encrypted so far)");
   options.Duration("undo-window", &undo_window, "how long the last point outlives finalize");
   options.Strings("worker-label", &labels, "K=V",
                   "only workers with this label; \"none\" empties the list");
