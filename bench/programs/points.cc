@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bench/programs/json_line.h"
+#include "bench/programs/segment_group.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/process.h"
 #include "services/common/base/status_macros.h"
@@ -19,6 +20,7 @@ constexpr int kPagesOfAFrame = 256, kFramesOfAnEpoch = 10;
 
 struct Config {
   std::string store;
+  bool segments = false;
   std::int64_t disk_bytes = std::int64_t{4} << 30, changed = 0,
                after_bytes = std::int64_t{256} << 20;
 };
@@ -89,18 +91,23 @@ absl::StatusOr<double> Seconds(const Work& work) {
   return absl::ToDoubleSeconds(absl::Now() - from);
 }
 
-absl::Status Run(const Config& config) {
+absl::StatusOr<std::shared_ptr<store::Group>> OpenGroup(const Config& config) {
+  const store::DiskSpec disk{.disk_id = "d-0123456789abcdef0",
+                             .device_name = "/dev/sda",
+                             .size_bytes = static_cast<std::uint64_t>(config.disk_bytes),
+                             .is_boot_disk = true};
+  if (config.segments) return OpenSegmentGroup(config.store, disk);
   ASSIGN_OR_RETURN(const auto store, store::OpenFileStore(config.store));
+  return store->OpenGroup(kServer, 1, {disk});
+}
+
+absl::Status Run(const Config& config) {
   const auto bytes = static_cast<std::uint64_t>(config.disk_bytes);
-  ASSIGN_OR_RETURN(const auto group, store->OpenGroup(kServer, 1,
-                                                      {{.disk_id = "d-0123456789abcdef0",
-                                                        .device_name = "/dev/sda",
-                                                        .size_bytes = bytes,
-                                                        .is_boot_disk = true}}));
+  ASSIGN_OR_RETURN(const auto group, OpenGroup(config));
   Volume volume(*group, bytes);
-  RETURN_IF_ERROR(volume.Fill());
-  RETURN_IF_ERROR(volume.Commit(false));
   nlohmann::json line;
+  ASSIGN_OR_RETURN(line["fill_seconds"], Seconds([&] { return volume.Fill(); }));
+  RETURN_IF_ERROR(volume.Commit(false));
   ASSIGN_OR_RETURN(line["blocks_before_mib_per_second"], volume.Blocks(config.after_bytes));
   RETURN_IF_ERROR(volume.Commit(false));
   ASSIGN_OR_RETURN(line["change_seconds"], Seconds([&] { return volume.Change(config.changed); }));
@@ -109,15 +116,19 @@ absl::Status Run(const Config& config) {
   ASSIGN_OR_RETURN(line["point_seconds"], Seconds([&] { return volume.Commit(false); }));
   ASSIGN_OR_RETURN(line["blocks_after_mib_per_second"], volume.Blocks(config.after_bytes));
   const std::int64_t last = group->committed_epoch();
-  ASSIGN_OR_RETURN(line["clone_seconds"], Seconds([&] {
-                     return group->CreateClone("c-0123456789abcdef0", last).status();
-                   }));
+  const std::string clone_id = "c-0123456789abcdef0";
+  ASSIGN_OR_RETURN(line["clone_seconds"],
+                   Seconds([&] { return group->CreateClone(clone_id, last).status(); }));
+  RETURN_IF_ERROR(group->DeleteClone(clone_id));
   RETURN_IF_ERROR(volume.Commit(false));
   std::vector<std::int64_t> gone;
   for (const store::PointFacts& point : group->Points(1000)) {
     if (point.epoch != group->committed_epoch()) gone.push_back(point.epoch);
   }
   ASSIGN_OR_RETURN(line["expiry_seconds"], Seconds([&] { return group->DeletePoints(gone); }));
+  line["allocated_bytes"] = group->AllocatedBytes();
+  ASSIGN_OR_RETURN(const auto clone, group->CreateClone(clone_id, group->committed_epoch()));
+  line["clone"] = clone[0].path;
   Print("points", std::move(line));
   return absl::OkStatus();
 }
@@ -130,6 +141,8 @@ int main(int argc, char** argv) {
   godwit::bench::Config config;
   godwit::Flags flags("godwit-bench-points", "Points of the staging store under measurement.");
   flags.String("store", &config.store, "folder of the store");
+  flags.Bool("segments", &config.segments,
+             "append-only segments with a block map instead of the file store");
   flags.Int("disk-bytes", &config.disk_bytes, 1 << 20, std::int64_t{1} << 46, "size of the volume");
   flags.Int("changed", &config.changed, 0, 1 << 30, "pages of 4 KiB that change before the point");
   flags.Int("after-bytes", &config.after_bytes, 1 << 20, std::int64_t{1} << 40,

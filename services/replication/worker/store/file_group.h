@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -86,6 +87,8 @@ class FileGroup final : public Group {
 
   // Merges what can be merged; waits for the group only to put the result in its place.
   absl::Status Compact() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives back what only points that are gone read of the bases.
+  absl::Status Reclaim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compaction_) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string group_;
   const std::int64_t generation_;
@@ -98,6 +101,8 @@ class FileGroup final : public Group {
   std::vector<std::unique_ptr<Volume>> volumes_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<DeltaLog> delta_ ABSL_GUARDED_BY(mutex_);
   absl::Mutex compaction_ ABSL_ACQUIRED_BEFORE(mutex_);
+  // The oldest point at the time a disk's base was looked through.
+  std::map<std::string, std::int64_t> reclaimed_ ABSL_GUARDED_BY(compaction_);
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);
 };
 

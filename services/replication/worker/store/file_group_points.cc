@@ -11,12 +11,16 @@
 #include "services/replication/worker/store/file_group.h"
 #include "services/replication/worker/store/manifest.h"
 #include "services/replication/worker/store/merge.h"
+#include "services/replication/worker/store/reclaim.h"
 
 namespace godwit::store {
 namespace fs = std::filesystem;
 namespace pb = ::godwit::replication::v1;
 
 namespace {
+
+// The base is looked through again after layers worth a sixteenth of the disk.
+constexpr std::int64_t kReclaimShare = 16;
 
 std::int64_t AllocatedBytesOf(const std::string& path) {
   struct stat info;
@@ -117,7 +121,7 @@ absl::Status FileGroup::Compact() {
         if (range) break;
       }
     }
-    if (!range) return absl::OkStatus();
+    if (!range) return Reclaim();
     // The group goes on meanwhile: it only adds files behind these.
     ASSIGN_OR_RETURN(const std::string merged, MergeLayers(folder_, disk, *range));
     absl::MutexLock lock(&mutex_);
@@ -143,6 +147,26 @@ absl::Status FileGroup::Compact() {
       }
     }
   }
+}
+
+absl::Status FileGroup::Reclaim() {
+  std::vector<pb::StagedDisk> disks;
+  std::int64_t oldest = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    RETURN_IF_ERROR(Usable());
+    if (manifest_.points_size() == 0) return absl::OkStatus();
+    oldest = manifest_.points(0).epoch();
+    disks.assign(manifest_.disks().begin(), manifest_.disks().end());
+  }
+  // Nobody waits: clones are made of kept points only, which do not read these blocks.
+  for (const pb::StagedDisk& disk : disks) {
+    std::int64_t& since = reclaimed_[disk.disk_id()];
+    if (NewlyCovered(folder_, disk, since, oldest) < disk.size_bytes() / kReclaimShare) continue;
+    ASSIGN_OR_RETURN(const std::uint64_t covered, ReclaimBase(folder_, disk, oldest));
+    if (covered > 0) since = oldest;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace godwit::store
