@@ -11,6 +11,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/metrics/metrics.h"
 #include "services/common/rpc/channel.h"
 #include "services/jobs/clients/conversion_client.h"
 #include "services/jobs/clients/registry_client.h"
@@ -29,7 +30,7 @@ namespace {
 struct Config {
   std::string listen = "127.0.0.1:8443";
   std::string database;
-  std::string tls_dir;
+  std::string tls_dir, metrics_listen;
   std::string registry, replication, conversion;
   std::string machines_dir = "/var/lib/godwit/machines";
   std::int64_t runner_count = 4;
@@ -45,6 +46,7 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
   flags.String("listen", &config->listen, "address:port to serve on; port 0 chooses one");
   flags.String("database", &config->database, "libpq connection string");
   flags.String("tls-dir", &config->tls_dir, "folder with tls.crt, tls.key and ca.crt");
+  flags.String("metrics-listen", &config->metrics_listen, kMetricsListenHelp);
   flags.String("registry", &config->registry, "host:port of godwit-registry");
   flags.String("replication", &config->replication, "host:port of godwit-replication");
   flags.String("conversion", &config->conversion, "host:port of godwit-conversion");
@@ -116,6 +118,7 @@ absl::Status RunService(const Config& config) {
   RETURN_IF_ERROR(Annotate(store.List({.limit = 1}).status(), "--database"));
   ASSIGN_OR_RETURN(const std::unique_ptr<QemuTarget> qemu, QemuTarget::Open(TargetOptions(config)));
 
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
   RegistryClient registry(DialService(config.registry, "registry", tls));
   ReplicationClient replication(DialService(config.replication, "replication", tls));
   ConversionClient conversion(DialService(config.conversion, "conversion", tls));

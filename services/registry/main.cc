@@ -7,6 +7,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/metrics/metrics.h"
 #include "services/registry/ca_commands.h"
 #include "services/registry/rpc/server.h"
 
@@ -47,7 +48,7 @@ absl::Status Required(absl::string_view flag, const std::string& value) {
 
 absl::Status RunServer(int argc, const char* const* argv) {
   ServerConfig config;
-  std::string tls_dir, ca_dir, profile = "strict";
+  std::string tls_dir, ca_dir, metrics_listen, profile = "strict";
   std::int64_t connections = config.max_database_connections;
   Flags flags("godwit-registry", "Keeps source servers and their life cycle; enrols agents.");
   flags.String("listen", &config.listen, "address:port to serve on");
@@ -57,6 +58,7 @@ absl::Status RunServer(int argc, const char* const* argv) {
   flags.Int("database-connections", &connections, 2, 200, "most connections to the database");
   flags.String("tls-dir", &tls_dir, "folder with tls.crt, tls.key and ca.crt");
   flags.String("ca-dir", &ca_dir, "folder with ca.crt and ca.key");
+  flags.String("metrics-listen", &metrics_listen, kMetricsListenHelp);
   flags.String("jobs", &config.jobs, "host:port of the job service");
   flags.String("replication", &config.replication, "host:port of the replication service");
   flags.String("advertise", &config.advertise, "host:port of this service for agents");
@@ -85,6 +87,7 @@ absl::Status RunServer(int argc, const char* const* argv) {
   ASSIGN_OR_RETURN(config.tls, rpc::LoadTls(tls_dir));
   ASSIGN_OR_RETURN(config.ca, LoadCa(ca_dir));
 
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(metrics_listen, GODWIT_VERSION));
   ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server,
                    RegistryServer::Start(config, RealClock()));
   Log(Severity::kInfo, "serving",

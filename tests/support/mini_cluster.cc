@@ -64,6 +64,11 @@ MiniCluster::~MiniCluster() {
 void MiniCluster::Describe(const std::string& name, std::vector<std::string> command) {
   command[0] = Program(command[0]);
   command.push_back(absl::StrCat("--tls-dir=", dir_ / absl::StrCat("tls/", name)));
+  if (ports_.contains(name)) {
+    int& port = ports_[absl::StrCat(name, "/metrics")];
+    if (port == 0) port = FreePort();
+    command.push_back(absl::StrCat("--metrics-listen=127.0.0.1:", port));
+  }
   services_[name].command = std::move(command);
 }
 
@@ -160,6 +165,12 @@ std::string MiniCluster::Endpoint(const std::string& service) const {
 }
 
 std::string MiniCluster::EnrollEndpoint() const { return Endpoint("enroll"); }
+
+std::string MiniCluster::MetricsUrl(const std::string& service) const {
+  const auto found = ports_.find(absl::StrCat(service, "/metrics"));
+  GODWIT_CHECK(found != ports_.end());
+  return absl::StrCat("http://127.0.0.1:", found->second, "/metrics");
+}
 
 std::string MiniCluster::WorkerId(const std::string& name) { return DerivedId("w-", name); }
 

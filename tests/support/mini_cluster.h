@@ -57,6 +57,8 @@ class MiniCluster {
 
   std::string Endpoint(const std::string& service) const;  // "127.0.0.1:port"
   std::string EnrollEndpoint() const;
+  // Where "registry", "replication", "jobs", "conversion" or a worker gives its metrics.
+  std::string MetricsUrl(const std::string& service) const;
   // Id of a worker: "w-" + 17 hex digits, derived from its name.
   static std::string WorkerId(const std::string& name);
   const std::string& dir() const { return dir_.path(); }

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "godwit/common/v1/error.pb.h"
 #include "services/common/base/ids.h"
@@ -21,6 +23,14 @@ namespace pb = ::godwit::common::v1;
 constexpr absl::Duration kMaxUnaryTime = absl::Minutes(5);
 constexpr absl::Duration kSlowCall = absl::Seconds(2);
 constexpr char kInfoUrl[] = "type.googleapis.com/godwit.common.v1.ErrorDetail";
+
+ABSL_CONST_INIT absl::Mutex observer_mutex(absl::kConstInit);
+
+std::function<void(absl::string_view, int, absl::Duration)>& Observer()
+    ABSL_SHARED_LOCKS_REQUIRED(observer_mutex) {
+  static auto* const observer = new std::function<void(absl::string_view, int, absl::Duration)>();
+  return *observer;
+}
 
 std::uint32_t AccessBit(const Identity& peer) {
   switch (peer.kind) {
@@ -96,13 +106,22 @@ absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view m
   return call;
 }
 
+void ObserveCalls(std::function<void(absl::string_view, int, absl::Duration)> observe) {
+  absl::MutexLock lock(&observer_mutex);
+  Observer() = std::move(observe);
+}
+
 grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::uint32_t access,
                    const std::function<absl::Status(const Call&)>& body) {
   const absl::Time start = absl::Now();
   const absl::StatusOr<Call> call = Admit(*context, method, access);
-  if (!call.ok()) return ToGrpc(call.status());
-  const absl::Status status = body(*call);
+  const absl::Status status = call.ok() ? body(*call) : call.status();
   const absl::Duration took = absl::Now() - start;
+  {
+    absl::ReaderMutexLock lock(&observer_mutex);
+    if (Observer()) Observer()(method, static_cast<int>(status.code()), took);
+  }
+  if (!call.ok()) return ToGrpc(status);
   if (!status.ok() || took > kSlowCall) {
     const bool ours = status.code() == absl::StatusCode::kInternal ||
                       status.code() == absl::StatusCode::kDataLoss ||

@@ -52,6 +52,11 @@ absl::Status CheckAccess(const Identity& peer, std::uint32_t access);
 grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::uint32_t access,
                    const std::function<absl::Status(const Call&)>& body);
 
+// `observe` is told how every call of Serve() ended (gRPC status code) and how long it took; null:
+// nobody. It must not block.
+void ObserveCalls(
+    std::function<void(absl::string_view method, int code, absl::Duration took)> observe);
+
 // For streams: the access check and identity alone.
 absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method,
                            std::uint32_t access);

@@ -6,6 +6,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/metrics/metrics.h"
 #include "services/common/pg/pool.h"
 #include "services/common/rpc/channel.h"
 #include "services/conversion/service/rpc/handlers.h"
@@ -15,7 +16,7 @@ namespace godwit {
 namespace {
 
 struct Config {
-  std::string listen = "127.0.0.1:8444", database, tls_dir;
+  std::string listen = "127.0.0.1:8444", database, tls_dir, metrics_listen;
   absl::Duration lease = absl::Seconds(30), keep = absl::Hours(24 * 30);
 };
 
@@ -28,6 +29,7 @@ absl::Status Run(const Config& config) {
   conversion::PgTaskStore store(pool, {.lease_duration = config.lease});
   RETURN_IF_ERROR(Annotate(store.List(1, 1).status(), "--database"));
   const conversion::ExpiryGrace grace(RealClock(), config.lease);
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
   conversion::ConversionHandler tasks(store);
   conversion::ConversionWorkerHandler workers(store, grace, {.lease_duration = config.lease});
   ASSIGN_OR_RETURN(const auto server,
@@ -56,6 +58,7 @@ int main(int argc, char** argv) {
   flags.String("listen", &config.listen, "address:port to serve on; port 0 chooses one");
   flags.String("database", &config.database, "libpq connection string");
   flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
+  flags.String("metrics-listen", &config.metrics_listen, godwit::kMetricsListenHelp);
   flags.Duration("lease-duration", &config.lease,
                  "after this long the task of a dead worker is given to another one");
   flags.Duration("keep", &config.keep, "how long ended tasks are kept");

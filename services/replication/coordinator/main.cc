@@ -12,12 +12,13 @@
 #include "services/replication/coordinator/clients/registry_client.h"
 #include "services/replication/coordinator/engine/housekeeping.h"
 #include "services/replication/coordinator/rpc/handlers.h"
+#include "services/replication/coordinator/rpc/replication_metrics.h"
 
 namespace godwit {
 namespace {
 
 struct Config {
-  std::string listen = "0.0.0.0:7442", database, tls_dir, registry;
+  std::string listen = "0.0.0.0:7442", database, tls_dir, registry, metrics_listen;
   absl::Duration lease_duration = absl::Seconds(15);
   absl::Duration move_after = absl::Minutes(30);
   std::int64_t database_connections = 16;
@@ -54,6 +55,8 @@ absl::Status Run(const Config& config) {
   coordinator::Housekeeping housekeeping(pool, registry, coordinator::DecodeReplicationSettings,
                                          agents, verifications, RealClock(), options);
 
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
+  metrics->Add([&pool](Samples& to) { coordinator::CollectReplications(pool, to); });
   const auto agent_handler = coordinator::MakeAgentHandler(agents);
   const auto worker_handler = coordinator::MakeWorkerHandler(workers);
   const auto replication_handler =
@@ -84,6 +87,7 @@ int main(int argc, char** argv) {
   flags.String("database", &config.database, "libpq connection string");
   flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
   flags.String("registry", &config.registry, "host:port of the registry");
+  flags.String("metrics-listen", &config.metrics_listen, godwit::kMetricsListenHelp);
   flags.Duration("lease-duration", &config.lease_duration, "lease of a worker");
   flags.Duration("move-after", &config.move_after,
                  "replicate a server anew elsewhere when no worker of its store lived so long");

@@ -14,6 +14,7 @@
 #include "services/common/rpc/channel.h"
 #include "services/replication/worker/rpc/block_stream_service.h"
 #include "services/replication/worker/rpc/control_client.h"
+#include "services/replication/worker/rpc/worker_metrics.h"
 #include "services/replication/worker/store/file_store.h"
 
 namespace godwit {
@@ -23,7 +24,7 @@ namespace {
 constexpr std::int64_t kLeastBandwidth = 1 << 20;
 
 struct Config {
-  std::string store, listen = "0.0.0.0:7443", advertise, replication, tls_dir;
+  std::string store, listen = "0.0.0.0:7443", advertise, replication, tls_dir, metrics_listen;
   std::vector<std::string> labels;
   std::int64_t max_servers = 20, bandwidth_limit = 0;
 };
@@ -43,6 +44,8 @@ absl::Status Run(const Config& config) {
   ASSIGN_OR_RETURN(const rpc::Identity coordinator, rpc::ParsePrincipal("service/replication"));
   worker::LeaseTable leases(RealClock());
   worker::GroupHost host(*store, leases);
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
+  metrics->Add([&](Samples& to) { worker::CollectWorker(host, *store, to); });
   std::unique_ptr<worker::ControlClient> control;
   worker::BlockStreamService service(host, leases,
                                      {.bandwidth_limit_bytes_per_second = config.bandwidth_limit},
@@ -51,7 +54,7 @@ absl::Status Run(const Config& config) {
                                        control->PointCommitted(server, generation, facts);
                                      });
   worker::ControlClient::Options options{.max_server_count = static_cast<int>(config.max_servers),
-                                         .version = "0.1.0"};
+                                         .version = GODWIT_VERSION};
   for (const std::string& label : config.labels) {
     const std::pair<std::string, std::string> pair = absl::StrSplit(label, absl::MaxSplits('=', 1));
     options.labels.insert(pair);
@@ -94,6 +97,7 @@ int main(int argc, char** argv) {
                "host:port at which agents reach it (default: 127.0.0.1 and the port)");
   flags.String("replication", &config.replication, "host:port of the replication coordinator");
   flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
+  flags.String("metrics-listen", &config.metrics_listen, godwit::kMetricsListenHelp);
   flags.Strings("label", &config.labels, "KEY=VALUE that settings can ask for; may be repeated");
   flags.Int("bandwidth-limit-bytes-per-second", &config.bandwidth_limit, 0, std::int64_t{1} << 50,
             "what it receives at most, shared fairly by the servers that send; 0: no limit");
