@@ -7,6 +7,7 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/serve.h"
+#include "services/replication/worker/engine/commit_facts.h"
 
 namespace godwit::worker {
 namespace pb = ::godwit::replication::v1;
@@ -227,21 +228,7 @@ absl::Status StreamSession::TakeCommit(const pb::EpochCommit& commit) {
   if (epoch_begun_ == 0 || commit.epoch() != epoch_begun_) {
     return rpc::FieldError("epoch_commit.epoch", absl::StrCat(commit.epoch(), " was not begun"));
   }
-  if (!commit.request_id().empty()) {
-    RETURN_IF_ERROR(CheckUuid("epoch_commit.request_id", commit.request_id()));
-  }
-  store::PointFacts facts;
-  facts.interim = commit.interim() && commit.request_id().empty();
-  facts.root_hash_wanted = commit.root_hash();
-  facts.epoch = commit.epoch();
-  facts.cut_time = absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(commit.cut_time()));
-  facts.consistency = commit.consistency();
-  facts.freeze_time = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(commit.freeze_time()));
-  facts.request_id = commit.request_id();
-  if (commit.has_quiesce_time()) {
-    facts.quiesce_time =
-        absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(commit.quiesce_time()));
-  }
+  ASSIGN_OR_RETURN(store::PointFacts facts, FactsOf(commit));
   RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
   ASSIGN_OR_RETURN(facts, group_.Commit(facts));
   // Who slept through the commit must not call it one: another worker may own the group by now.
