@@ -88,30 +88,6 @@ absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
   return absl::OkStatus();
 }
 
-absl::Status ConvertNetwork(GuestRoot& root, const Job& job) {
-  const std::string rules = "etc/udev/rules.d/70-persistent-net.rules";
-  if (const absl::StatusOr<std::string> text = root.Read(rules); text.ok()) {
-    const std::string kept = DropPersistentNet(*text);
-    if (kept.empty()) {
-      // Kept beside it, under a name that udev does not read.
-      RETURN_IF_ERROR(root.Write("network", rules + ".pre-migration", *text,
-                                 "the rules as they were", /*keep=*/false));
-      RETURN_IF_ERROR(root.Remove("network", rules, "names pinned to the old cards' addresses"));
-    } else {
-      RETURN_IF_ERROR(
-          root.Write("network", rules, kept, "names pinned to the old cards' addresses"));
-    }
-  }
-  for (const Nic& nic : job.nics) {
-    if (nic.source_name.empty() || nic.mac_address.empty()) continue;
-    RETURN_IF_ERROR(root.Write(
-        "network", absl::StrCat("etc/systemd/network/10-godwit-", nic.source_name, ".link"),
-        LinkFile(absl::AsciiStrToLower(nic.mac_address), nic.source_name),
-        absl::StrCat("the card ", nic.mac_address, " keeps the name ", nic.source_name)));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ConvertAgent(GuestRoot& root) {
   for (const char* path : kAgentFiles) {
     RETURN_IF_ERROR(root.Remove("agent", path, "the replication agent stays on the source"));
@@ -219,7 +195,7 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
   }
 
   progress("network");
-  RETURN_IF_ERROR(ConvertNetwork(root, job));
+  RETURN_IF_ERROR(ConvertNetwork(root, job.nics));
   progress("agent");
   RETURN_IF_ERROR(ConvertAgent(root));
   outcome->changes = root.changes();

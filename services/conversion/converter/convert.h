@@ -8,15 +8,10 @@
 #include "absl/status/statusor.h"
 #include "services/conversion/converter/guest_root.h"
 #include "services/conversion/converter/initramfs.h"
+#include "services/conversion/converter/network.h"
 #include "services/conversion/converter/volumes.h"
 
 namespace godwit::convert {
-
-struct Nic {
-  std::string mac_address;         // of the launched machine
-  std::string source_mac_address;  // of the source
-  std::string source_name;
-};
 
 // What godwit-convert is asked for: job.json.
 struct Job {

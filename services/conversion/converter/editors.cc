@@ -159,19 +159,6 @@ std::string LinkFile(const std::string& mac, const std::string& name) {
       "\n\n[Link]\nName=", name, "\n");
 }
 
-std::string DropPersistentNet(const std::string& text) {
-  std::vector<std::string> kept;
-  bool rule = false;
-  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    const absl::string_view trimmed = absl::StripAsciiWhitespace(line);
-    if (absl::StrContains(trimmed, "ATTR{address}") && absl::StrContains(trimmed, "NAME="))
-      continue;
-    if (!trimmed.empty() && trimmed[0] != '#') rule = true;
-    kept.emplace_back(line);
-  }
-  return rule ? absl::StrJoin(kept, "\n") : "";
-}
-
 std::string OsReleaseValue(const std::string& text, const std::string& key) {
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     if (!absl::StartsWith(line, key + "=")) continue;

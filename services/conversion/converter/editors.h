@@ -38,10 +38,6 @@ std::string AddModules(const std::string& text, const std::vector<std::string>& 
 // A systemd .link file that names the card with `mac`.
 std::string LinkFile(const std::string& mac, const std::string& name);
 
-// The rules of 70-persistent-net.rules without those that pin a card by MAC address; "" when
-// nothing is left.
-std::string DropPersistentNet(const std::string& text);
-
 // Values of os-release by key.
 std::string OsReleaseValue(const std::string& text, const std::string& key);
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
@@ -22,6 +23,17 @@ namespace {
 constexpr char kBackup[] = ".pre-migration";
 constexpr int kMaxDepth = 32;
 constexpr std::size_t kMaxNames = 10000;
+
+// Where the file `path` (its last name is `name`) is kept as it was. In folders of which a system
+// reads every file the copy is hidden, or it would count as one more connection or interface.
+std::string BackupName(const std::string& path, const std::string& name) {
+  for (const char* folder :
+       {"etc/NetworkManager/system-connections/", "etc/network/interfaces.d/",
+        "etc/sysconfig/network-scripts/", "etc/sysconfig/network/", "etc/cron.d/"}) {
+    if (absl::StartsWith(path, folder)) return absl::StrCat(".", name, kBackup);
+  }
+  return name + kBackup;
+}
 
 absl::Status WriteAll(int fd, const std::string& content, const std::string& path) {
   for (std::size_t done = 0; done < content.size();) {
@@ -157,7 +169,7 @@ absl::Status GuestRoot::Write(const std::string& step, const std::string& path,
   }
   // The oldest copy is the source's own: a later conversion must not overwrite it with ours.
   if (before.ok() && keep)
-    linkat(folder.get(), name.c_str(), folder.get(), (name + kBackup).c_str(), 0);
+    linkat(folder.get(), name.c_str(), folder.get(), BackupName(path, name).c_str(), 0);
   if (renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0)
     return ErrnoStatus(path);
   return absl::OkStatus();

@@ -1,6 +1,7 @@
 // The guest's file tree. Every path is resolved inside of it (openat2 RESOLVE_IN_ROOT), so a
 // hostile symlink leads nowhere else; every read is bounded; every change keeps the file before it
-// as "<path>.pre-migration" and is recorded.
+// as "<path>.pre-migration" (hidden where a system would take it for configuration) and is
+// recorded.
 #pragma once
 
 #include <cstdint>

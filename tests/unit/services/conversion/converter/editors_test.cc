@@ -79,14 +79,6 @@ TEST(Grub, DefaultsWithoutAnEndOfTheLastLine) {
             "GRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"console=tty0 console=ttyS0,115200\"\n");
 }
 
-TEST(Network, PinnedNames) {
-  EXPECT_EQ(DropPersistentNet("# made by hand\nSUBSYSTEM==\"net\", "
-                              "ATTR{address}==\"52:54:00:aa:00:01\", NAME=\"lan0\"\n"),
-            "");
-  EXPECT_EQ(DropPersistentNet("ATTR{address}==\"x\", NAME=\"a\"\nKERNEL==\"tun\", GROUP=\"vpn\"\n"),
-            "KERNEL==\"tun\", GROUP=\"vpn\"\n");
-}
-
 TEST(Initramfs, ModulesOnce) {
   EXPECT_EQ(AddModules("# list\nvirtio_blk", {"virtio_blk", "nvme"}), "# list\nvirtio_blk\nnvme\n");
   EXPECT_EQ(EditResume("RESUME=/dev/sda5\n", Stable), "RESUME=UUID=swap\n");

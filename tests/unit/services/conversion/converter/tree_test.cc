@@ -31,6 +31,7 @@ class TreeTest : public ::testing::Test {
     Put("boot/initrd.img-6.1", "initramfs");
     Put("lib/modules/6.1/modules.dep", "kernel/virtio_blk.ko:\n");
     Put("lib/modules/6.1/kernel/virtio_blk.ko", "driver");
+    Put("usr/lib/systemd/systemd-udevd", "");
     Put("usr/local/sbin/godwit-agent", "agent");
     Put("var/lib/godwit-agent/tls/tls.key", "secret");
   }

@@ -1,0 +1,33 @@
+// The network of a guest on the target's cards: names stay, and what is configured for a card by
+// its address finds the new one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "services/conversion/converter/guest_root.h"
+
+namespace godwit::convert {
+
+struct Nic {
+  std::string mac_address;         // of the launched machine
+  std::string source_mac_address;  // of the source
+  std::string source_name;
+};
+
+// `text` with the hardware address `from` as `to`, however it is written (case; colons or dashes,
+// which stay what they are). Longer rows of hex digits are no address.
+std::string ReplaceMac(const std::string& text, const std::string& from, const std::string& to);
+
+// Rules of udev that give a card of another address than those of `macs` a name are left out;
+// "" when no rule is left.
+std::string DropForeignPins(const std::string& text, const std::vector<std::string>& macs);
+
+// In every kind of network configuration that Linux systems have (ifupdown, ifcfg of Red Hat and
+// SUSE, NetworkManager, netplan, systemd-networkd, cloud-init, rules of udev): the cards' addresses
+// become the new ones. Addresses, routes and names stay. Where systemd names the cards, a .link
+// file keeps each name.
+absl::Status ConvertNetwork(GuestRoot& root, const std::vector<Nic>& nics);
+
+}  // namespace godwit::convert
