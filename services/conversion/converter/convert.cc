@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/converter/boot_loader.h"
 #include "services/conversion/converter/editors.h"
 
 namespace godwit::convert {
@@ -72,14 +73,12 @@ absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
     inspection.full_string = OsReleaseValue(*release, "PRETTY_NAME");
   }
   inspection.architecture = Architecture(root);
-  if (root.Exists("boot/grub/grub.cfg") || root.Exists("boot/grub2/grub.cfg"))
-    inspection.boot_loader = "grub2";
+  inspection.boot_loader = absl::StrJoin(FindBootLoaders(root), ", ");
   if (root.Exists("etc/initramfs-tools")) inspection.initramfs_tool = "initramfs-tools";
   inspection.kernels = FindKernels(root);
   if (inspection.boot_loader.empty()) {
     return absl::UnimplementedError(
-        "no GRUB 2 configuration was found (/boot/grub/grub.cfg): this boot loader is not "
-        "supported");
+        "no configuration of a boot loader was found (GRUB, systemd-boot or extlinux in /boot)");
   }
   if (inspection.kernels.empty()) {
     return absl::FailedPreconditionError(
@@ -91,25 +90,6 @@ absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
 absl::Status ConvertAgent(GuestRoot& root) {
   for (const char* path : kAgentFiles) {
     RETURN_IF_ERROR(root.Remove("agent", path, "the replication agent stays on the source"));
-  }
-  return absl::OkStatus();
-}
-
-// Every device name left on a kernel command line must be one that the target has.
-absl::Status Verify(const GuestRoot& root, bool dry_run) {
-  if (dry_run) return absl::OkStatus();
-  for (const char* path : {"boot/grub/grub.cfg", "boot/grub2/grub.cfg"}) {
-    const absl::StatusOr<std::string> text = root.Read(path);
-    if (!text.ok()) continue;
-    for (const absl::string_view word :
-         absl::StrSplit(*text, absl::ByAnyChar(" \t\n"), absl::SkipEmpty())) {
-      if (absl::StartsWith(word, "root=/dev/sd") || absl::StartsWith(word, "root=/dev/hd") ||
-          absl::StartsWith(word, "root=/dev/vd") || absl::StartsWith(word, "root=/dev/xvd")) {
-        return absl::FailedPreconditionError(
-            absl::StrCat("/", path, " boots from ", word.substr(5),
-                         ", which is no volume of the migrated disks: replicate its disk too"));
-      }
-    }
   }
   return absl::OkStatus();
 }
@@ -173,14 +153,7 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
   }
 
   progress("boot loader");
-  for (const char* path : {"boot/grub/grub.cfg", "boot/grub2/grub.cfg"}) {
-    RETURN_IF_ERROR(
-        EditFile(root, "boot loader", path, "stable root name, serial console",
-                 [&](const std::string& text) { return EditGrubConfig(text, stable); }));
-  }
-  RETURN_IF_ERROR(
-      EditFile(root, "boot loader", "etc/default/grub", "the same for later updates",
-               [&](const std::string& text) { return EditGrubDefaults(text, stable); }));
+  RETURN_IF_ERROR(ConvertBootLoaders(root, stable));
 
   progress("fstab");
   std::vector<std::string> unresolved;
@@ -200,7 +173,7 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
   RETURN_IF_ERROR(ConvertAgent(root));
   outcome->changes = root.changes();
   progress("verifying");
-  return Verify(root, job.dry_run);
+  return job.dry_run ? absl::OkStatus() : VerifyBootLoaders(root);
 }
 
 namespace {

@@ -88,21 +88,6 @@ std::string EditKernelArguments(const std::string& arguments, const StableName& 
   return absl::StrCat(edited, edited.empty() ? "" : " ", kConsoles);
 }
 
-std::string EditGrubConfig(const std::string& text, const StableName& stable) {
-  std::vector<std::string> lines = absl::StrSplit(text, '\n');
-  for (std::string& line : lines) {
-    const std::vector<std::string> pieces = Pieces(line);
-    if (pieces.size() < 4) continue;
-    if (pieces[1] != "linux" && pieces[1] != "linux16" && pieces[1] != "linuxefi") continue;
-    const std::string head = absl::StrCat(pieces[0], pieces[1], pieces[2], pieces[3]);
-    line = absl::StrCat(
-        head, " ",
-        EditKernelArguments(
-            std::string(absl::StripLeadingAsciiWhitespace(line.substr(head.size()))), stable));
-  }
-  return absl::StrJoin(lines, "\n");
-}
-
 std::string EditGrubDefaults(const std::string& text, const StableName& stable) {
   std::vector<std::string> lines = absl::StrSplit(text, '\n');
   bool seen = false;

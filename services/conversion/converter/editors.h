@@ -22,9 +22,6 @@ std::string EditFstab(const std::string& text, const StableName& stable,
 // no serial console is there.
 std::string EditKernelArguments(const std::string& arguments, const StableName& stable);
 
-// grub.cfg: EditKernelArguments on every linux line.
-std::string EditGrubConfig(const std::string& text, const StableName& stable);
-
 // /etc/default/grub: stable root names allowed, consoles in GRUB_CMDLINE_LINUX, so that the guest's
 // own next update-grub keeps them.
 std::string EditGrubDefaults(const std::string& text, const StableName& stable);

@@ -4,8 +4,10 @@
 #include <algorithm>
 
 #include "services/common/base/check.h"
+#include "services/conversion/converter/boot_loader.h"
 #include "services/conversion/converter/editors.h"
 #include "services/conversion/converter/modules.h"
+#include "services/conversion/converter/network.h"
 #include "tests/fuzz/targets/input.h"
 
 namespace {
@@ -34,7 +36,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     }
     case 1:
-      GODWIT_CHECK(Lines(EditGrubConfig(text, Stable)) == Lines(text));
+      for (const BootSyntax syntax : {BootSyntax::kGrub2, BootSyntax::kGrubLegacy,
+                                      BootSyntax::kEntry, BootSyntax::kExtlinux}) {
+        const std::string edited = EditBootConfig(syntax, text, Stable);
+        GODWIT_CHECK(Lines(edited) == Lines(text));
+        GODWIT_CHECK(EditBootConfig(syntax, edited, Stable) == edited);
+      }
+      for (const BootSyntax syntax : {BootSyntax::kEnvironment, BootSyntax::kCommandLine})
+        EditBootConfig(syntax, text, Stable);
       break;
     case 2: {
       const std::string edited = EditGrubDefaults(text, Stable);
@@ -52,9 +61,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       GODWIT_CHECK(AddModules(edited, {"virtio_blk", "nvme"}) == edited);
       break;
     }
-    case 5:
-      GODWIT_CHECK(DropPersistentNet(text).size() <= text.size());
+    case 5: {
+      constexpr char kOld[] = "00:50:56:ab:00:01", kNew[] = "52:54:00:10:20:30";
+      GODWIT_CHECK(DropForeignPins(text, {kNew}).size() <= text.size());
+      const std::string edited = ReplaceMac(text, kOld, kNew);
+      GODWIT_CHECK(edited.size() == text.size() && ReplaceMac(edited, kOld, kNew) == edited);
       break;
+    }
     case 6:
       GODWIT_CHECK(OsReleaseValue(text, "ID").size() <= 256);
       break;

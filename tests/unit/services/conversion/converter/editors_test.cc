@@ -44,18 +44,6 @@ TEST(Fstab, WhatIsNotThereDoesNotStopTheBoot) {
   EXPECT_THAT(unresolved, ElementsAre("/dev/sdz1"));
 }
 
-TEST(Grub, RootByKernelNameAndNoSerialConsole) {
-  const std::string edited = EditGrubConfig(
-      "menuentry 'x' {\n\tlinux\t/boot/vmlinuz-6 root=/dev/sda1 ro quiet "
-      "resume=/dev/sda5\n\tinitrd /boot/i\n}\n",
-      Stable);
-  EXPECT_EQ(edited,
-            "menuentry 'x' {\n\tlinux\t/boot/vmlinuz-6 root=UUID=root ro quiet resume=UUID=swap "
-            "console=tty0 "
-            "console=ttyS0,115200\n\tinitrd /boot/i\n}\n");
-  EXPECT_EQ(EditGrubConfig(edited, Stable), edited) << "twice is once";
-}
-
 TEST(Grub, DefaultsKeepTheirQuotes) {
   const std::string edited =
       EditGrubDefaults("GRUB_CMDLINE_LINUX=\"\"\nGRUB_DISABLE_LINUX_UUID=true\n", Stable);
