@@ -13,6 +13,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/conversion/converter/boot_loader.h"
 #include "services/conversion/converter/editors.h"
+#include "services/conversion/converter/initramfs_config.h"
 
 namespace godwit::convert {
 namespace {
@@ -74,7 +75,7 @@ absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
   }
   inspection.architecture = Architecture(root);
   inspection.boot_loader = absl::StrJoin(FindBootLoaders(root), ", ");
-  if (root.Exists("etc/initramfs-tools")) inspection.initramfs_tool = "initramfs-tools";
+  inspection.initramfs_tool = FindInitramfsTool(root);
   inspection.kernels = FindKernels(root);
   if (inspection.boot_loader.empty()) {
     return absl::UnimplementedError(
@@ -85,6 +86,15 @@ absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
         "no kernel with its modules was found in /boot and /lib/modules");
   }
   return absl::OkStatus();
+}
+
+// The target's modules that every kernel has, in its tree or built in.
+std::vector<std::string> ModulesOf(const std::vector<GuestKernel>& kernels) {
+  std::vector<std::string> modules = TargetModules();
+  for (const GuestKernel& kernel : kernels) {
+    for (const std::string& missing : kernel.missing_modules) std::erase(modules, missing);
+  }
+  return modules;
 }
 
 absl::Status ConvertAgent(GuestRoot& root) {
@@ -142,15 +152,7 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
     }
     RETURN_IF_ERROR(ConvertInitramfs(root, &kernel));
   }
-  if (outcome->inspection.initramfs_tool == "initramfs-tools") {
-    RETURN_IF_ERROR(
-        EditFile(root, "initramfs", "etc/initramfs-tools/modules",
-                 "drivers of the target in every later image",
-                 [](const std::string& text) { return AddModules(text, TargetModules()); }));
-    RETURN_IF_ERROR(EditFile(root, "initramfs", "etc/initramfs-tools/conf.d/resume",
-                             "stable name of the swap volume",
-                             [&](const std::string& text) { return EditResume(text, stable); }));
-  }
+  RETURN_IF_ERROR(ConvertInitramfsConfig(root, ModulesOf(outcome->inspection.kernels), stable));
 
   progress("boot loader");
   RETURN_IF_ERROR(ConvertBootLoaders(root, stable));

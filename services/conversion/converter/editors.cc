@@ -43,6 +43,16 @@ std::vector<std::string> Pieces(absl::string_view line) {
   return pieces;
 }
 
+// What Alpine's initramfs loads before it looks for the root: "modules=sd-mod,ext4".
+void AddAlpineModules(std::string* argument) {
+  std::vector<std::string> modules = absl::StrSplit(argument->substr(8), ',', absl::SkipEmpty());
+  for (const char* module : {"virtio_pci", "virtio_blk", "virtio_scsi", "nvme", "ahci"}) {
+    if (std::find(modules.begin(), modules.end(), module) == modules.end())
+      modules.emplace_back(module);
+  }
+  *argument = absl::StrCat("modules=", absl::StrJoin(modules, ","));
+}
+
 }  // namespace
 
 std::string EditFstab(const std::string& text, const StableName& stable,
@@ -75,6 +85,7 @@ std::string EditKernelArguments(const std::string& arguments, const StableName& 
   bool serial = false;
   for (std::string& piece : pieces) {
     if (absl::StartsWith(piece, "console=ttyS")) serial = true;
+    if (absl::StartsWith(piece, "modules=")) AddAlpineModules(&piece);
     for (const absl::string_view key : {"root=", "resume="}) {
       if (!absl::StartsWith(piece, key)) continue;
       const std::string device = piece.substr(key.size());

@@ -19,7 +19,7 @@ std::string EditFstab(const std::string& text, const StableName& stable,
                       std::vector<std::string>* unresolved);
 
 // Kernel command line: root= and resume= get stable names; consoles tty0 and ttyS0 are added when
-// no serial console is there.
+// no serial console is there; the target's disk drivers when modules are named (Alpine).
 std::string EditKernelArguments(const std::string& arguments, const StableName& stable);
 
 // /etc/default/grub: stable root names allowed, consoles in GRUB_CMDLINE_LINUX, so that the guest's

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -64,6 +65,24 @@ bool NaturalLess(const std::string& a, const std::string& b) {
   return a.size() - i < b.size() - j;
 }
 
+// The release of the kernel /boot/vmlinuz-<suffix>: the suffix itself, or that of the module tree
+// made for the package of that name (Arch: "linux", Alpine: "lts"). "" when it has no tree.
+std::string ReleaseOf(const GuestRoot& root, const std::string& suffix) {
+  if (!ModuleTree(root, suffix).empty()) return suffix;
+  std::string newest;
+  for (const char* folder : {"lib/modules", "usr/lib/modules"}) {
+    for (const std::string& release : root.List(folder)) {
+      const absl::StatusOr<std::string> package =
+          root.Read(absl::StrCat(folder, "/", release, "/pkgbase"), 4096);
+      const bool own = package.ok() ? absl::StripAsciiWhitespace(*package) == suffix
+                                    : absl::EndsWith(release, "-" + suffix);
+      if (own && !ModuleTree(root, release).empty() && NaturalLess(newest, release))
+        newest = release;
+    }
+  }
+  return newest;
+}
+
 }  // namespace
 
 const std::vector<std::string>& TargetModules() {
@@ -77,12 +96,15 @@ std::vector<GuestKernel> FindKernels(const GuestRoot& root) {
   std::vector<GuestKernel> kernels;
   for (const std::string& name : root.List("boot")) {
     if (!absl::StartsWith(name, "vmlinuz-") || absl::EndsWith(name, kBackup)) continue;
-    const std::string release = name.substr(8);
-    if (ModuleTree(root, release).empty() || kernels.size() >= kMaxKernels) continue;
+    const std::string suffix = name.substr(8);
+    const std::string release = ReleaseOf(root, suffix);
+    if (release.empty() || kernels.size() >= kMaxKernels) continue;
     GuestKernel kernel{.release = release};
-    for (const std::string& image : {absl::StrCat("boot/initrd.img-", release),
-                                     absl::StrCat("boot/initramfs-", release, ".img")}) {
-      if (root.Exists(image)) kernel.initramfs = image;
+    for (const std::string& image :
+         {absl::StrCat("boot/initrd.img-", suffix), absl::StrCat("boot/initramfs-", suffix, ".img"),
+          absl::StrCat("boot/initrd-", suffix, ".img"), absl::StrCat("boot/initrd-", suffix),
+          absl::StrCat("boot/initramfs-", suffix)}) {
+      if (kernel.initramfs.empty() && root.Exists(image)) kernel.initramfs = image;
     }
     kernels.push_back(std::move(kernel));
   }
