@@ -51,11 +51,15 @@ absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string&
       for (const pb::StagedFile& file : disk.files()) {
         if (file.epoch() > epoch) break;
         RETURN_IF_ERROR(LinkFile(folder_ + "/" + file.name(), building + "/" + file.name()));
+        if (group_key_ == nullptr || !IsBase(file.name())) continue;
+        const std::string image = ImageOfBase(file.name());
+        RETURN_IF_ERROR(LinkFile(folder_ + "/" + image, building + "/" + image));
       }
       RETURN_IF_ERROR(SyncDir(building + "/" + disk.disk_id()));
-      RETURN_IF_ERROR(
-          CreateOverlay(building + name, static_cast<std::uint64_t>(disk.size_bytes()),
-                        {.file = top->name(), .format = IsBase(top->name()) ? "raw" : "qcow2"}));
+      Backing backing = BackingOf(top->name(), group_key_ != nullptr);
+      backing.file = absl::StrCat(disk.disk_id(), "/", backing.file);
+      RETURN_IF_ERROR(CreateOverlay(building + name, static_cast<std::uint64_t>(disk.size_bytes()),
+                                    backing, group_key_));
     }
     clone.push_back({FromStaged(disk), final_folder + name});
   }
@@ -119,7 +123,7 @@ absl::Status FileGroup::Compact() {
     }
     if (!range) return absl::OkStatus();
     // The group goes on meanwhile: it only adds files behind these.
-    ASSIGN_OR_RETURN(const std::string merged, MergeLayers(folder_, disk, *range));
+    ASSIGN_OR_RETURN(const std::string merged, MergeLayers(folder_, disk, *range, group_key_));
     absl::MutexLock lock(&mutex_);
     RETURN_IF_ERROR(Usable());
     const std::string& name = disk.files(range->last).name();
