@@ -43,8 +43,9 @@ absl::StatusOr<crypt::GroupKeyPtr> TakeGroupKey(const std::string& folder,
         encrypted ? "the replica is encrypted" : "the settings ask for encrypted staging",
         ", but the replication worker has no key: start it with --master-key-file"));
   }
-  ASSIGN_OR_RETURN(const crypt::MasterKeys keys, crypt::MasterKeys::Load(key_file));
-  return crypt::GroupKey::LoadOrMake(folder, keys);
+  const absl::StatusOr<crypt::MasterKeys> keys = crypt::MasterKeys::Load(key_file);
+  if (!keys.ok()) return absl::FailedPreconditionError(keys.status().message());
+  return crypt::GroupKey::LoadOrMake(folder, *keys);
 }
 
 }  // namespace godwit::store
