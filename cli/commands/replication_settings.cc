@@ -47,7 +47,7 @@ void Given::AddTo(Options& options) {
   options.Duration("freeze-budget", &freeze_budget, "longest freeze of the source's file systems");
   options.Bool("never-freeze", &never_freeze, "forbid the freeze");
   options.Bool("encrypt-staging", &encrypt_staging,
-               "encrypt staging at rest (kept; nothing is encrypted so far)");
+               "encrypt staging at rest; an existing replica must be begun anew");
   options.Duration("undo-window", &undo_window, "how long the last point outlives finalize");
   options.Strings("worker-label", &labels, "K=V",
                   "only workers with this label; \"none\" empties the list");

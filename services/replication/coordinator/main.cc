@@ -45,7 +45,8 @@ absl::Status Run(const Config& config) {
                  .max_connections = static_cast<int>(config.database_connections)});
   coordinator::RegistryClient registry(rpc::Dial(config.registry, registry_peer, tls), RealClock());
   coordinator::AgentReports agents(pool, registry, coordinator::DecodeReplicationSettings);
-  coordinator::WorkerReports workers(pool, config.lease_duration);
+  coordinator::WorkerReports workers(pool, config.lease_duration,
+                                     coordinator::DecodeReplicationSettings);
   coordinator::Servers servers(pool);
   coordinator::Points points(pool);
   coordinator::Verifications verifications(

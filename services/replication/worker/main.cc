@@ -12,6 +12,7 @@
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
+#include "services/replication/worker/key_commands.h"
 #include "services/replication/worker/rpc/block_stream_service.h"
 #include "services/replication/worker/rpc/control_client.h"
 #include "services/replication/worker/rpc/worker_metrics.h"
@@ -24,7 +25,8 @@ namespace {
 constexpr std::int64_t kLeastBandwidth = 1 << 20;
 
 struct Config {
-  std::string store, listen = "0.0.0.0:7443", advertise, replication, tls_dir, metrics_listen;
+  std::string store, listen = "0.0.0.0:7443", advertise, replication, tls_dir, metrics_listen,
+                     master_key_file;
   std::vector<std::string> labels;
   std::int64_t max_servers = 20, bandwidth_limit = 0;
 };
@@ -40,7 +42,7 @@ absl::Status Run(const Config& config) {
         "--bandwidth-limit-bytes-per-second: must be 0 or at least ", kLeastBandwidth));
   }
   ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
-  ASSIGN_OR_RETURN(const auto store, store::OpenFileStore(config.store));
+  ASSIGN_OR_RETURN(const auto store, store::OpenFileStore(config.store, config.master_key_file));
   ASSIGN_OR_RETURN(const rpc::Identity coordinator, rpc::ParsePrincipal("service/replication"));
   worker::LeaseTable leases(RealClock());
   worker::GroupHost host(*store, leases);
@@ -98,14 +100,27 @@ int main(int argc, char** argv) {
   flags.String("replication", &config.replication, "host:port of the replication coordinator");
   flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
   flags.String("metrics-listen", &config.metrics_listen, godwit::kMetricsListenHelp);
+  flags.String("master-key-file", &config.master_key_file,
+               "keys for replicas that are encrypted at rest; made and rotated with the command "
+               "\"keys\" (docs/encryption.md)");
   flags.Strings("label", &config.labels, "KEY=VALUE that settings can ask for; may be repeated");
   flags.Int("bandwidth-limit-bytes-per-second", &config.bandwidth_limit, 0, std::int64_t{1} << 50,
             "what it receives at most, shared fairly by the servers that send; 0: no limit");
   flags.Int("max-servers", &config.max_servers, 1, 10000, "source servers it takes at most");
-  if (const auto rest = flags.Parse(argc, argv); !rest.ok()) {
-    if (absl::IsCancelled(rest.status())) return 0;
-    std::fprintf(stderr, "godwit-replication-worker: %s\n",
-                 std::string(rest.status().message()).c_str());
+  const auto rest = flags.Parse(argc, argv);
+  absl::Status usage = rest.status();
+  if (rest.ok() && !rest->empty()) {
+    if (rest->front() == "keys") {
+      usage = godwit::worker::RunKeyCommand({rest->begin() + 1, rest->end()}, config.store,
+                                            config.master_key_file);
+      if (usage.ok()) return 0;
+    } else {
+      usage = absl::InvalidArgumentError("unknown argument " + rest->front());
+    }
+  }
+  if (!usage.ok()) {
+    if (absl::IsCancelled(usage)) return 0;
+    std::fprintf(stderr, "godwit-replication-worker: %s\n", std::string(usage.message()).c_str());
     return 2;
   }
   godwit::BlockShutdownSignals();

@@ -108,6 +108,7 @@ Settings DecodeReplicationSettings(const std::string& settings, absl::Time now) 
     out.freeze_budget = std::min(ToDuration(in.freeze_budget()), absl::Seconds(5));
   }
   out.never_freeze = in.never_freeze();
+  out.encrypt_staging = in.encrypt_staging();
   for (const pb::RetentionRule& rule : in.retention()) {
     out.retention.push_back({ToDuration(rule.every()), ToDuration(rule.age())});
   }

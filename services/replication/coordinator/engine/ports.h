@@ -38,6 +38,7 @@ struct Settings {
   int lane_count = 1;
   absl::Duration cut_interval, freeze_budget = absl::Milliseconds(500);
   bool never_freeze = false;
+  bool encrypt_staging = false;
   std::vector<RetentionRule> retention;
 };
 // Takes ServerFacts::settings apart; defaults for an empty one.

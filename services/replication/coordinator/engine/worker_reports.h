@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/common/pg/pool.h"
+#include "services/replication/coordinator/engine/ports.h"
 #include "services/replication/coordinator/store/order_store.h"
 #include "services/replication/coordinator/store/point_store.h"
 #include "services/replication/coordinator/store/worker_store.h"
@@ -13,7 +14,11 @@
 namespace godwit::coordinator {
 
 struct WorkerAnswer {
-  std::vector<store::LeasedGroup> leases;
+  struct Lease {
+    store::LeasedGroup group;
+    bool encrypt_staging = false;
+  };
+  std::vector<Lease> leases;
   std::vector<store::Order> orders;
 };
 
@@ -30,7 +35,8 @@ struct OrderReport {
 class WorkerReports {
  public:
   // `pool` must outlive it.
-  WorkerReports(pg::Pool& pool, absl::Duration lease) : pool_(pool), lease_(lease) {}
+  WorkerReports(pg::Pool& pool, absl::Duration lease, DecodeSettings decode)
+      : pool_(pool), lease_(lease), decode_(std::move(decode)) {}
 
   absl::Duration lease() const { return lease_; }
   absl::StatusOr<std::int64_t> Register(const Worker& worker);
@@ -46,6 +52,7 @@ class WorkerReports {
  private:
   pg::Pool& pool_;
   const absl::Duration lease_;
+  const DecodeSettings decode_;
 };
 
 }  // namespace godwit::coordinator

@@ -64,7 +64,7 @@ constexpr pg::Statement kEndLease = {
     " and not exists (select from replication.server where worker_id = w.id)"};
 constexpr pg::Statement kLeases = {
     "worker_leases",
-    "select s.id, s.generation, d.disk_id, d.device_name, d.size_bytes, d.is_boot_disk"
+    "select s.id, s.generation, s.settings, d.disk_id, d.device_name, d.size_bytes, d.is_boot_disk"
     " from replication.server s join replication.disk d on d.server_id = s.id"
     " where s.worker_id = $1 and not s.releasing order by s.id, d.ordinal"};
 
@@ -182,8 +182,11 @@ absl::StatusOr<std::vector<LeasedGroup>> ListLeases(pg::Connection& connection,
     Row row(found, i);
     std::string server = row.Text();
     const std::int64_t generation = row.Int();
+    std::string settings = row.Bytes();
     if (out.empty() || out.back().server_id != server) {
-      out.push_back({.server_id = std::move(server), .generation = generation});
+      out.push_back({.server_id = std::move(server),
+                     .generation = generation,
+                     .settings = std::move(settings)});
     }
     Disk disk;
     disk.disk_id = row.Text();

@@ -35,6 +35,7 @@ struct LeasedGroup {
   std::string server_id;
   std::int64_t generation = 0;
   std::vector<Disk> disks;
+  std::string settings;  // Server::settings
 };
 
 // Saves the worker and gives its new incarnation. Servers it still has keep it, but get a new

@@ -17,7 +17,8 @@ absl::StatusOr<std::shared_ptr<HostedGroup>> GroupHost::Open(const std::string& 
     mutex_.Await(absl::Condition(&idle));
     const auto found = groups_.find(server);
     if (found != groups_.end() && found->second->group->lease_generation() == generation &&
-        found->second->group->disks() == lease->disks) {
+        found->second->group->disks() == lease->disks &&
+        (found->second->encrypt || !lease->encrypt)) {
       return found->second;
     }
     groups_.erase(server);
@@ -25,13 +26,19 @@ absl::StatusOr<std::shared_ptr<HostedGroup>> GroupHost::Open(const std::string& 
   }
   // Reading the digests of large disks takes a while: other groups go on.
   absl::StatusOr<std::shared_ptr<store::Group>> group =
-      store_.OpenGroup(server, generation, lease->disks);
+      lease->encrypt ? store_.OpenEncryptedGroup(server, generation, lease->disks)
+                     : store_.OpenGroup(server, generation, lease->disks);
   absl::MutexLock lock(&mutex_);
   opening_.erase(server);
+  failures_.erase(server);
+  // What time alone does not mend is for people to know.
+  if (absl::IsFailedPrecondition(group.status()) || absl::IsDataLoss(group.status()))
+    failures_.insert({server, {server, generation, group.status()}});
   RETURN_IF_ERROR(group);
   auto hosted = std::make_shared<HostedGroup>();
   hosted->server = server;
   hosted->group = *std::move(group);
+  hosted->encrypt = lease->encrypt;
   groups_[server] = hosted;
   return hosted;
 }
@@ -48,7 +55,13 @@ void GroupHost::CloseUnleased() {
     absl::MutexLock lock(&mutex_);
     for (const auto& [server, hosted] : groups_) {
       const std::optional<Lease> lease = leases_.Find(server);
-      if (!lease || lease->generation != hosted->group->lease_generation()) gone.push_back(server);
+      if (!lease || lease->generation != hosted->group->lease_generation() ||
+          (lease->encrypt && !hosted->encrypt))
+        gone.push_back(server);
+    }
+    for (auto it = failures_.begin(); it != failures_.end();) {
+      const std::optional<Lease> lease = leases_.Find(it->first);
+      it = !lease || lease->generation != it->second.generation ? failures_.erase(it) : ++it;
     }
   }
   for (const std::string& server : gone) Close(server);
@@ -83,6 +96,13 @@ absl::StatusOr<std::unique_ptr<GroupHost::Lane>> GroupHost::Enter(const std::str
 void GroupHost::Leave(const std::string& server, std::int64_t id) {
   absl::MutexLock lock(&mutex_);
   sessions_[server].lanes.erase(id);
+}
+
+std::vector<GroupHost::Failure> GroupHost::Failures() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<Failure> list;
+  for (const auto& [server, failure] : failures_) list.push_back(failure);
+  return list;
 }
 
 std::vector<GroupHost::Status> GroupHost::List() const {

@@ -21,6 +21,7 @@ struct HostedGroup {
   std::string server;
   std::shared_ptr<store::Group> group;
   std::atomic<std::int64_t> received_bytes{0};
+  bool encrypt = false;  // it was opened as Lease::encrypt said
 };
 
 // Thread-safe.
@@ -34,7 +35,8 @@ class GroupHost {
                                                     std::int64_t generation);
   // Ends the streams of the group and forgets it, so that the next Open reads the store anew.
   void Close(const std::string& server);
-  // Closes what is no longer leased under the generation it was opened with.
+  // Closes what is no longer leased under the generation it was opened with, and what the settings
+  // want encrypted since.
   void CloseUnleased();
   void CloseAll();
 
@@ -63,6 +65,14 @@ class GroupHost {
   };
   std::vector<Status> List() const;
 
+  // A leased group that cannot be opened before somebody does something about it.
+  struct Failure {
+    std::string server;
+    std::int64_t generation;
+    absl::Status status;
+  };
+  std::vector<Failure> Failures() const;
+
  private:
   friend class Lane;
   void Leave(const std::string& server, std::int64_t id);
@@ -78,6 +88,7 @@ class GroupHost {
   std::map<std::string, Sessions> sessions_ ABSL_GUARDED_BY(mutex_);
   std::int64_t next_lane_ ABSL_GUARDED_BY(mutex_) = 1;
   std::set<std::string> opening_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Failure> failures_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace godwit::worker

@@ -18,6 +18,7 @@ namespace godwit::worker {
 struct Lease {
   std::int64_t generation = 0;
   std::vector<store::DiskSpec> disks;
+  bool encrypt = false;  // the settings want the group encrypted at rest
 };
 
 // Thread-safe. Times are of a clock that counts suspension, so that a worker that was paused

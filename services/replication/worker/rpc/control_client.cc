@@ -125,6 +125,13 @@ absl::Status ControlClient::Heartbeat(bool draining) {
     }
     group->set_allocated_bytes(bytes);
   }
+  for (const GroupHost::Failure& failure : host_.Failures()) {
+    pb::GroupStatus* group = request.add_groups();
+    group->set_source_server(absl::StrCat("sourceServers/", failure.server));
+    group->set_lease_generation(failure.generation);
+    group->set_error_message(std::string(failure.status.message()));
+    group->set_stall_cause(pb::Replication::FAILED_TO_CREATE_STAGING_DISKS);
+  }
   const absl::Duration asked = RealClock().Monotonic();
   pb::WorkerHeartbeatResponse response;
   grpc::ClientContext context;
@@ -134,7 +141,7 @@ absl::Status ControlClient::Heartbeat(bool draining) {
   for (const pb::GroupLease& granted : response.leases()) {
     const auto server = ParseName("source_server", "sourceServers", "s-", granted.source_server());
     if (!server.ok()) continue;
-    Lease lease{.generation = granted.lease_generation()};
+    Lease lease{.generation = granted.lease_generation(), .encrypt = granted.encrypt_staging()};
     for (const pb::LeasedDisk& disk : granted.disks()) {
       lease.disks.push_back({.disk_id = disk.disk_id(),
                              .device_name = disk.device_name(),

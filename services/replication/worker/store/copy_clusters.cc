@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "services/common/base/status_macros.h"
+#include "services/replication/worker/store/qcow2.h"
 
 namespace godwit::store {
 namespace {
@@ -22,7 +23,8 @@ absl::Status CopyClusters(
     return std::tie(a.source, a.offset) < std::tie(b.source, b.offset);
   });
   block::AlignedBuffer in(kAtOnce), out(kAtOnce);
-  std::uint64_t written = cluster_bytes;  // offset of what is gathered
+  // Offset of what is gathered.
+  std::uint64_t written = FirstDataCluster(to, cluster_bytes) * cluster_bytes;
   std::size_t used = 0;
   const auto flush = [&]() -> absl::Status {
     RETURN_IF_ERROR(to.Write(written, out.bytes().first(used)));

@@ -17,7 +17,7 @@ struct WantedCluster {
   std::uint64_t number = 0;  // the caller's
 };
 
-// Writes `wanted` behind the first cluster of `to`, sorted by source and offset. `content` may
+// Writes `wanted` where the data of layer `to` begins, sorted by source and offset. `content` may
 // change a cluster before it is written; `placed` is told where each one went.
 absl::Status CopyClusters(
     std::vector<WantedCluster> wanted, const std::vector<const BlockFile*>& sources,

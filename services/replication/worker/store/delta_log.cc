@@ -44,6 +44,31 @@ bool ReadHead(const std::uint8_t* page, Head* head) {
          kHeadBytes + head->entries * kEntryBytes + head->commit_bytes <= kSumAt;
 }
 
+constexpr char kPurpose[] = "delta log";
+
+absl::Status MakeKey(BlockFile& file, const crypt::GroupKeyPtr& group) {
+  ASSIGN_OR_RETURN(const FileCipherPtr cipher, FileCipher::Fresh(group));
+  ASSIGN_OR_RETURN(const std::string page, MakeKeyPage(*group, kPurpose, cipher->key()));
+  block::AlignedBuffer bytes(kKeyPageBytes);
+  std::memcpy(bytes.data(), page.data(), page.size());
+  RETURN_IF_ERROR(file.WritePlain(0, bytes.bytes()));
+  return file.Encrypt(cipher, kKeyPageBytes);
+}
+
+// False: a torn beginning, so nothing was promised.
+absl::StatusOr<bool> TakeKey(BlockFile& file, const crypt::GroupKeyPtr& group) {
+  block::AlignedBuffer bytes(kKeyPageBytes);
+  RETURN_IF_ERROR(file.ReadPlain(0, bytes.bytes()));
+  if (block::IsZero(bytes.bytes())) return false;
+  absl::StatusOr<crypt::Secret> key =
+      ReadKeyPage(*group, kPurpose, {reinterpret_cast<const char*>(bytes.data()), kKeyPageBytes},
+                  crypt::kXtsKeyBytes);
+  RETURN_IF_ERROR(Annotate(key.status(), file.path()));
+  RETURN_IF_ERROR(
+      file.Encrypt(std::make_shared<const FileCipher>(group, *std::move(key)), kKeyPageBytes));
+  return true;
+}
+
 }  // namespace
 
 void CopySectors(std::uint8_t mask, const std::uint8_t* from, block::MutableBytes to) {
@@ -55,9 +80,11 @@ void CopySectors(std::uint8_t mask, const std::uint8_t* from, block::MutableByte
 }
 
 absl::StatusOr<std::unique_ptr<DeltaLog>> DeltaLog::Create(const std::string& path,
-                                                           const std::vector<DiskSpec>& disks) {
+                                                           const std::vector<DiskSpec>& disks,
+                                                           const crypt::GroupKeyPtr& group) {
   unlink(path.c_str());
   ASSIGN_OR_RETURN(BlockFile file, BlockFile::Open(path, BlockFile::Mode::kCreate));
+  if (group != nullptr) RETURN_IF_ERROR(MakeKey(file, group));
   std::vector<std::uint64_t> sizes;
   for (const DiskSpec& disk : disks) sizes.push_back(disk.size_bytes);
   std::unique_ptr<DeltaLog> log(new DeltaLog(std::move(file), std::move(sizes)));
@@ -293,15 +320,18 @@ absl::Status DeltaLog::ReadRecord(std::uint64_t at, std::uint64_t sequence,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<DeltaLog::Found>> DeltaLog::Read(
-    const std::string& path, const std::vector<DiskSpec>& disks) {
+absl::StatusOr<std::unique_ptr<DeltaLog::Found>> DeltaLog::Read(const std::string& path,
+                                                                const std::vector<DiskSpec>& disks,
+                                                                const crypt::GroupKeyPtr& group) {
   absl::StatusOr<BlockFile> file = BlockFile::Open(path, BlockFile::Mode::kReadOnly);
   if (absl::IsNotFound(file.status())) return nullptr;
   RETURN_IF_ERROR(file);
-  const off_t end = lseek(file->fd(), 0, SEEK_END);
-  if (end < 0) return ErrnoStatus(path);
-  if (static_cast<std::uint64_t>(end) > kMaxLog)
-    return absl::DataLossError(path + ": too large for a log");
+  if (group != nullptr) {
+    ASSIGN_OR_RETURN(const bool found, TakeKey(*file, group));
+    if (!found) return nullptr;
+  }
+  ASSIGN_OR_RETURN(const std::uint64_t end, file->Size());
+  if (end > kMaxLog) return absl::DataLossError(path + ": too large for a log");
   block::AlignedBuffer first(kPageBytes);
   RETURN_IF_ERROR(file->Read(0, first.bytes()));
   const std::vector<DiskSpec> logged = ReadDisks(first.data());
@@ -324,10 +354,9 @@ absl::StatusOr<std::unique_ptr<DeltaLog::Found>> DeltaLog::Read(
   std::vector<Entry> entries;
   std::string commit;
   std::uint64_t at = kPageBytes;
-  for (std::uint64_t sequence = 0, size = 0; at + kPageBytes <= static_cast<std::uint64_t>(end);
-       ++sequence, at += size) {
+  for (std::uint64_t sequence = 0, size = 0; at + kPageBytes <= end; ++sequence, at += size) {
     RETURN_IF_ERROR(replay.ReadRecord(at, sequence, &entries, &commit, &size));
-    if (size == 0 || at + size > static_cast<std::uint64_t>(end)) break;
+    if (size == 0 || at + size > end) break;
     std::uint64_t offset = at + kPageBytes;
     for (const Entry& entry : entries) {
       replay.Apply(entry, offset);

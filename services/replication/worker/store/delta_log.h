@@ -4,7 +4,8 @@
 // fine layer of each disk and the log goes.
 //
 // A page that names the disks, then records, each of whole pages: a head and the content of its
-// pages. A head carries checksums over itself and the content, so a torn tail ends the log. See
+// pages. A head carries checksums over itself and the content, so a torn tail ends the log. In an
+// encrypted group a page with its key lies in front, and offsets count from behind it. See
 // docs/decisions/0006-delta-log.md.
 #pragma once
 
@@ -37,14 +38,16 @@ using DeltaPages = absl::btree_map<std::uint64_t, DeltaPage>;
 class DeltaLog {
  public:
   // A new log for a group of these disks, at most 50.
-  static absl::StatusOr<std::unique_ptr<DeltaLog>> Create(const std::string& path,
-                                                          const std::vector<DiskSpec>& disks);
+  static absl::StatusOr<std::unique_ptr<DeltaLog>> Create(
+      const std::string& path, const std::vector<DiskSpec>& disks,
+      const crypt::GroupKeyPtr& group = nullptr);  // encrypted with it
 
   // What is at `path`, without changing it: another writer may still be at work on it. Null: no
   // log, or nothing in it. Pages are by the order of `disks`; those of other disks are left out.
   struct Found;
   static absl::StatusOr<std::unique_ptr<Found>> Read(const std::string& path,
-                                                     const std::vector<DiskSpec>& disks);
+                                                     const std::vector<DiskSpec>& disks,
+                                                     const crypt::GroupKeyPtr& group = nullptr);
 
   // Takes the place of whatever is at `path`, durably.
   absl::Status MoveTo(const std::string& path);

@@ -24,6 +24,10 @@ DigestList::DigestList(std::uint64_t disk_bytes)
   if (!digests_.empty()) SetZero(digests_.size() - 1);
 }
 
+bool DigestList::IsZero(std::uint64_t block) const {
+  return digests_[block] == block::ZeroDigest(block::BlockBytes(disk_bytes_, block));
+}
+
 void DigestList::Set(std::uint64_t block, const block::Digest& digest) {
   digests_[block] = digest;
   run_hashes_[block / kRun].clear();

@@ -16,6 +16,8 @@ class DigestList {
   explicit DigestList(std::uint64_t disk_bytes);
   std::uint64_t size() const { return digests_.size(); }
   const block::Digest& at(std::uint64_t block) const { return digests_[block]; }
+  // The digest is that of zeros.
+  bool IsZero(std::uint64_t block) const;
   void Set(std::uint64_t block, const block::Digest& digest);
   void SetZero(std::uint64_t block);
 

@@ -13,6 +13,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/replication/worker/store/fence.h"
+#include "services/replication/worker/store/group_encryption.h"
 #include "services/replication/worker/store/manifest.h"
 
 namespace godwit::store {
@@ -50,10 +51,14 @@ FileGroup::FileGroup(std::string group, std::int64_t generation, std::vector<Dis
 
 absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& folder,
                                                            std::int64_t generation,
-                                                           const std::vector<DiskSpec>& disks) {
+                                                           const std::vector<DiskSpec>& disks,
+                                                           const std::string& key_file,
+                                                           bool encrypt) {
   // For the test of the test: without the fence all writers share one generation.
   if (!GODWIT_FAILPOINT_STATUS("store.fence").ok()) generation = 1;
   RETURN_IF_ERROR(MakeDirs(folder + "/clones", 0750));
+  // Before anything changes: without its key the group stays whose it is.
+  ASSIGN_OR_RETURN(const crypt::GroupKeyPtr group_key, TakeGroupKey(folder, key_file, encrypt));
   // From here on nothing that an older writer does counts, and what it made count before is seen
   // below.
   RETURN_IF_ERROR(ClaimGeneration(folder, generation));
@@ -65,6 +70,7 @@ absl::StatusOr<std::shared_ptr<FileGroup>> FileGroup::Open(const std::string& fo
   }
   RETURN_IF_ERROR(replica_id);
   group->replica_id_ = *replica_id;
+  group->group_key_ = group_key;
   ASSIGN_OR_RETURN(std::vector<std::int64_t> generations, Generations(folder));
   std::erase_if(generations, [&](std::int64_t other) { return other > generation; });
   absl::MutexLock lock(&group->mutex_);
@@ -86,17 +92,29 @@ absl::Status FileGroup::TakeManifest(const std::vector<std::int64_t>& generation
       [&](std::int64_t found) { return fs::exists(ManifestPath(group_, found), error); });
   if (newest == generations.rend()) {
     manifest_ = NewManifest(generation_);
+    manifest_.set_encrypted(group_key_ != nullptr);
   } else {
     ASSIGN_OR_RETURN(manifest_, LoadManifest(ManifestPath(group_, *newest)));
-    if (*newest == generation_) return absl::OkStatus();
+    // One that holds nothing yet may become an encrypted one (group_encryption.h).
+    if (manifest_.points().empty() && manifest_.disks().empty() && group_key_ != nullptr)
+      manifest_.set_encrypted(true);
+    if (manifest_.encrypted() != (group_key_ != nullptr)) {
+      return absl::DataLossError(
+          absl::StrCat(group_, "/", crypt::kGroupKeyFile,
+                       manifest_.encrypted() ? ": gone, and the replica cannot be read without it"
+                                             : ": the key of a replica that is not encrypted"));
+    }
+    if (*newest == generation_) return SaveManifest(ManifestPath(group_, generation_), manifest_);
     const std::string from = GenerationFolder(group_, *newest);
     for (const pb::StagedDisk& disk : manifest_.disks()) {
       RETURN_IF_ERROR(MakeDirs(folder_ + "/" + disk.disk_id(), 0750));
       for (const pb::StagedFile& file : disk.files()) {
         RETURN_IF_ERROR(LinkFile(from + "/" + file.name(), folder_ + "/" + file.name()));
         if (!IsBase(file.name())) continue;
-        const std::string digests = DigestFile(file.name());
-        RETURN_IF_ERROR(LinkFile(from + "/" + digests, folder_ + "/" + digests));
+        std::vector<std::string> beside = {DigestFile(file.name())};
+        if (group_key_ != nullptr) beside.push_back(ImageOfBase(file.name()));
+        for (const std::string& name : beside)
+          RETURN_IF_ERROR(LinkFile(from + "/" + name, folder_ + "/" + name));
       }
       RETURN_IF_ERROR(SyncDir(folder_ + "/" + disk.disk_id()));
     }
@@ -123,7 +141,8 @@ absl::Status FileGroup::OpenVolumes(const std::vector<std::int64_t>& generations
       }
       *staged.mutable_files() = known.files();
     }
-    ASSIGN_OR_RETURN(std::unique_ptr<Volume> volume, Volume::Open(folder_, older, staged, epoch));
+    ASSIGN_OR_RETURN(std::unique_ptr<Volume> volume,
+                     Volume::Open(folder_, older, staged, epoch, group_key_));
     volumes_.push_back(std::move(volume));
   }
   return absl::OkStatus();

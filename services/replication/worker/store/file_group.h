@@ -1,7 +1,7 @@
-// A group in a folder: replica_id, clones/, and for each lease generation g{N}/ (see fence.h) with
-// manifest.json, delta-{E}.log (what came after point E) and a folder for each disk. A clone holds
-// links of its own to what it stands on, so nothing that happens to points or generations touches
-// it.
+// A group in a folder: replica_id, group.key (when it is encrypted), clones/, and for each lease
+// generation g{N}/ (see fence.h) with manifest.json, delta-{E}.log (what came after point E) and a
+// folder for each disk. A clone holds links of its own to what it stands on, so nothing that
+// happens to points or generations touches it.
 #pragma once
 
 #include <atomic>
@@ -20,9 +20,12 @@ namespace godwit::store {
 
 class FileGroup final : public Group {
  public:
+  // `key_file`: of the master keys; empty: none. `encrypt`: a new group is encrypted; one that is
+  // already stays so in any case.
   static absl::StatusOr<std::shared_ptr<FileGroup>> Open(const std::string& folder,
                                                          std::int64_t generation,
-                                                         const std::vector<DiskSpec>& disks);
+                                                         const std::vector<DiskSpec>& disks,
+                                                         const std::string& key_file, bool encrypt);
   const std::vector<DiskSpec>& disks() const override { return disks_; }
   std::int64_t lease_generation() const override { return generation_; }
   const std::string& replica_id() const override { return replica_id_; }
@@ -94,7 +97,8 @@ class FileGroup final : public Group {
   const std::int64_t generation_;
   const std::string folder_;  // the generation's
   const std::vector<DiskSpec> disks_;
-  std::string replica_id_;  // set by Open
+  std::string replica_id_;        // set by Open
+  crypt::GroupKeyPtr group_key_;  // set by Open; null: not encrypted
   std::atomic<std::int64_t> committed_{0};
   mutable absl::Mutex mutex_;
   replication::v1::StagingManifest manifest_ ABSL_GUARDED_BY(mutex_);

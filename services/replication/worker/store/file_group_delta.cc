@@ -34,7 +34,7 @@ bool FileGroup::Clean() const {
 }
 
 absl::Status FileGroup::BeginDelta() {
-  ASSIGN_OR_RETURN(delta_, DeltaLog::Create(DeltaPath(folder_, LastPoint()), disks_));
+  ASSIGN_OR_RETURN(delta_, DeltaLog::Create(DeltaPath(folder_, LastPoint()), disks_, group_key_));
   return absl::OkStatus();
 }
 
@@ -76,7 +76,7 @@ absl::StatusOr<PointFacts> FileGroup::TakeOverDelta(const DeltaLog::Found& found
   // First what came after the interim epoch, under the name that counts once that is sealed: it was
   // acknowledged.
   const std::string path = DeltaPath(folder_, facts.epoch);
-  ASSIGN_OR_RETURN(auto later, DeltaLog::Create(path + ".new", disks_));
+  ASSIGN_OR_RETURN(auto later, DeltaLog::Create(path + ".new", disks_, group_key_));
   block::AlignedBuffer content(kPageBytes);
   bool any = false;
   for (std::size_t i = 0; i < found.later_pages.size(); ++i) {
@@ -110,7 +110,7 @@ absl::StatusOr<std::optional<PointFacts>> FileGroup::Promote() {
   if (delta_ == nullptr || delta_->committed().epoch() == 0) return std::nullopt;
   RETURN_IF_ERROR(Broken(delta_->Sync()));
   const std::string path = delta_->path();
-  ASSIGN_OR_RETURN(const auto found, DeltaLog::Read(path, disks_));
+  ASSIGN_OR_RETURN(const auto found, DeltaLog::Read(path, disks_, group_key_));
   if (found == nullptr) return absl::DataLossError(path + ": the delta log is gone");
   delta_.reset();
   const absl::StatusOr<PointFacts> facts = TakeOverDelta(*found);
@@ -130,8 +130,8 @@ absl::Status FileGroup::RecoverDelta(const std::vector<std::int64_t>& generation
   const std::int64_t epoch = LastPoint();
   std::unique_ptr<DeltaLog::Found> found;
   for (auto it = generations.rbegin(); it != generations.rend() && found == nullptr; ++it) {
-    ASSIGN_OR_RETURN(found,
-                     DeltaLog::Read(DeltaPath(GenerationFolder(group_, *it), epoch), disks_));
+    ASSIGN_OR_RETURN(
+        found, DeltaLog::Read(DeltaPath(GenerationFolder(group_, *it), epoch), disks_, group_key_));
   }
   if (found != nullptr) {
     // Without an interim epoch the new log takes the place of the found one.

@@ -55,11 +55,15 @@ absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string&
       for (const pb::StagedFile& file : disk.files()) {
         if (file.epoch() > epoch) break;
         RETURN_IF_ERROR(LinkFile(folder_ + "/" + file.name(), building + "/" + file.name()));
+        if (group_key_ == nullptr || !IsBase(file.name())) continue;
+        const std::string image = ImageOfBase(file.name());
+        RETURN_IF_ERROR(LinkFile(folder_ + "/" + image, building + "/" + image));
       }
       RETURN_IF_ERROR(SyncDir(building + "/" + disk.disk_id()));
-      RETURN_IF_ERROR(
-          CreateOverlay(building + name, static_cast<std::uint64_t>(disk.size_bytes()),
-                        {.file = top->name(), .format = IsBase(top->name()) ? "raw" : "qcow2"}));
+      Backing backing = BackingOf(top->name(), group_key_ != nullptr);
+      backing.file = absl::StrCat(disk.disk_id(), "/", backing.file);
+      RETURN_IF_ERROR(CreateOverlay(building + name, static_cast<std::uint64_t>(disk.size_bytes()),
+                                    backing, group_key_));
     }
     clone.push_back({FromStaged(disk), final_folder + name});
   }
@@ -123,7 +127,7 @@ absl::Status FileGroup::Compact() {
     }
     if (!range) return Reclaim();
     // The group goes on meanwhile: it only adds files behind these.
-    ASSIGN_OR_RETURN(const std::string merged, MergeLayers(folder_, disk, *range));
+    ASSIGN_OR_RETURN(const std::string merged, MergeLayers(folder_, disk, *range, group_key_));
     absl::MutexLock lock(&mutex_);
     RETURN_IF_ERROR(Usable());
     const std::string& name = disk.files(range->last).name();
@@ -163,7 +167,7 @@ absl::Status FileGroup::Reclaim() {
   for (const pb::StagedDisk& disk : disks) {
     std::int64_t& since = reclaimed_[disk.disk_id()];
     if (NewlyCovered(folder_, disk, since, oldest) < disk.size_bytes() / kReclaimShare) continue;
-    ASSIGN_OR_RETURN(const std::uint64_t covered, ReclaimBase(folder_, disk, oldest));
+    ASSIGN_OR_RETURN(const std::uint64_t covered, ReclaimBase(folder_, disk, oldest, group_key_));
     if (covered > 0) since = oldest;
   }
   return absl::OkStatus();

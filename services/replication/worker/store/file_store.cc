@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/crypt/master_keys.h"
 #include "services/replication/worker/store/file_group.h"
 
 namespace godwit::store {
@@ -17,7 +18,8 @@ namespace {
 
 class FileStore final : public Store {
  public:
-  FileStore(std::string folder, std::string id) : folder_(std::move(folder)), id_(std::move(id)) {}
+  FileStore(std::string folder, std::string id, std::string key_file)
+      : folder_(std::move(folder)), id_(std::move(id)), key_file_(std::move(key_file)) {}
   const std::string& id() const override { return id_; }
 
   absl::StatusOr<StoreSpace> Space() const override {
@@ -30,19 +32,12 @@ class FileStore final : public Store {
   absl::StatusOr<std::shared_ptr<Group>> OpenGroup(const std::string& server_id,
                                                    std::int64_t generation,
                                                    const std::vector<DiskSpec>& disks) override {
-    RETURN_IF_ERROR(CheckId("source_server", "s-", server_id));
-    if (disks.empty() || disks.size() > 50)
-      return absl::InvalidArgumentError("disks: 1 to 50 are needed");
-    for (std::size_t i = 0; i < disks.size(); ++i) {
-      RETURN_IF_ERROR(CheckId(absl::StrCat("disks[", i, "].disk_id"), "d-", disks[i].disk_id));
-      if (disks[i].size_bytes < block::kMinDiskBytes ||
-          disks[i].size_bytes > block::kMaxDiskBytes ||
-          disks[i].size_bytes % block::kSectorSize != 0) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "disks[", i, "].size_bytes: a multiple of 512 from 1 MiB to 64 TiB is needed"));
-      }
-    }
-    return FileGroup::Open(Folder(server_id), generation, disks);
+    return Open(server_id, generation, disks, /*encrypt=*/false);
+  }
+  absl::StatusOr<std::shared_ptr<Group>> OpenEncryptedGroup(
+      const std::string& server_id, std::int64_t generation,
+      const std::vector<DiskSpec>& disks) override {
+    return Open(server_id, generation, disks, /*encrypt=*/true);
   }
 
   absl::Status RemoveGroup(const std::string& server_id) override {
@@ -60,15 +55,34 @@ class FileStore final : public Store {
   }
 
  private:
+  absl::StatusOr<std::shared_ptr<Group>> Open(const std::string& server_id, std::int64_t generation,
+                                              const std::vector<DiskSpec>& disks, bool encrypt) {
+    RETURN_IF_ERROR(CheckId("source_server", "s-", server_id));
+    if (disks.empty() || disks.size() > 50)
+      return absl::InvalidArgumentError("disks: 1 to 50 are needed");
+    for (std::size_t i = 0; i < disks.size(); ++i) {
+      RETURN_IF_ERROR(CheckId(absl::StrCat("disks[", i, "].disk_id"), "d-", disks[i].disk_id));
+      if (disks[i].size_bytes < block::kMinDiskBytes ||
+          disks[i].size_bytes > block::kMaxDiskBytes ||
+          disks[i].size_bytes % block::kSectorSize != 0) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "disks[", i, "].size_bytes: a multiple of 512 from 1 MiB to 64 TiB is needed"));
+      }
+    }
+    return FileGroup::Open(Folder(server_id), generation, disks, key_file_, encrypt);
+  }
+
   std::string Folder(const std::string& server_id) const {
     return absl::StrCat(folder_, "/groups/", server_id);
   }
-  const std::string folder_, id_;
+  const std::string folder_, id_, key_file_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> OpenFileStore(const std::string& folder) {
+absl::StatusOr<std::unique_ptr<Store>> OpenFileStore(const std::string& folder,
+                                                     const std::string& master_key_file) {
+  if (!master_key_file.empty()) RETURN_IF_ERROR(crypt::MasterKeys::Load(master_key_file).status());
   std::error_code error;
   const std::string absolute = fs::absolute(folder, error).string();
   RETURN_IF_ERROR(MakeDirs(absolute + "/groups", 0750));
@@ -81,7 +95,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenFileStore(const std::string& folder) 
   RETURN_IF_ERROR(id);
   const std::string clean(absl::StripAsciiWhitespace(*id));
   RETURN_IF_ERROR(Annotate(CheckUuid("store_id", clean), path));
-  return std::unique_ptr<Store>(new FileStore(absolute, clean));
+  return std::unique_ptr<Store>(new FileStore(absolute, clean, master_key_file));
 }
 
 }  // namespace godwit::store

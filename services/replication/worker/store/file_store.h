@@ -10,6 +10,8 @@
 namespace godwit::store {
 
 // Opens the store in `folder`, making it when the folder is empty or missing.
-absl::StatusOr<std::unique_ptr<Store>> OpenFileStore(const std::string& folder);
+// `master_key_file`: for encrypted groups; empty: it has none and opens none.
+absl::StatusOr<std::unique_ptr<Store>> OpenFileStore(const std::string& folder,
+                                                     const std::string& master_key_file = "");
 
 }  // namespace godwit::store

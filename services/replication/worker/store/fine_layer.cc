@@ -1,7 +1,5 @@
 #include "services/replication/worker/store/fine_layer.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -12,9 +10,8 @@ namespace godwit::store {
 
 absl::Status WriteFineLayer(const std::string& path, std::uint64_t disk_bytes,
                             const Backing& backing, const DeltaPages& pages, const BlockFile& log,
-                            const SealedBlocks& below) {
-  unlink(path.c_str());
-  ASSIGN_OR_RETURN(BlockFile layer, BlockFile::Open(path, BlockFile::Mode::kCreate));
+                            const SealedBlocks& below, const crypt::GroupKeyPtr& group) {
+  ASSIGN_OR_RETURN(BlockFile layer, NewLayer(path, group));
   std::vector<WantedCluster> wanted;
   LayerTable table{.cluster_bytes = kPageBytes};
   for (const auto& [page, place] : pages) {
@@ -42,7 +39,7 @@ absl::Status WriteFineLayer(const std::string& path, std::uint64_t disk_bytes,
                                }));
   std::sort(table.placed.begin(), table.placed.end(),
             [](const Placed& a, const Placed& b) { return a.block < b.block; });
-  return SealQcow2(layer, disk_bytes, backing, copied + 1, table);
+  return SealQcow2(layer, disk_bytes, backing, FirstDataCluster(layer, kPageBytes) + copied, table);
 }
 
 }  // namespace godwit::store

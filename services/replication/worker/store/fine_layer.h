@@ -14,6 +14,6 @@ namespace godwit::store {
 // written from front to back. Pages with missing sectors are completed from `below`.
 absl::Status WriteFineLayer(const std::string& path, std::uint64_t disk_bytes,
                             const Backing& backing, const DeltaPages& pages, const BlockFile& log,
-                            const SealedBlocks& below);
+                            const SealedBlocks& below, const crypt::GroupKeyPtr& group);
 
 }  // namespace godwit::store

@@ -27,34 +27,7 @@ absl::Status WriteAll(int fd, const std::uint8_t* data, std::size_t size, std::u
   return absl::OkStatus();
 }
 
-// The records of a file up to the first torn one; *end is where that is.
-absl::StatusOr<std::vector<Placed>> ReadRecords(int fd, const std::string& path,
-                                                std::uint64_t* end) {
-  struct stat info;
-  if (fstat(fd, &info) != 0) return ErrnoStatus(path);
-  if (static_cast<std::uint64_t>(info.st_size) > kMaxBytes) {
-    return absl::DataLossError(path + ": too large for a journal");
-  }
-  std::vector<Placed> records;  // not reserved: the file may be a hole
-  std::vector<std::uint8_t> chunk(kPlacedBytes * 4096);
-  *end = 0;
-  while (true) {
-    const ssize_t got = pread(fd, chunk.data(), chunk.size(), static_cast<off_t>(*end));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ErrnoStatus(path);
-    std::size_t used = 0;
-    for (; used + kPlacedBytes <= static_cast<std::size_t>(got); used += kPlacedBytes) {
-      Placed placed;
-      if (!DecodePlaced(chunk.data() + used, &placed)) {
-        *end += used;
-        return records;
-      }
-      records.push_back(placed);
-    }
-    *end += used;
-    if (used == 0) return records;
-  }
-}
+constexpr char kPurpose[] = "journal";
 
 }  // namespace
 
@@ -74,21 +47,88 @@ bool DecodePlaced(const std::uint8_t* in, Placed* placed) {
   return true;
 }
 
-absl::StatusOr<Journal> Journal::Open(const std::string& path, std::vector<Placed>* records) {
-  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd.valid()) return ErrnoStatus(path);
-  std::uint64_t end = 0;
-  ASSIGN_OR_RETURN(*records, ReadRecords(fd.get(), path, &end));
-  if (ftruncate(fd.get(), static_cast<off_t>(end)) != 0) return ErrnoStatus(path);
-  return Journal(std::move(fd), path, end);
+absl::Status Journal::TakeKeys(const crypt::GroupKeyPtr& group, const crypt::Secret& keys) {
+  const std::string& bytes = keys.bytes();
+  ASSIGN_OR_RETURN(crypt::Xts xts,
+                   crypt::Xts::Make(crypt::Secret(bytes.substr(0, crypt::kXtsKeyBytes))));
+  xts_.emplace(std::move(xts));
+  cipher_ =
+      std::make_shared<const FileCipher>(group, crypt::Secret(bytes.substr(crypt::kXtsKeyBytes)));
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Placed>> Journal::Read(const std::string& path) {
+absl::Status Journal::MakeKeys(const crypt::GroupKeyPtr& group) {
+  ASSIGN_OR_RETURN(const crypt::Secret keys, crypt::RandomSecret(2 * crypt::kXtsKeyBytes));
+  ASSIGN_OR_RETURN(const std::string page, MakeKeyPage(*group, kPurpose, keys));
+  // Durable with the first records; until then it holds nothing.
+  RETURN_IF_ERROR(WriteAll(fd_.get(), reinterpret_cast<const std::uint8_t*>(page.data()),
+                           page.size(), 0, path_));
+  return TakeKeys(group, keys);
+}
+
+// The records up to the first torn one.
+absl::StatusOr<std::vector<Placed>> Journal::ReadRecords(const crypt::GroupKeyPtr& group) {
+  struct stat info;
+  if (fstat(fd_.get(), &info) != 0) return ErrnoStatus(path_);
+  if (static_cast<std::uint64_t>(info.st_size) > kMaxBytes) {
+    return absl::DataLossError(path_ + ": too large for a journal");
+  }
+  std::vector<Placed> records;  // not reserved: the file may be a hole
+  if (group != nullptr) {
+    head_ = kKeyPageBytes;
+    std::string page(kKeyPageBytes, '\0');
+    const ssize_t got = pread(fd_.get(), page.data(), page.size(), 0);
+    if (got < 0) return ErrnoStatus(path_);
+    // A power cut before the first records were promised.
+    if (got < static_cast<ssize_t>(page.size()) ||
+        page.find_first_not_of('\0') == std::string::npos)
+      return records;
+    const auto keys = ReadKeyPage(*group, kPurpose, page, 2 * crypt::kXtsKeyBytes);
+    RETURN_IF_ERROR(Annotate(keys.status(), path_));
+    RETURN_IF_ERROR(TakeKeys(group, *keys));
+  }
+  std::vector<std::uint8_t> chunk(kPlacedBytes * 4096);
+  while (true) {
+    const ssize_t got =
+        pread(fd_.get(), chunk.data(), chunk.size(), static_cast<off_t>(head_ + size_));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus(path_);
+    const std::size_t whole = static_cast<std::size_t>(got) / kPlacedBytes * kPlacedBytes;
+    if (xts_) {
+      RETURN_IF_ERROR(
+          xts_->Decrypt(size_ / kPlacedBytes, kPlacedBytes, chunk.data(), chunk.data(), whole));
+    }
+    for (std::size_t at = 0; at < whole; at += kPlacedBytes, size_ += kPlacedBytes) {
+      Placed placed;
+      if (!DecodePlaced(chunk.data() + at, &placed)) return records;
+      records.push_back(placed);
+    }
+    if (whole == 0) return records;
+  }
+}
+
+absl::StatusOr<Journal> Journal::Open(const std::string& path, std::vector<Placed>* records,
+                                      const crypt::GroupKeyPtr& group) {
+  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid()) return ErrnoStatus(path);
+  Journal journal(std::move(fd), path);
+  ASSIGN_OR_RETURN(*records, journal.ReadRecords(group));
+  if (group != nullptr && journal.cipher_ == nullptr) RETURN_IF_ERROR(journal.MakeKeys(group));
+  if (ftruncate(journal.fd_.get(), static_cast<off_t>(journal.head_ + journal.size_)) != 0)
+    return ErrnoStatus(path);
+  return journal;
+}
+
+absl::StatusOr<std::vector<Placed>> Journal::Read(const std::string& path,
+                                                  const crypt::GroupKeyPtr& group,
+                                                  FileCipherPtr* cipher) {
   Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid() && errno == ENOENT) return std::vector<Placed>{};
   if (!fd.valid()) return ErrnoStatus(path);
-  std::uint64_t end = 0;
-  return ReadRecords(fd.get(), path, &end);
+  Journal journal(std::move(fd), path);
+  ASSIGN_OR_RETURN(std::vector<Placed> records, journal.ReadRecords(group));
+  if (cipher != nullptr) *cipher = journal.cipher_;
+  return records;
 }
 
 absl::Status Journal::Append(const std::vector<Placed>& records) {
@@ -97,7 +137,11 @@ absl::Status Journal::Append(const std::vector<Placed>& records) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     EncodePlaced(records[i], bytes.data() + i * kPlacedBytes);
   }
-  RETURN_IF_ERROR(WriteAll(fd_.get(), bytes.data(), bytes.size(), size_, path_));
+  if (xts_) {
+    RETURN_IF_ERROR(xts_->Encrypt(size_ / kPlacedBytes, kPlacedBytes, bytes.data(), bytes.data(),
+                                  bytes.size()));
+  }
+  RETURN_IF_ERROR(WriteAll(fd_.get(), bytes.data(), bytes.size(), head_ + size_, path_));
   if (fdatasync(fd_.get()) != 0) return ErrnoStatus(path_);
   size_ += bytes.size();
   return absl::OkStatus();

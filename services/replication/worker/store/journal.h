@@ -1,15 +1,20 @@
 // Journal of a file that is still open: which blocks it holds durably, where, with which digest.
 // Appended after the data was synced, so every record in it is true after a power cut; a torn tail
 // is cut off by its checksum.
+//
+// In an encrypted group it begins with a page for two keys: that of its records (each a unit of
+// XTS by its number) and that of the file.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "services/common/base/file.h"
 #include "services/common/block/hash.h"
+#include "services/replication/worker/store/file_cipher.h"
 
 namespace godwit::store {
 
@@ -25,19 +30,30 @@ struct Placed {
 class Journal {
  public:
   // Opens `path` or makes it; `*records` receives what it holds, in the order of writing (later
-  // ones win).
-  static absl::StatusOr<Journal> Open(const std::string& path, std::vector<Placed>* records);
-  // Reads without opening for writing. No file: empty.
-  static absl::StatusOr<std::vector<Placed>> Read(const std::string& path);
+  // ones win). With `group` it is encrypted.
+  static absl::StatusOr<Journal> Open(const std::string& path, std::vector<Placed>* records,
+                                      const crypt::GroupKeyPtr& group = nullptr);
+  // Reads without opening for writing. No file: empty. *cipher: of the file; null without `group`
+  // or when nothing was read.
+  static absl::StatusOr<std::vector<Placed>> Read(const std::string& path,
+                                                  const crypt::GroupKeyPtr& group = nullptr,
+                                                  FileCipherPtr* cipher = nullptr);
+  // Of the file; null: not encrypted.
+  const FileCipherPtr& cipher() const { return cipher_; }
   // Appends and syncs.
   absl::Status Append(const std::vector<Placed>& records);
 
  private:
-  Journal(Fd fd, std::string path, std::uint64_t size)
-      : fd_(std::move(fd)), path_(std::move(path)), size_(size) {}
+  Journal(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  // Sets size_ to their end. An encrypted journal without a whole key page holds nothing.
+  absl::StatusOr<std::vector<Placed>> ReadRecords(const crypt::GroupKeyPtr& group);
+  absl::Status TakeKeys(const crypt::GroupKeyPtr& group, const crypt::Secret& keys);
+  absl::Status MakeKeys(const crypt::GroupKeyPtr& group);
   Fd fd_;
   std::string path_;
-  std::uint64_t size_;
+  std::uint64_t head_ = 0, size_ = 0;  // bytes before the records, and of them
+  FileCipherPtr cipher_;
+  std::optional<crypt::Xts> xts_;
 };
 
 // Records in the form of journals and layer tables, 40 bytes each.

@@ -99,6 +99,13 @@ DiskSpec FromStaged(const pb::StagedDisk& staged) {
 
 bool IsBase(absl::string_view name) { return absl::EndsWith(name, ".raw"); }
 
+Backing BackingOf(const std::string& name, bool encrypted) {
+  const std::string file = name.substr(name.rfind('/') + 1);
+  if (!IsBase(file)) return {.file = file, .format = "qcow2"};
+  if (encrypted) return {.file = ImageOfBase(file), .format = "qcow2"};
+  return {.file = file, .format = "raw"};
+}
+
 std::string DigestFile(const std::string& base) {
   return base.substr(0, base.size() - 3) + "digests";
 }

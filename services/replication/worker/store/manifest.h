@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "godwit/replication/v1/staging.pb.h"
+#include "services/replication/worker/store/qcow2.h"
 #include "services/replication/worker/store/store.h"
 
 namespace godwit::store {
@@ -26,6 +27,8 @@ DiskSpec FromStaged(const replication::v1::StagedDisk& staged);
 
 // Raw bases; the others are qcow2 layers.
 bool IsBase(absl::string_view name);
+// What lies on top of the file `name` has it as its backing file.
+Backing BackingOf(const std::string& name, bool encrypted);
 // base.raw -> base.digests: the list of digests of a base.
 std::string DigestFile(const std::string& base);
 

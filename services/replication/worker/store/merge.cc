@@ -1,9 +1,6 @@
 #include "services/replication/worker/store/merge.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 
 #include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
@@ -12,7 +9,6 @@
 #include "services/replication/worker/store/qcow2.h"
 
 namespace godwit::store {
-namespace fs = std::filesystem;
 namespace pb = ::godwit::replication::v1;
 using block::kBlockSize;
 
@@ -76,28 +72,26 @@ std::optional<MergeRange> NextMerge(const pb::StagedDisk& disk,
 }
 
 absl::StatusOr<std::string> MergeLayers(const std::string& folder, const pb::StagedDisk& disk,
-                                        const MergeRange& range) {
+                                        const MergeRange& range, const crypt::GroupKeyPtr& group) {
   const auto disk_bytes = static_cast<std::uint64_t>(disk.size_bytes());
   const std::uint64_t end_page = (disk_bytes + kPageBytes - 1) / kPageBytes;
   std::vector<LayerTable> tables;
   for (int i = range.first; i <= range.last; ++i) {
-    ASSIGN_OR_RETURN(LayerTable table, ReadLayerTable(folder + "/" + disk.files(i).name()));
+    ASSIGN_OR_RETURN(LayerTable table, ReadLayerTable(folder + "/" + disk.files(i).name(), group));
     tables.push_back(std::move(table));
   }
   const bool fine =
       std::any_of(tables.begin(), tables.end(), [](const auto& table) { return table.fine(); });
   std::vector<Cursor> cursors;  // the newest last
   for (int i = range.first; i <= range.last; ++i) {
-    ASSIGN_OR_RETURN(BlockFile file, BlockFile::Open(folder + "/" + disk.files(i).name(),
-                                                     BlockFile::Mode::kReadOnly));
+    ASSIGN_OR_RETURN(BlockFile file, OpenLayer(folder + "/" + disk.files(i).name(), group));
     cursors.emplace_back(std::move(file),
                          std::move(tables[static_cast<std::size_t>(i - range.first)]), end_page,
                          fine);
   }
   const std::string target = folder + "/" + disk.files(range.last).name();
   const std::string temporary = target + ".merge";
-  unlink(temporary.c_str());
-  ASSIGN_OR_RETURN(BlockFile merged, BlockFile::Open(temporary, BlockFile::Mode::kCreate));
+  ASSIGN_OR_RETURN(BlockFile merged, NewLayer(temporary, group));
   LayerTable table{.cluster_bytes = fine ? kPageBytes : kBlockSize};
   std::vector<WantedCluster> wanted;
   std::vector<const BlockFile*> sources;
@@ -128,11 +122,10 @@ absl::StatusOr<std::string> MergeLayers(const std::string& folder, const pb::Sta
                                }));
   Backing backing;
   if (range.first > 0) {
-    const std::string& below = disk.files(range.first - 1).name();
-    backing = {.file = fs::path(below).filename().string(),
-               .format = IsBase(below) ? "raw" : "qcow2"};
+    backing = BackingOf(disk.files(range.first - 1).name(), group != nullptr);
   }
-  RETURN_IF_ERROR(SealQcow2(merged, disk_bytes, backing, copied + 1, table));
+  RETURN_IF_ERROR(SealQcow2(merged, disk_bytes, backing,
+                            FirstDataCluster(merged, table.cluster_bytes) + copied, table));
   GODWIT_FAILPOINT("store.merge.before_rename");
   return temporary;
 }

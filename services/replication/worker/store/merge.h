@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "godwit/replication/v1/staging.pb.h"
+#include "services/common/crypt/group_key.h"
 
 namespace godwit::store {
 
@@ -29,6 +30,6 @@ std::optional<MergeRange> NextMerge(const replication::v1::StagedDisk& disk,
 // under a temporary name. Reads sealed files only, so nobody has to wait meanwhile.
 absl::StatusOr<std::string> MergeLayers(const std::string& folder,
                                         const replication::v1::StagedDisk& disk,
-                                        const MergeRange& range);
+                                        const MergeRange& range, const crypt::GroupKeyPtr& group);
 
 }  // namespace godwit::store

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
@@ -14,20 +15,28 @@ using block::kBlockSize;
 
 absl::StatusOr<std::unique_ptr<OpenFile>> OpenFile::Open(const std::string& path, Kind kind,
                                                          std::uint64_t disk_bytes,
-                                                         std::vector<Placed>* journaled) {
+                                                         std::vector<Placed>* journaled,
+                                                         const crypt::GroupKeyPtr& group) {
   std::error_code ignored;
   const bool exists = std::filesystem::exists(path, ignored);
   // A file without its journal holds nothing that was promised; a journal without its file neither.
   if (!exists) unlink((path + ".journal").c_str());
   ASSIGN_OR_RETURN(BlockFile file, BlockFile::Open(path, exists ? BlockFile::Mode::kOpen
                                                                 : BlockFile::Mode::kCreate));
-  ASSIGN_OR_RETURN(Journal journal, Journal::Open(path + ".journal", journaled));
+  ASSIGN_OR_RETURN(Journal journal, Journal::Open(path + ".journal", journaled, group));
+  if (journal.cipher() != nullptr) RETURN_IF_ERROR(file.Encrypt(journal.cipher()));
   std::unique_ptr<OpenFile> open(
       new OpenFile(std::move(file), std::move(journal), kind, disk_bytes));
   open->used_ = !journaled->empty();
   if (kind == Kind::kBase) {
     RETURN_IF_ERROR(open->file_.Truncate(block::BlockCount(disk_bytes) * kBlockSize));
+    if (open->cipher() != nullptr) open->written_.resize(block::BlockCount(disk_bytes));
+    for (const Placed& placed : *journaled) {
+      if (placed.block < open->written_.size())
+        open->written_[placed.block] = placed.offset != Placed::kZero;
+    }
   } else {
+    open->end_cluster_ = FirstDataCluster(open->file_, kBlockSize);
     for (const Placed& placed : *journaled) {
       open->placed_[placed.block] = placed;
       if (placed.offset != Placed::kZero) {
@@ -52,6 +61,7 @@ absl::Status OpenFile::WriteRun(std::uint64_t first_block, block::MutableBytes b
     const Placed placed{first_block + i, offset + i * kBlockSize, digests[i]};
     unsynced_.push_back(placed);
     if (kind_ == Kind::kLayer) placed_[placed.block] = placed;
+    if (!written_.empty()) written_[placed.block] = true;
   }
   return absl::OkStatus();
 }
@@ -89,7 +99,7 @@ absl::Status OpenFile::Write(std::uint64_t first_block, block::MutableBytes byte
 
 absl::Status OpenFile::Zero(std::uint64_t first_block, std::uint64_t count) {
   used_ = true;
-  if (kind_ == Kind::kBase) {
+  if (kind_ == Kind::kBase && written_.empty()) {
     RETURN_IF_ERROR(file_.PunchHole(first_block * kBlockSize, count * kBlockSize));
   }
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -98,6 +108,10 @@ absl::Status OpenFile::Zero(std::uint64_t first_block, std::uint64_t count) {
                         block::ZeroDigest(block::BlockBytes(disk_bytes_, block))};
     unsynced_.push_back(placed);
     if (kind_ == Kind::kLayer) placed_[block] = placed;
+    if (!written_.empty() && written_[block]) {
+      written_[block] = false;
+      to_punch_.push_back(block);
+    }
   }
   return absl::OkStatus();
 }
@@ -109,7 +123,7 @@ absl::Status OpenFile::Read(std::uint64_t block, block::MutableBytes bytes) cons
     if (found == placed_.end()) return absl::NotFoundError("the layer does not hold the block");
     offset = found->second.offset;
   }
-  if (offset == Placed::kZero) {
+  if (offset == Placed::kZero || (!written_.empty() && !written_[block])) {
     std::fill(bytes.begin(), bytes.end(), 0);
     return absl::OkStatus();
   }
@@ -122,6 +136,9 @@ absl::Status OpenFile::Sync() {
   GODWIT_FAILPOINT("store.sync.before_journal");
   RETURN_IF_ERROR(journal_.Append(unsynced_));
   unsynced_.clear();
+  for (const std::uint64_t block : std::exchange(to_punch_, {})) {
+    if (!written_[block]) RETURN_IF_ERROR(file_.PunchHole(block * kBlockSize, kBlockSize));
+  }
   return absl::OkStatus();
 }
 

@@ -23,9 +23,12 @@ class OpenFile {
   // it holds already.
   static absl::StatusOr<std::unique_ptr<OpenFile>> Open(const std::string& path, Kind kind,
                                                         std::uint64_t disk_bytes,
-                                                        std::vector<Placed>* journaled);
+                                                        std::vector<Placed>* journaled,
+                                                        const crypt::GroupKeyPtr& group);
   Kind kind() const { return kind_; }
   const std::string& path() const { return file_.path(); }
+  // Null: not encrypted.
+  const FileCipherPtr& cipher() const { return file_.cipher(); }
   // Something was written since it was made.
   bool used() const { return used_; }
   // Of a layer: bytes of the blocks that it holds (zero blocks count as their size).
@@ -62,6 +65,10 @@ class OpenFile {
   // Of layers only: a base has every block at its own place.
   std::unordered_map<std::uint64_t, Placed> placed_;
   std::uint64_t end_cluster_ = 1;
+  // Of an encrypted base only, where a hole is no zeros: the blocks that it has. Space of blocks
+  // that became zeros is given back once the journal says so.
+  std::vector<bool> written_;
+  std::vector<std::uint64_t> to_punch_;
 };
 
 }  // namespace godwit::store

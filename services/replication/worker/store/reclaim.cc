@@ -56,7 +56,7 @@ std::int64_t NewlyCovered(const std::string& folder, const pb::StagedDisk& disk,
 }
 
 absl::StatusOr<std::uint64_t> ReclaimBase(const std::string& folder, const pb::StagedDisk& disk,
-                                          std::int64_t epoch) {
+                                          std::int64_t epoch, const crypt::GroupKeyPtr& group) {
   if (disk.files_size() == 0 || !IsBase(disk.files(0).name())) return 0;
   const std::string path = folder + "/" + disk.files(0).name();
   struct stat info;
@@ -67,7 +67,7 @@ absl::StatusOr<std::uint64_t> ReclaimBase(const std::string& folder, const pb::S
   for (const pb::StagedFile& file : disk.files()) {
     if (file.epoch() > epoch) break;
     if (IsBase(file.name())) continue;
-    ASSIGN_OR_RETURN(const LayerTable table, ReadLayerTable(folder + "/" + file.name()));
+    ASSIGN_OR_RETURN(const LayerTable table, ReadLayerTable(folder + "/" + file.name(), group));
     RETURN_IF_ERROR(coverage.Add(table));
   }
   ASSIGN_OR_RETURN(BlockFile base, BlockFile::Open(path, BlockFile::Mode::kOpen));

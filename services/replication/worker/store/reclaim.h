@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "godwit/replication/v1/staging.pb.h"
+#include "services/common/crypt/group_key.h"
 
 namespace godwit::store {
 
@@ -20,6 +21,6 @@ std::int64_t NewlyCovered(const std::string& folder, const replication::v1::Stag
 // while a clone, which may be of a point that is gone, shares the base.
 absl::StatusOr<std::uint64_t> ReclaimBase(const std::string& folder,
                                           const replication::v1::StagedDisk& disk,
-                                          std::int64_t epoch);
+                                          std::int64_t epoch, const crypt::GroupKeyPtr& group);
 
 }  // namespace godwit::store

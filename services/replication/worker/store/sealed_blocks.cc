@@ -10,19 +10,19 @@ namespace godwit::store {
 
 using block::kBlockSize;
 
-absl::Status SealedBlocks::Open(const std::string& path, FileNumber* number) {
-  ASSIGN_OR_RETURN(BlockFile file, BlockFile::Open(path, BlockFile::Mode::kReadOnly));
+void SealedBlocks::Add(const std::string& path, BlockFile file, FileNumber* number) {
   *number = ++last_;
   files_.emplace(*number, std::move(file));
   numbers_[path] = *number;
-  return absl::OkStatus();
 }
 
-absl::Status SealedBlocks::AddBase(const std::string& path) {
+absl::Status SealedBlocks::AddBase(const std::string& path, const DigestList& digests) {
   FileNumber number = 0;
-  RETURN_IF_ERROR(Open(path, &number));
+  ASSIGN_OR_RETURN(BlockFile file, OpenBase(path, group_));
+  Add(path, std::move(file), &number);
   for (std::size_t block = 0; block < places_.size(); ++block) {
-    places_[block] = {number, static_cast<std::uint32_t>(block)};
+    const bool zeros = group_ != nullptr && digests.IsZero(block);
+    places_[block] = {number, zeros ? kZeros : static_cast<std::uint32_t>(block)};
   }
   pages_.clear();
   return absl::OkStatus();
@@ -30,7 +30,8 @@ absl::Status SealedBlocks::AddBase(const std::string& path) {
 
 absl::Status SealedBlocks::AddLayer(const std::string& path, const LayerTable& table) {
   FileNumber number = 0;
-  RETURN_IF_ERROR(Open(path, &number));
+  ASSIGN_OR_RETURN(BlockFile file, OpenLayer(path, group_));
+  Add(path, std::move(file), &number);
   const std::uint64_t end = (disk_bytes_ + table.cluster_bytes - 1) / table.cluster_bytes;
   for (const Placed& placed : table.placed) {
     if (placed.block >= end) {
@@ -58,7 +59,7 @@ absl::Status SealedBlocks::Merged(const std::string& path, const std::vector<std
     gone.insert(numbers_[name]);
     numbers_.erase(name);
   }
-  ASSIGN_OR_RETURN(LayerTable table, ReadLayerTable(path));
+  ASSIGN_OR_RETURN(LayerTable table, ReadLayerTable(path, group_));
   // What newer layers hold stays with them.
   std::erase_if(table.placed, [&](const Placed& placed) {
     if (table.fine()) {
@@ -78,7 +79,8 @@ absl::Status SealedBlocks::Merged(const std::string& path, const std::vector<std
     }
   } else {
     FileNumber number = 0;
-    RETURN_IF_ERROR(Open(path, &number));
+    ASSIGN_OR_RETURN(BlockFile file, OpenLayer(path, group_));
+    Add(path, std::move(file), &number);
     for (const Placed& placed : table.placed) {
       if (placed.block >= places_.size()) {
         return absl::DataLossError(path + ": a block behind the end of the disk");

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "services/common/block/block.h"
 #include "services/replication/worker/store/block_file.h"
+#include "services/replication/worker/store/digests.h"
 #include "services/replication/worker/store/qcow2.h"
 
 namespace godwit::store {
@@ -20,11 +21,13 @@ namespace godwit::store {
 // thread-safe.
 class SealedBlocks {
  public:
-  explicit SealedBlocks(std::uint64_t disk_bytes)
-      : disk_bytes_(disk_bytes), places_(block::BlockCount(disk_bytes)) {}
+  // `group`: its files are encrypted.
+  SealedBlocks(std::uint64_t disk_bytes, crypt::GroupKeyPtr group)
+      : disk_bytes_(disk_bytes), group_(std::move(group)), places_(block::BlockCount(disk_bytes)) {}
 
-  // A file that lies under all others: every block at its own place.
-  absl::Status AddBase(const std::string& path);
+  // A file that lies under all others: every block at its own place. Where it is encrypted a hole
+  // is no zeros, so those that are zeros come from `digests`.
+  absl::Status AddBase(const std::string& path, const DigestList& digests);
   // A layer above all that were added before.
   absl::Status AddLayer(const std::string& path, const LayerTable& table);
   // The layer `path` took the place of itself and of the layers `below` that lay next to it.
@@ -42,13 +45,14 @@ class SealedBlocks {
     std::uint32_t cluster = 0;  // in the file, or kZeros
   };
   using Pages = std::array<Place, kPagesPerBlock>;  // without file: as places_ has it
-  absl::Status Open(const std::string& path, FileNumber* number);
+  void Add(const std::string& path, BlockFile file, FileNumber* number);
   absl::Status Read(const Place& place, std::uint32_t cluster_bytes, std::uint64_t from,
                     block::MutableBytes bytes) const;
   // Where `page` comes from.
   Place PlaceOf(std::uint64_t page, bool* fine) const;
 
   const std::uint64_t disk_bytes_;
+  const crypt::GroupKeyPtr group_;
   std::vector<Place> places_;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Pages>> pages_;  // by block
   std::map<std::string, FileNumber> numbers_;

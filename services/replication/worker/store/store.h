@@ -132,6 +132,15 @@ class Store {
   virtual absl::StatusOr<std::shared_ptr<Group>> OpenGroup(const std::string& server_id,
                                                            std::int64_t lease_generation,
                                                            const std::vector<DiskSpec>& disks) = 0;
+  // The same for a group whose content is encrypted at rest. FAILED_PRECONDITION: the store cannot
+  // (no master key), or it holds content of the group that is not encrypted; says what to do.
+  // OpenGroup of a group that is encrypted opens it so, too.
+  virtual absl::StatusOr<std::shared_ptr<Group>> OpenEncryptedGroup(
+      const std::string& server_id, std::int64_t lease_generation,
+      const std::vector<DiskSpec>& disks) {
+    (void)server_id, (void)lease_generation, (void)disks;
+    return absl::FailedPreconditionError("this kind of staging store cannot encrypt");
+  }
   // Removes the group with points and clones. Also when there is none.
   virtual absl::Status RemoveGroup(const std::string& server_id) = 0;
 };

@@ -21,14 +21,17 @@ using block::kBlockSize;
 namespace {
 
 constexpr std::size_t kDigestFileSlack = 8;
+constexpr char kDigestPurpose[] = "digests";
 
 }  // namespace
 
-Volume::Volume(std::string folder, pb::StagedDisk staged, std::int64_t committed_epoch)
+Volume::Volume(std::string folder, pb::StagedDisk staged, std::int64_t committed_epoch,
+               crypt::GroupKeyPtr group)
     : folder_(std::move(folder)),
       staged_(std::move(staged)),
       committed_epoch_(committed_epoch),
-      sealed_(static_cast<std::uint64_t>(staged_.size_bytes())),
+      group_(std::move(group)),
+      sealed_(static_cast<std::uint64_t>(staged_.size_bytes()), group_),
       digests_(static_cast<std::uint64_t>(staged_.size_bytes())),
       unsure_(digests_.size()),
       unhashed_(digests_.size()) {
@@ -47,8 +50,9 @@ std::string Volume::Layer() const {
 absl::StatusOr<std::unique_ptr<Volume>> Volume::Open(const std::string& folder,
                                                      const std::vector<std::string>& older,
                                                      const pb::StagedDisk& staged,
-                                                     std::int64_t committed_epoch) {
-  std::unique_ptr<Volume> volume(new Volume(folder, staged, committed_epoch));
+                                                     std::int64_t committed_epoch,
+                                                     const crypt::GroupKeyPtr& group) {
+  std::unique_ptr<Volume> volume(new Volume(folder, staged, committed_epoch, group));
   RETURN_IF_ERROR(MakeDirs(volume->Path(staged.disk_id()), 0750));
   RETURN_IF_ERROR(volume->LoadDigests());
   // What a newer writer had is newer.
@@ -64,7 +68,12 @@ absl::Status Volume::LoadDigests() {
     if (IsBase(name)) {
       const std::size_t expected = digests_.size() * sizeof(block::Digest) + kDigestFileSlack;
       const std::string path = Path(DigestFile(name));
-      ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path, expected + 1));
+      ASSIGN_OR_RETURN(std::string bytes, ReadFile(path, EncryptedBytes(expected)));
+      if (group_ != nullptr) {
+        auto plain = DecryptContent(group_, kDigestPurpose, std::move(bytes), expected);
+        RETURN_IF_ERROR(Annotate(plain.status(), path));
+        bytes = *std::move(plain);
+      }
       const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
       std::uint64_t checksum = 0;
       if (bytes.size() == expected) std::memcpy(&checksum, data + expected - kDigestFileSlack, 8);
@@ -77,10 +86,10 @@ absl::Status Volume::LoadDigests() {
         std::memcpy(digest.bytes.data(), data + i * sizeof digest, sizeof digest);
         digests_.Set(i, digest);
       }
-      RETURN_IF_ERROR(sealed_.AddBase(Path(name)));
+      RETURN_IF_ERROR(sealed_.AddBase(Path(name), digests_));
       continue;
     }
-    ASSIGN_OR_RETURN(const LayerTable table, ReadLayerTable(Path(name)));
+    ASSIGN_OR_RETURN(const LayerTable table, ReadLayerTable(Path(name), group_));
     RETURN_IF_ERROR(sealed_.AddLayer(Path(name), table));
     for (const Placed& placed : table.placed) {
       if (table.fine()) {
@@ -99,7 +108,7 @@ absl::Status Volume::TakeOver(const std::string& older) {
   for (const std::string& name : {Base(), OldBase()}) {
     if (!files_.empty()) break;  // the manifest has a base
     const std::string from = older + "/" + name;
-    ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(from + ".journal"));
+    ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(from + ".journal", group_));
     if (held.empty()) continue;
     RETURN_IF_ERROR(LinkFile(from, Path(OldBase())));
     RETURN_IF_ERROR(LinkFile(from + ".journal", Path(OldBase()) + ".journal"));
@@ -109,7 +118,8 @@ absl::Status Volume::TakeOver(const std::string& older) {
 }
 
 absl::Status Volume::KeepOldBase() {
-  ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(Path(OldBase()) + ".journal"));
+  ASSIGN_OR_RETURN(const std::vector<Placed> held,
+                   Journal::Read(Path(OldBase()) + ".journal", group_, &old_cipher_));
   if (held.empty()) return absl::OkStatus();
   old_base_ = true;
   // It may hold more than was journaled: zeros are not sure either.
@@ -123,9 +133,12 @@ absl::Status Volume::KeepOldBase() {
 // Copies what another generation's open layer holds durably into our own: its writer may still be
 // awake, so its file is not used on.
 absl::Status Volume::TakeOverLayer(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::vector<Placed> held, Journal::Read(path + ".journal"));
+  FileCipherPtr cipher;
+  ASSIGN_OR_RETURN(const std::vector<Placed> held,
+                   Journal::Read(path + ".journal", group_, &cipher));
   if (held.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const BlockFile file, BlockFile::Open(path, BlockFile::Mode::kReadOnly));
+  ASSIGN_OR_RETURN(BlockFile file, BlockFile::Open(path, BlockFile::Mode::kReadOnly));
+  if (cipher != nullptr) RETURN_IF_ERROR(file.Encrypt(cipher));
   block::AlignedBuffer buffer(kBlockSize);
   for (const Placed& placed : held) {
     if (placed.block >= digests_.size()) return absl::DataLossError(path + ": damaged journal");
@@ -151,9 +164,7 @@ absl::Status Volume::OpenOwn() {
   std::error_code error;
   if (!fs::exists(Path(name) + ".journal", error)) return absl::OkStatus();
   std::vector<Placed> held;
-  ASSIGN_OR_RETURN(open_,
-                   OpenFile::Open(Path(name), base ? OpenFile::Kind::kBase : OpenFile::Kind::kLayer,
-                                  static_cast<std::uint64_t>(staged_.size_bytes()), &held));
+  ASSIGN_OR_RETURN(open_, OpenNow(&held));
   // In place, so a block may be newer than its journaled digest: none is sure.
   if (base) unsure_.assign(unsure_.size(), true);
   for (const Placed& placed : held) {
@@ -170,7 +181,9 @@ absl::Status Volume::RemoveUnnamed() {
   std::set<std::string> keep;
   for (const std::string& name : files_) {
     keep.insert(name);
-    if (IsBase(name)) keep.insert(DigestFile(name));
+    if (!IsBase(name)) continue;
+    keep.insert(DigestFile(name));
+    if (group_ != nullptr) keep.insert(ImageOfBase(name));
   }
   if (old_base_) keep.insert({OldBase(), OldBase() + ".journal"});
   if (open_ != nullptr) {
@@ -188,14 +201,17 @@ absl::Status Volume::RemoveUnnamed() {
 
 absl::StatusOr<OpenFile*> Volume::Open() {
   if (open_ == nullptr) {
-    const bool base = files_.empty() && !old_base_;
     std::vector<Placed> ignored;
-    ASSIGN_OR_RETURN(open_,
-                     OpenFile::Open(Path(base ? Base() : Layer()),
-                                    base ? OpenFile::Kind::kBase : OpenFile::Kind::kLayer,
-                                    static_cast<std::uint64_t>(staged_.size_bytes()), &ignored));
+    ASSIGN_OR_RETURN(open_, OpenNow(&ignored));
   }
   return open_.get();
+}
+
+absl::StatusOr<std::unique_ptr<OpenFile>> Volume::OpenNow(std::vector<Placed>* held) {
+  const bool base = files_.empty() && !old_base_;
+  return OpenFile::Open(Path(base ? Base() : Layer()),
+                        base ? OpenFile::Kind::kBase : OpenFile::Kind::kLayer,
+                        static_cast<std::uint64_t>(staged_.size_bytes()), held, group_);
 }
 
 absl::Status Volume::Write(std::uint64_t first_block, block::MutableBytes bytes) {
@@ -250,8 +266,12 @@ absl::Status Volume::Read(std::uint64_t block, block::MutableBytes bytes) const 
     if (!absl::IsNotFound(read)) return read;
   }
   if (old_base_) {
-    ASSIGN_OR_RETURN(const BlockFile file,
-                     BlockFile::Open(Path(OldBase()), BlockFile::Mode::kReadOnly));
+    ASSIGN_OR_RETURN(BlockFile file, BlockFile::Open(Path(OldBase()), BlockFile::Mode::kReadOnly));
+    if (old_cipher_ != nullptr && digests_.IsZero(block)) {
+      std::fill(bytes.begin(), bytes.end(), 0);
+      return absl::OkStatus();
+    }
+    if (old_cipher_ != nullptr) RETURN_IF_ERROR(file.Encrypt(old_cipher_));
     return file.Read(block * kBlockSize, bytes);
   }
   return sealed_.ReadBlock(block, bytes);
@@ -340,31 +360,44 @@ absl::StatusOr<std::optional<block::Digest>> Volume::DigestAt(std::uint64_t bloc
 
 absl::Status Volume::Sync() { return open_ == nullptr ? absl::OkStatus() : open_->Sync(); }
 
+absl::Status Volume::SealBase(const std::string& name, const FileCipherPtr& cipher) {
+  std::string bytes;
+  bytes.reserve(digests_.size() * sizeof(block::Digest) + kDigestFileSlack);
+  for (std::uint64_t i = 0; i < digests_.size(); ++i) {
+    bytes.append(reinterpret_cast<const char*>(digests_.at(i).bytes.data()), sizeof(block::Digest));
+  }
+  const std::uint64_t checksum =
+      block::Checksum({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  bytes.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
+  if (group_ != nullptr) {
+    std::vector<std::uint64_t> blocks;
+    for (std::uint64_t i = 0; i < digests_.size(); ++i) {
+      if (!digests_.IsZero(i)) blocks.push_back(i);
+    }
+    RETURN_IF_ERROR(WriteBaseImage(Path(ImageOfBase(name)),
+                                   static_cast<std::uint64_t>(staged_.size_bytes()),
+                                   fs::path(name).filename().string(), cipher, blocks));
+    ASSIGN_OR_RETURN(bytes, EncryptContent(group_, kDigestPurpose, bytes));
+  }
+  return WriteFileAtomically(Path(DigestFile(name)), bytes, 0640);
+}
+
 absl::StatusOr<pb::StagedDisk> Volume::Seal(std::int64_t epoch, std::int64_t* changed_bytes) {
   pb::StagedDisk sealed = staged_;
   // A disk that was never written to is a base of zeros.
   if (files_.empty() && !old_base_ && open_ == nullptr) RETURN_IF_ERROR(Open().status());
-  const auto seal_base = [&](const std::string& name) -> absl::Status {
-    std::string bytes;
-    bytes.reserve(digests_.size() * sizeof(block::Digest) + kDigestFileSlack);
-    for (std::uint64_t i = 0; i < digests_.size(); ++i) {
-      bytes.append(reinterpret_cast<const char*>(digests_.at(i).bytes.data()),
-                   sizeof(block::Digest));
-    }
-    const std::uint64_t checksum =
-        block::Checksum({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-    bytes.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
-    RETURN_IF_ERROR(WriteFileAtomically(Path(DigestFile(name)), bytes, 0640));
+  const auto seal_base = [&](const std::string& name, const FileCipherPtr& cipher) -> absl::Status {
+    RETURN_IF_ERROR(SealBase(name, cipher));
     pb::StagedFile* file = sealed.add_files();
     file->set_name(name);
     file->set_epoch(epoch);
     return absl::OkStatus();
   };
-  if (old_base_) RETURN_IF_ERROR(seal_base(OldBase()));
+  if (old_base_) RETURN_IF_ERROR(seal_base(OldBase(), old_cipher_));
   if (open_ == nullptr) return sealed;
   const std::string name = open_->path().substr(folder_.size() + 1);
   if (open_->kind() == OpenFile::Kind::kBase) {
-    RETURN_IF_ERROR(seal_base(name));
+    RETURN_IF_ERROR(seal_base(name, open_->cipher()));
     for (std::uint64_t i = 0; i < digests_.size(); ++i) {
       if (digests_.at(i) != block::ZeroDigest()) *changed_bytes += kBlockSize;
     }
@@ -372,8 +405,7 @@ absl::StatusOr<pb::StagedDisk> Volume::Seal(std::int64_t epoch, std::int64_t* ch
   }
   if (!open_->used()) return sealed;
   const std::string below = sealed.files(sealed.files_size() - 1).name();
-  RETURN_IF_ERROR(open_->Seal(
-      {.file = fs::path(below).filename().string(), .format = IsBase(below) ? "raw" : "qcow2"}));
+  RETURN_IF_ERROR(open_->Seal(BackingOf(below, group_ != nullptr)));
   *changed_bytes += static_cast<std::int64_t>(open_->held_bytes());
   pb::StagedFile* file = sealed.add_files();
   file->set_name(name);
@@ -395,10 +427,8 @@ absl::StatusOr<pb::StagedDisk> Volume::SealDelta(std::int64_t epoch, const Delta
   if (pages.empty()) return sealed;
   const std::string name = absl::StrCat(staged_.disk_id(), "/e", epoch, ".qcow2");
   const std::string below = files_.back();
-  RETURN_IF_ERROR(WriteFineLayer(
-      Path(name), static_cast<std::uint64_t>(staged_.size_bytes()),
-      {.file = fs::path(below).filename().string(), .format = IsBase(below) ? "raw" : "qcow2"},
-      pages, log, sealed_));
+  RETURN_IF_ERROR(WriteFineLayer(Path(name), static_cast<std::uint64_t>(staged_.size_bytes()),
+                                 BackingOf(below, group_ != nullptr), pages, log, sealed_, group_));
   *changed_bytes += static_cast<std::int64_t>(pages.size() * kPageBytes);
   pb::StagedFile* file = sealed.add_files();
   file->set_name(name);
@@ -416,12 +446,12 @@ absl::Status Volume::Sealed(std::int64_t epoch, pb::StagedDisk staged) {
   committed_epoch_ = epoch;
   if (std::exchange(old_base_, false)) {
     unlink((Path(OldBase()) + ".journal").c_str());
-    RETURN_IF_ERROR(sealed_.AddBase(Path(OldBase())));
+    RETURN_IF_ERROR(sealed_.AddBase(Path(OldBase()), digests_));
   }
   if (closed != nullptr && closed->kind() == OpenFile::Kind::kBase) {
-    RETURN_IF_ERROR(sealed_.AddBase(closed->path()));
+    RETURN_IF_ERROR(sealed_.AddBase(closed->path(), digests_));
   } else if (files_.size() > files_before && !IsBase(files_.back())) {
-    ASSIGN_OR_RETURN(const LayerTable table, ReadLayerTable(Path(files_.back())));
+    ASSIGN_OR_RETURN(const LayerTable table, ReadLayerTable(Path(files_.back()), group_));
     RETURN_IF_ERROR(sealed_.AddLayer(Path(files_.back()), table));
     if (table.fine()) {
       for (const Placed& placed : table.placed) SetHashed(placed.block / kPagesPerBlock, false);

@@ -3,7 +3,8 @@
 //
 // Folder of a volume, inside of the generation's (fence.h): base.raw (initial sync in place),
 // old.raw (the base of an initial sync that an older generation began), *.digests of either,
-// e{E}.qcow2 (layer of epoch E), and *.journal beside files that are still open.
+// e{E}.qcow2 (layer of epoch E), and *.journal beside files that are still open. Of an encrypted
+// group a base has an image beside it, see qcow2.h.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,8 @@ class Volume {
   static absl::StatusOr<std::unique_ptr<Volume>> Open(const std::string& folder,
                                                       const std::vector<std::string>& older,
                                                       const replication::v1::StagedDisk& staged,
-                                                      std::int64_t committed_epoch);
+                                                      std::int64_t committed_epoch,
+                                                      const crypt::GroupKeyPtr& group);
   bool empty() const {
     return files_.empty() && (open_ == nullptr || !open_->used()) && !old_base_;
   }
@@ -73,7 +75,8 @@ class Volume {
   absl::Status Replace(replication::v1::StagedDisk staged);
 
  private:
-  Volume(std::string folder, replication::v1::StagedDisk staged, std::int64_t committed_epoch);
+  Volume(std::string folder, replication::v1::StagedDisk staged, std::int64_t committed_epoch,
+         crypt::GroupKeyPtr group);
   void SetFiles();
   absl::Status LoadDigests();
   absl::Status TakeOver(const std::string& older);
@@ -82,6 +85,9 @@ class Volume {
   absl::Status KeepOldBase();
   absl::Status RemoveUnnamed();
   absl::StatusOr<OpenFile*> Open();
+  absl::StatusOr<std::unique_ptr<OpenFile>> OpenNow(std::vector<Placed>* held);
+  // A base's digests and, when it is encrypted with `cipher`, its image.
+  absl::Status SealBase(const std::string& name, const FileCipherPtr& cipher);
   void SetHashed(std::uint64_t block, bool hashed);
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   // Names relative to folder_.
@@ -92,10 +98,12 @@ class Volume {
   const std::string folder_;  // the generation's
   replication::v1::StagedDisk staged_;
   std::int64_t committed_epoch_;
+  const crypt::GroupKeyPtr group_;  // null: not encrypted
   std::vector<std::string> files_;  // of staged_
   // There is an OldBase(); its former writer may still be awake, so what it holds is never taken as
   // equal to anything.
   bool old_base_ = false;
+  FileCipherPtr old_cipher_;  // of the old base
   std::unique_ptr<OpenFile> open_;
   SealedBlocks sealed_;
   DigestList digests_;

@@ -65,7 +65,7 @@ class CoordinatorTest : public ::testing::Test {
     pool_ = std::make_unique<pg::Pool>(pg::Pool::Options{.conninfo = database_->conninfo()});
     registry_.Set(kServer, {.agent_allowed = true});
     agents_ = std::make_unique<AgentReports>(*pool_, registry_, DecodeReplicationSettings);
-    workers_ = std::make_unique<WorkerReports>(*pool_, kLease);
+    workers_ = std::make_unique<WorkerReports>(*pool_, kLease, DecodeReplicationSettings);
     servers_ = std::make_unique<Servers>(*pool_);
     points_ = std::make_unique<Points>(*pool_);
     verifications_ = std::make_unique<Verifications>(

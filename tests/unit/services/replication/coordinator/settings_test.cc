@@ -25,6 +25,13 @@ TEST(SettingsTest, DefaultsForNothingAndForNonsense) {
   }
 }
 
+TEST(SettingsTest, EncryptionIsAskedFor) {
+  pb::ReplicationSettings in;
+  EXPECT_FALSE(DecodeReplicationSettings(in.SerializeAsString(), At(0)).encrypt_staging);
+  in.set_encrypt_staging(true);
+  EXPECT_TRUE(DecodeReplicationSettings(in.SerializeAsString(), At(0)).encrypt_staging);
+}
+
 TEST(SettingsTest, WindowsCountAtTheirTime) {
   pb::ReplicationSettings in;
   in.set_bandwidth_limit_bytes_per_second(100);

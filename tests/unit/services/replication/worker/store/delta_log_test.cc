@@ -116,13 +116,13 @@ TEST_F(StoreTest, ALogOfOtherDisksIsTakenByTheirIds) {
 // More than a log may hold without a commit goes to the volumes, and nothing is lost on the way.
 TEST(DeltaLogTest, ManyChangesLeaveTheLog) {
   TempDir dir;
-  ASSERT_OK_AND_ASSIGN(const auto store, OpenFileStore(dir / "store"));
+  TestStore store(dir / "store", dir / "master.keys");
   const std::vector<DiskSpec> disks = {{.disk_id = "d-00000000000000001",
                                         .device_name = "/dev/sda",
                                         .size_bytes = std::uint64_t{160} << 20,
                                         .is_boot_disk = true}};
   std::string content(disks[0].size_bytes, '\0');
-  ASSERT_OK_AND_ASSIGN(auto group, store->OpenGroup(kServer, 1, disks));
+  ASSERT_OK_AND_ASSIGN(auto group, store.Open(1, disks));
   block::AlignedBuffer buffer(block::kMaxFrameBlocks * block::kBlockSize);
   ASSERT_OK(group->Write(0, 0, buffer.bytes()));
   ASSERT_OK(group->Commit({.epoch = 1, .consistency = 1}));
@@ -141,8 +141,8 @@ TEST(DeltaLogTest, ManyChangesLeaveTheLog) {
   ASSERT_OK(group->Commit({.epoch = 3, .consistency = 1, .interim = true}));
   for (const std::int64_t epoch : {2, 3}) {
     ASSERT_OK_AND_ASSIGN(const auto clone, group->CreateClone(kClone, epoch));
-    ASSERT_OK(RunProgram({"/usr/bin/qemu-img", "convert", "-O", "raw", clone[0].path, dir / "out"},
-                         dir / "qemu.log"));
+    ASSERT_OK(
+        store.QemuImg({"convert", "-O", "raw"}, clone[0].path, {dir / "out"}, dir / "qemu.log"));
     ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(dir / "out", content.size() + 1));
     EXPECT_TRUE(bytes == (epoch == 2 ? at_two : content)) << epoch;
     ASSERT_OK(group->DeleteClone(kClone));
