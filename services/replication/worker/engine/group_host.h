@@ -21,6 +21,8 @@ struct HostedGroup {
   std::string server;
   std::shared_ptr<store::Group> group;
   std::atomic<std::int64_t> received_bytes{0};
+  // Streams that ended because a payload had been damaged on its way.
+  std::atomic<std::int64_t> damaged_count{0};
 };
 
 // Thread-safe.

@@ -92,6 +92,7 @@ grpc::Status BlockStreamService::Replicate(
                            .share = share_.get()});
     const absl::Status status = session.Run();
     if (share_ != nullptr) share_->Forget(server);
+    if (absl::IsDataLoss(status)) ++hosted->damaged_count;
     if (!status.ok() && !hosted->group->Healthy().ok()) host_.Close(server);
     Log(status.ok() ? Severity::kInfo : Severity::kWarning, "stream ended",
         {{"server", server},
