@@ -38,6 +38,8 @@ class CutLine {
   }
   int port() const { return port_; }
   int connections() const { return connections_; }
+  // Ends one connection: the one that is open for the (nth + 1)th longest time, if there is one.
+  void CutOne(int nth) { cut_one_ = nth; }
   // Ends all connections; while `away` new ones end at once.
   void Cut(bool away) {
     away_ = away;
@@ -82,6 +84,9 @@ class CutLine {
   void Loop() {
     while (!stopping_) {
       if (cut_.exchange(false)) pairs_.clear();
+      if (const int nth = cut_one_.exchange(-1);
+          nth >= 0 && static_cast<std::size_t>(nth) < pairs_.size())
+        pairs_.erase(std::next(pairs_.begin(), nth));
       std::vector<pollfd> polled = {{listener_.get(), POLLIN, 0}};
       for (const Pair& pair : pairs_) {
         polled.push_back({pair.here.get(), POLLIN, 0});
@@ -104,7 +109,7 @@ class CutLine {
   int port_ = 0;
   std::list<Pair> pairs_;  // thread only
   std::atomic<bool> stopping_ = false, cut_ = false, away_ = false;
-  std::atomic<int> connections_ = 0;
+  std::atomic<int> connections_ = 0, cut_one_ = -1;
   std::thread thread_;
 };
 
