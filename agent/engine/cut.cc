@@ -264,7 +264,7 @@ absl::Status Engine::Cut(BlockSession& session, Sender& sender, const pb::PointO
     StopFollowing();
     // What was read and did not arrive is pending again; a later cut begins with it.
     absl::MutexLock lock(&mutex_);
-    if (session.unacknowledged_bytes() == 0) {
+    if (session.AllDurable()) {
       for (const auto& disk : disks_) disk->ForgetSent();
     }
     return status;

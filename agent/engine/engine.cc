@@ -19,6 +19,7 @@ namespace {
 
 constexpr absl::Duration kIdle = absl::Milliseconds(100);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
+constexpr int kMaxLanes = 8;
 
 pb::Replication::StallCause CauseOf(const absl::Status& status) {
   switch (status.code()) {
@@ -148,6 +149,11 @@ pb::AgentProgress Engine::Progress() {
         "a bandwidth window pauses sending: wait or change it");
   }
   return progress;
+}
+
+int Engine::LanesWanted() {
+  absl::MutexLock lock(&mutex_);
+  return std::clamp(directive_.settings().lane_count(), 1, kMaxLanes);
 }
 
 bool Engine::SendingPaused() {
@@ -312,12 +318,13 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
     part.set_disk_id(disk->disk_id());
     part.set_size_bytes(static_cast<std::int64_t>(disk->size_bytes()));
   }
-  open.set_lane_count(1);
+  lanes_ = LanesWanted();
+  open.set_lane_count(lanes_);
   open.set_session_id(NewUuid());
   RETURN_IF_ERROR(TakeMarks().status());
   ASSIGN_OR_RETURN(
       const auto session,
-      BlockSession::Open(dial_(assignment), open,
+      BlockSession::Open([&] { return dial_(assignment); }, open,
                          {.durable = [this](const InFlight& sent) { OnDurable(sent); },
                           .hash_diff = [this](const pb::HashDiff& diff) { OnHashDiff(diff); }}));
   {
@@ -343,7 +350,7 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
 absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& session, Sender& sender) {
   absl::Time next_point = absl::InfinitePast(), next_epoch = absl::InfinitePast();
   std::string last_order;
-  while (StillAssigned(assignment)) {
+  while (StillAssigned(assignment) && LanesWanted() == lanes_) {
     RETURN_IF_ERROR(session.Ended());
     bool hashed = false, sent = false;
     if (stream_ != nullptr) stream_->Upkeep();

@@ -170,6 +170,8 @@ class Engine {
   void Resume();
   bool StillAssigned(const replication::v1::Assignment& assignment) ABSL_LOCKS_EXCLUDED(mutex_);
   bool SendingPaused() ABSL_LOCKS_EXCLUDED(mutex_);
+  // By the settings as they are now.
+  int LanesWanted() ABSL_LOCKS_EXCLUDED(mutex_);
   // Of what SendPending sends at a time: less when the limit is low, so that it takes about a
   // second.
   std::int64_t Slice();
@@ -188,6 +190,7 @@ class Engine {
   ReplicaState state_;        // engine thread only
   absl::Time quiesced_at_;    // engine thread only
   bool whole_disks_ = false;  // engine thread only
+  int lanes_ = 1;             // that the session was opened with; engine thread only
   // Of the present pass; engine thread only.
   std::string verify_order_;
   std::uint32_t verify_disk_ = 0;

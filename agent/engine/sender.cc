@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <random>
 
+#include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/block/hash.h"
 
@@ -20,6 +22,13 @@ constexpr int kChoiceFrames = 32;
 constexpr std::uint64_t kMaxZeroRun = 65536;
 
 std::uint32_t Mask(std::uint32_t bit) { return 1u << bit; }
+
+// Behind the checksum, where a test asks for it: the worker must see it.
+void DamageWhenAsked(const absl::Status& asked, std::string* payload) {
+  if (asked.ok()) return;
+  std::mt19937 random(static_cast<unsigned>(payload->size()));
+  (*payload)[random() % payload->size()] ^= static_cast<char>(1 << (random() % 8));
+}
 
 }  // namespace
 
@@ -71,6 +80,10 @@ absl::Status Sender::SendData(std::uint32_t index, const BlockGroup& blocks, blo
     data.set_codec(pb::CODEC_NONE);
     data.set_payload(plain.data(), plain.size());
   }
+  DamageWhenAsked(data.codec() == pb::CODEC_NONE
+                      ? GODWIT_FAILPOINT_STATUS("agent.send.damage_plain")
+                      : GODWIT_FAILPOINT_STATUS("agent.send.damage_packed"),
+                  data.mutable_payload());
   return SendLimited(
       std::move(frame),
       {.disk = index, .blocks = blocks, .bytes = static_cast<std::int64_t>(plain.size())});
@@ -123,6 +136,7 @@ absl::Status Sender::SendPatch(std::uint32_t disk, const std::vector<std::uint64
     patch.set_codec(pb::CODEC_NONE);
     patch.set_payload(plain.data(), plain.size());
   }
+  DamageWhenAsked(GODWIT_FAILPOINT_STATUS("agent.send.damage_patch"), patch.mutable_payload());
   return SendLimited(std::move(frame),
                      {.disk = disk, .bytes = static_cast<std::int64_t>(plain.size())});
 }

@@ -3,14 +3,15 @@
 #include <grpcpp/channel.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
-#include "services/common/rpc/serve.h"
 
 namespace godwit::agent {
 namespace pb = ::godwit::replication::v1;
@@ -38,72 +39,95 @@ absl::Duration RunDelay() {
 
 }  // namespace
 
-BlockSession::BlockSession(std::shared_ptr<grpc::Channel> channel, Callbacks callbacks)
-    : stub_(pb::BlockStream::NewStub(channel)), callbacks_(std::move(callbacks)) {}
-
-absl::StatusOr<std::unique_ptr<BlockSession>> BlockSession::Open(
-    std::shared_ptr<grpc::Channel> channel, const pb::Open& open, Callbacks callbacks) {
-  std::unique_ptr<BlockSession> session(new BlockSession(std::move(channel), std::move(callbacks)));
-  session->stream_ = session->stub_->Replicate(&session->context_);
-  session->receiver_ = std::thread([raw = session.get()] { raw->ReceiveLoop(); });
-  pb::AgentFrame frame;
-  *frame.mutable_open() = open;
-  session->stream_->Write(frame);
-  absl::MutexLock lock(&session->mutex_);
-  const auto answered = [raw = session.get()]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return raw->ended_ || raw->credit_ > 0;
-  };
-  if (!session->mutex_.AwaitWithTimeout(absl::Condition(&answered), kOpenPatience)) {
-    session->context_.TryCancel();
-    return absl::UnavailableError("the worker did not answer within 60 s");
+absl::StatusOr<std::unique_ptr<BlockSession>> BlockSession::Open(const Dial& dial, pb::Open open,
+                                                                 Callbacks callbacks) {
+  std::unique_ptr<BlockSession> session(new BlockSession(std::move(callbacks)));
+  const absl::Time deadline = absl::Now() + kOpenPatience;
+  open.set_lane(0);
+  RETURN_IF_ERROR(session->AddLane(dial, open, deadline));
+  // A worker that knows no lanes says 0.
+  open.set_lane_count(std::clamp(session->opened_.lane_count(), 1, open.lane_count()));
+  {
+    absl::MutexLock lock(&session->mutex_);
+    session->in_flight_ = InFlightList(open.lane_count());
   }
-  if (session->ended_) {
-    return session->status_.ok() ? absl::UnavailableError("the worker ended the stream")
-                                 : session->status_;
+  for (int lane = 1; lane < open.lane_count(); ++lane) {
+    open.set_lane(lane);
+    RETURN_IF_ERROR(session->AddLane(dial, open, deadline));
+  }
+  if (open.lane_count() > 1) {
+    for (const auto& lane : session->lanes_) lane->StartWriter();
   }
   return session;
 }
 
-BlockSession::~BlockSession() {
-  context_.TryCancel();
-  if (receiver_.joinable()) receiver_.join();
-}
-
-void BlockSession::ReceiveLoop() {
-  pb::WorkerFrame frame;
-  while (stream_->Read(&frame)) Take(frame);
-  const absl::Status status = rpc::FromGrpc(stream_->Finish());
+absl::Status BlockSession::AddLane(const Dial& dial, const pb::Open& open, absl::Time deadline) {
+  const int number = open.lane();
+  auto lane = std::make_unique<Lane>(
+      dial(), open,
+      Lane::Callbacks{
+          .frame = [this, number](const pb::WorkerFrame& frame) { Take(number, frame); },
+          .ended = [this](const absl::Status& status) { End(status); }});
   absl::MutexLock lock(&mutex_);
-  if (std::exchange(ended_, true)) return;  // the worker told why
-  status_ = status.ok() ? absl::UnavailableError("the worker ended the stream") : status;
+  lanes_.push_back(std::move(lane));
+  const auto answered = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return ended_ || opened_lanes_ > number;
+  };
+  if (!mutex_.AwaitWithDeadline(absl::Condition(&answered), deadline))
+    return absl::UnavailableError("the worker did not answer within 60 s");
+  return ended_ ? status_ : absl::OkStatus();
 }
 
-void BlockSession::Take(const pb::WorkerFrame& frame) {
+BlockSession::~BlockSession() {
+  std::vector<std::unique_ptr<Lane>> lanes;
+  {
+    absl::MutexLock lock(&mutex_);
+    lanes.swap(lanes_);
+  }
+}
+
+void BlockSession::End(absl::Status status) {
+  if (status.ok()) status = absl::UnavailableError("the worker ended the stream");
+  absl::MutexLock lock(&mutex_);
+  if (!std::exchange(ended_, true)) status_ = std::move(status);
+  // One lane may be stuck where another one ended.
+  for (const auto& lane : lanes_) lane->Break();
+}
+
+void BlockSession::TakeAck(const pb::Ack& ack, std::vector<InFlight>* durable) {
+  if (ack.lanes_size() != in_flight_.lanes() - 1) return;  // of another session's shape
+  const absl::Duration now = RealClock().Monotonic();
+  std::vector<std::uint64_t> upto = {ack.durable_sequence()};
+  for (int lane = 0; lane < in_flight_.lanes(); ++lane) {
+    const std::uint64_t received =
+        lane == 0 ? ack.received_sequence() : ack.lanes(lane - 1).received_sequence();
+    if (lane > 0) upto.push_back(ack.lanes(lane - 1).durable_sequence());
+    if (const auto sample = in_flight_.Received(lane, received, now)) round_trip_.Add(*sample, now);
+  }
+  *durable = in_flight_.Durable(upto);
+  if (ack.credit_bytes() > 0) credit_ = ack.credit_bytes();
+}
+
+void BlockSession::Take(int lane, const pb::WorkerFrame& frame) {
   std::vector<InFlight> done;
+  if (frame.has_ended()) {
+    return End(
+        absl::Status(static_cast<absl::StatusCode>(frame.ended().code()), frame.ended().message()));
+  }
   {
     absl::MutexLock lock(&mutex_);
     if (frame.has_opened()) {
-      opened_ = frame.opened();
-      credit_ = std::max<std::int64_t>(opened_.credit_bytes(), 1);
-    } else if (frame.has_ack()) {
-      const pb::Ack& ack = frame.ack();
-      while (!window_.empty() && window_.front().first <= ack.received_sequence()) {
-        window_bytes_ -= window_.front().second;
-        window_.pop_front();
+      ++opened_lanes_;
+      if (lane == 0) {
+        opened_ = frame.opened();
+        credit_ = std::max<std::int64_t>(opened_.credit_bytes(), 1);
       }
-      while (!in_flight_.empty() && in_flight_.front().sequence <= ack.durable_sequence()) {
-        unacknowledged_ -= in_flight_.front().bytes;
-        done.push_back(in_flight_.front());
-        in_flight_.pop_front();
-      }
-      if (ack.credit_bytes() > 0) credit_ = ack.credit_bytes();
+    }
+    if (lane != 0) return;
+    if (frame.has_ack()) {
+      TakeAck(frame.ack(), &done);
     } else if (frame.has_epoch_committed()) {
       committed_ = frame.epoch_committed();
-    } else if (frame.has_ended()) {
-      ended_ = true;
-      status_ = absl::Status(static_cast<absl::StatusCode>(frame.ended().code()),
-                             frame.ended().message());
-      if (status_.ok()) status_ = absl::UnavailableError("the worker ended the stream");
     }
   }
   // Outside of the lock: the engine may be waiting in Send with its own.
@@ -116,11 +140,24 @@ void BlockSession::Take(const pb::WorkerFrame& frame) {
   }
 }
 
+bool BlockSession::Room(const pb::AgentFrame& frame, const InFlight& in_flight, int* lane) const {
+  *lane = 0;
+  if (ended_) return true;
+  if (frame.has_data() || frame.has_zero()) {
+    const std::optional<int> free = in_flight_.LaneFor(in_flight);
+    if (!free) return false;
+    *lane = *free;
+  }
+  const std::int64_t window = in_flight_.window_bytes();
+  return window == 0 || window + in_flight.bytes <= credit_;
+}
+
 absl::Status BlockSession::Send(pb::AgentFrame frame, InFlight in_flight) {
+  int lane = 0;
   {
     absl::MutexLock lock(&mutex_);
     const auto room = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return ended_ || window_bytes_ == 0 || window_bytes_ + in_flight.bytes <= credit_;
+      return Room(frame, in_flight, &lane);
     };
     if (!room()) {
       const absl::Time from = absl::Now();
@@ -130,22 +167,20 @@ absl::Status BlockSession::Send(pb::AgentFrame frame, InFlight in_flight) {
       if (!waited) return absl::UnavailableError("the worker took nothing for two minutes");
     }
     if (ended_) return status_;
-    in_flight.sequence = ++sequence_;
-    frame.set_sequence(sequence_);
+    frame.set_sequence(in_flight_.Add(lane, in_flight, RealClock().Monotonic()));
+    if (lane == 0) frame.set_round_trip_us(round_trip_.Microseconds());
+    if (!frame.has_data() && !frame.has_zero()) {
+      for (int other = 1; other < in_flight_.lanes(); ++other)
+        frame.add_after(in_flight_.sequence(other));
+    }
     if (in_flight.bytes > 0) {
-      window_.emplace_back(sequence_, in_flight.bytes);
-      window_bytes_ += in_flight.bytes;
       plain_bytes_ += in_flight.bytes;
       wire_bytes_ += static_cast<std::int64_t>(frame.ByteSizeLong());
-    }
-    if (in_flight.bytes > 0 || in_flight.zero_count > 0) {
-      in_flight_.push_back(in_flight);
-      unacknowledged_ += in_flight.bytes;
     }
   }
   const absl::Time from = absl::Now();
   const absl::Duration used = ThreadTime();
-  if (stream_->Write(frame)) {
+  if (lanes_[static_cast<std::size_t>(lane)]->Write(std::move(frame))) {
     // Neither running nor wanting to: HTTP/2's window or the line held it up.
     const absl::Duration blocked = absl::Now() - from - (ThreadTime() - used);
     absl::MutexLock lock(&mutex_);
@@ -165,7 +200,7 @@ absl::Status BlockSession::Flush(absl::Duration patience) {
   frame.mutable_flush();
   RETURN_IF_ERROR(Send(std::move(frame), {}));
   absl::MutexLock lock(&mutex_);
-  const std::uint64_t upto = sequence_;
+  const std::uint64_t upto = in_flight_.sequence(0);
   const auto durable = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return ended_ || durable_ >= upto;
   };
@@ -231,9 +266,9 @@ std::int64_t BlockSession::plain_bytes() {
   return plain_bytes_;
 }
 
-std::int64_t BlockSession::unacknowledged_bytes() {
+bool BlockSession::AllDurable() {
   absl::MutexLock lock(&mutex_);
-  return unacknowledged_;
+  return in_flight_.empty();
 }
 
 }  // namespace godwit::agent

@@ -1,32 +1,24 @@
-// One connection to the worker: protos/godwit/replication/v1/block_stream.proto from the agent's
-// side. Keeps the window, remembers what is not durable yet, and hands answers on.
+// One session with the worker: protos/godwit/replication/v1/block_stream.proto from the agent's
+// side. Spreads blocks over its lanes, keeps the window, remembers what is not durable yet, and
+// hands answers on.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "agent/engine/source_disk.h"
+#include "agent/uplink/in_flight.h"
+#include "agent/uplink/lane.h"
+#include "agent/uplink/round_trip.h"
 #include "godwit/replication/v1/block_stream.grpc.pb.h"
 
 namespace godwit::agent {
 
-// What was sent and is not durable yet.
-struct InFlight {
-  std::uint64_t sequence = 0;
-  std::uint32_t disk = 0;
-  BlockGroup blocks;                             // of a Data frame
-  std::uint64_t zero_first = 0, zero_count = 0;  // of a Zero frame
-  std::int64_t bytes = 0;                        // plain
-};
-
-// Send* are called by one thread; answers come on the session's own thread.
+// Send is called by one thread; answers come on threads of the session.
 class BlockSession {
  public:
   struct Callbacks {
@@ -34,23 +26,27 @@ class BlockSession {
     std::function<void(const InFlight&)> durable;
     std::function<void(const replication::v1::HashDiff&)> hash_diff;
   };
-  // Opens the stream and waits for Opened (at most 60 s; the store may have to read its digests).
-  static absl::StatusOr<std::unique_ptr<BlockSession>> Open(std::shared_ptr<grpc::Channel> channel,
-                                                            const replication::v1::Open& open,
+  // A channel with a connection of its own.
+  using Dial = std::function<std::shared_ptr<grpc::Channel>()>;
+  // Opens open.lane_count lanes, or as many as the worker grants, and waits for Opened (at most 60
+  // s; the store may have to read its digests).
+  static absl::StatusOr<std::unique_ptr<BlockSession>> Open(const Dial& dial,
+                                                            replication::v1::Open open,
                                                             Callbacks callbacks);
-  // Ends the stream at once.
+  // Ends the streams at once.
   ~BlockSession();
   const replication::v1::Opened& opened() const { return opened_; }
+  int lanes() const { return static_cast<int>(lanes_.size()); }
 
-  // Send once the window has room. What the frame carries is in `in_flight` (without sequence). The
-  // status of the stream when it ended.
+  // Send once the window has room. What the frame carries is in `in_flight`. The status of the
+  // session when it ended.
   absl::Status Send(replication::v1::AgentFrame frame, InFlight in_flight);
   // Everything sent so far is durable; asks for it at once. DEADLINE_EXCEEDED after `patience`.
   absl::Status Flush(absl::Duration patience);
   // After EpochCommit was sent: its answer.
   absl::StatusOr<replication::v1::EpochCommitted> AwaitCommitted(std::int64_t epoch,
                                                                  absl::Duration patience);
-  // Why the stream ended; OK while it is open.
+  // Why the session ended; OK while it is open.
   absl::Status Ended();
 
   // Share of the time since the last call that Send waited for the window or the line, 0 to 1000.
@@ -64,32 +60,31 @@ class BlockSession {
   Waits TakeWaits();
   std::int64_t wire_bytes();
   std::int64_t plain_bytes();
-  // Plain bytes that are not durable.
-  std::int64_t unacknowledged_bytes();
+  // All blocks that were sent are durable.
+  bool AllDurable();
 
  private:
-  BlockSession(std::shared_ptr<grpc::Channel> channel, Callbacks callbacks);
-  void ReceiveLoop();
-  void Take(const replication::v1::WorkerFrame& frame);
+  explicit BlockSession(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
+  // Opens the lane and waits for the answer until `deadline`.
+  absl::Status AddLane(const Dial& dial, const replication::v1::Open& open, absl::Time deadline);
+  void Take(int lane, const replication::v1::WorkerFrame& frame);
+  void TakeAck(const replication::v1::Ack& ack, std::vector<InFlight>* durable)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The first one is told to whoever asks.
+  void End(absl::Status status);
+  bool Room(const replication::v1::AgentFrame& frame, const InFlight& in_flight, int* lane) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
-  const std::unique_ptr<replication::v1::BlockStream::Stub> stub_;
   const Callbacks callbacks_;
-  grpc::ClientContext context_;
-  std::unique_ptr<
-      grpc::ClientReaderWriter<replication::v1::AgentFrame, replication::v1::WorkerFrame>>
-      stream_;
   replication::v1::Opened opened_;
-  std::thread receiver_;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // grow in Open only; then under mutex_
 
   absl::Mutex mutex_;
-  std::deque<InFlight> in_flight_ ABSL_GUARDED_BY(mutex_);  // not durable
-  std::deque<std::pair<std::uint64_t, std::int64_t>> window_
-      ABSL_GUARDED_BY(mutex_);  // not received: sequence, bytes
-  std::int64_t window_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::int64_t unacknowledged_ ABSL_GUARDED_BY(mutex_) = 0;
+  int opened_lanes_ ABSL_GUARDED_BY(mutex_) = 0;
+  InFlightList in_flight_ ABSL_GUARDED_BY(mutex_){1};
+  RoundTrip round_trip_ ABSL_GUARDED_BY(mutex_);
   std::int64_t credit_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::uint64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::uint64_t durable_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t durable_ ABSL_GUARDED_BY(mutex_) = 0;  // of lane 0
   std::int64_t wire_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int64_t plain_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   replication::v1::EpochCommitted committed_ ABSL_GUARDED_BY(mutex_);

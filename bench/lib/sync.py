@@ -5,6 +5,10 @@ import os
 from lib import certificates, compare, devices, image, ours
 
 
+def add_lanes(parser):
+    parser.add_argument("--lanes", type=int, default=1, help="streams of ours to the worker, 1 to 8")
+
+
 @contextlib.contextmanager
 def moved_disk(bench):
     """The image of the wanted size on a loop device, mounted."""
@@ -41,7 +45,7 @@ class Sync:
         run, raw = devices.fresh_folder(f"{self.folder}/run"), f"{self.folder}/replica.raw"
         with ours.Worker(self.bench, run, {server: {disk: devices.disk_bytes(self.device)}}, f"{run}/store") as worker:
             with port_for(worker.port) as port:
-                with ours.Agent(self.bench, worker, server, {disk: self.device}, port=port) as agent:
+                with ours.Agent(self.bench, worker, server, {disk: self.device}, "--lanes", self.bench.args.lanes, port=port) as agent:
                     began = window()
                     agent.order("go")
                     point = worker.point(server, self.bench.args.timeout)

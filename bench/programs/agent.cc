@@ -37,7 +37,7 @@ struct Config {
   std::vector<std::string> disks;
   bool capture = true, keep_tracking = false;
   absl::Duration cut_interval = absl::Seconds(10), freeze_budget = absl::Milliseconds(500);
-  std::int64_t push_bytes = 0;
+  std::int64_t push_bytes = 0, lanes = 1;
 };
 
 struct Disks {
@@ -88,6 +88,7 @@ pb::Directive MakeDirective(const Config& config, const std::string& request_id)
   directive.mutable_assignment()->set_lease_generation(1);
   pb::AgentSettings& settings = *directive.mutable_settings();
   settings.mutable_cut_interval()->set_seconds(absl::ToInt64Seconds(config.cut_interval));
+  settings.set_lane_count(static_cast<int>(config.lanes));
   settings.mutable_freeze_budget()->set_seconds(absl::ToInt64Seconds(config.freeze_budget));
   settings.mutable_freeze_budget()->set_nanos(
       static_cast<int>(absl::ToInt64Nanoseconds(config.freeze_budget) % 1'000'000'000));
@@ -222,6 +223,7 @@ int main(int argc, char** argv) {
   flags.Bool("keep-tracking", &config.keep_tracking, "leave the tracking in the kernel at the end");
   flags.Duration("cut-interval", &config.cut_interval, "pause between routine points");
   flags.Duration("freeze-budget", &config.freeze_budget, "of points without capture");
+  flags.Int("lanes", &config.lanes, 1, 8, "streams to the worker");
   flags.Int("push", &config.push_bytes, 0, INT64_MAX, "send so many bytes in frames and end");
   return godwit::bench::Main(flags, argc, argv, [&] { return godwit::bench::Run(config); });
 }

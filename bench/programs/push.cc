@@ -27,7 +27,7 @@ absl::StatusOr<PushResult> Push(std::shared_ptr<grpc::Channel> channel, const st
   open.set_lane_count(1);
   open.set_session_id(NewUuid());
   ASSIGN_OR_RETURN(const auto session,
-                   agent::BlockSession::Open(std::move(channel), open,
+                   agent::BlockSession::Open([&] { return channel; }, open,
                                              {.durable = [](const agent::InFlight&) {},
                                               .hash_diff = [](const pb::HashDiff&) {}}));
   const absl::Time from = absl::Now();

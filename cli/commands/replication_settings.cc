@@ -41,7 +41,8 @@ void Given::AddTo(Options& options) {
   options.Strings("bandwidth-window", &windows, "WINDOW",
                   "[DAYS@]HH:MM-HH:MM=LIMIT, UTC, for example mon-fri@08:00-18:00=2MiB or "
                   "22:00-06:00=paused; the first that matches counts; \"none\" empties the list");
-  options.Int("lanes", &lanes, 1, 8, "parallel block streams, 1 to 8 (kept; one is used so far)");
+  options.Int("lanes", &lanes, 1, 8,
+              "parallel block streams, each on a connection of its own, 1 to 8");
   options.Duration("cut-interval", &cut_interval,
                    "time between points; 0: 10 s (interim epochs come several a second)");
   options.Duration("freeze-budget", &freeze_budget, "longest freeze of the source's file systems");

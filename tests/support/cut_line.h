@@ -1,5 +1,5 @@
 // A line to a port of this machine that can be cut: ends all connections, and takes new ones (or
-// not) afterwards.
+// not) afterwards. It may also spoil what passes.
 #pragma once
 
 #include <netinet/in.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <list>
 #include <thread>
 #include <vector>
@@ -19,7 +20,10 @@ namespace godwit::testing {
 
 class CutLine {
  public:
-  explicit CutLine(int to_port) : to_port_(to_port), listener_(Socket()) {
+  // May change the bytes of either direction; on the line's thread.
+  using Spoil = std::function<void(char* bytes, std::size_t count)>;
+  explicit CutLine(int to_port, Spoil spoil = {})
+      : to_port_(to_port), spoil_(std::move(spoil)), listener_(Socket()) {
     sockaddr_in address = Local(0);
     socklen_t size = sizeof address;
     GODWIT_CHECK(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 &&
@@ -34,6 +38,8 @@ class CutLine {
   }
   int port() const { return port_; }
   int connections() const { return connections_; }
+  // Ends one connection: the one that is open for the (nth + 1)th longest time, if there is one.
+  void CutOne(int nth) { cut_one_ = nth; }
   // Ends all connections; while `away` new ones end at once.
   void Cut(bool away) {
     away_ = away;
@@ -52,10 +58,11 @@ class CutLine {
     address.sin_port = htons(static_cast<std::uint16_t>(port));
     return address;
   }
-  static bool Pass(int from, int to) {
+  bool Pass(int from, int to) const {
     char buffer[65536];
     const ssize_t got = recv(from, buffer, sizeof buffer, MSG_DONTWAIT);
     if (got < 0) return errno == EAGAIN || errno == EINTR;
+    if (spoil_ && got > 0) spoil_(buffer, static_cast<std::size_t>(got));
     for (ssize_t done = 0; done < got;) {
       const ssize_t sent =
           send(to, buffer + done, static_cast<std::size_t>(got - done), MSG_NOSIGNAL);
@@ -77,6 +84,9 @@ class CutLine {
   void Loop() {
     while (!stopping_) {
       if (cut_.exchange(false)) pairs_.clear();
+      if (const int nth = cut_one_.exchange(-1);
+          nth >= 0 && static_cast<std::size_t>(nth) < pairs_.size())
+        pairs_.erase(std::next(pairs_.begin(), nth));
       std::vector<pollfd> polled = {{listener_.get(), POLLIN, 0}};
       for (const Pair& pair : pairs_) {
         polled.push_back({pair.here.get(), POLLIN, 0});
@@ -94,11 +104,12 @@ class CutLine {
   }
 
   const int to_port_;
+  const Spoil spoil_;
   const Fd listener_;
   int port_ = 0;
   std::list<Pair> pairs_;  // thread only
   std::atomic<bool> stopping_ = false, cut_ = false, away_ = false;
-  std::atomic<int> connections_ = 0;
+  std::atomic<int> connections_ = 0, cut_one_ = -1;
   std::thread thread_;
 };
 

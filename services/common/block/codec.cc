@@ -27,10 +27,10 @@ absl::Status Decompressor::Decompress(Bytes packed, MutableBytes plain) {
   const std::size_t size = ZSTD_decompressDCtx(static_cast<ZSTD_DCtx*>(context_), plain.data(),
                                                plain.size(), packed.data(), packed.size());
   if (ZSTD_isError(size)) {
-    return absl::InvalidArgumentError(absl::StrCat("payload: zstd: ", ZSTD_getErrorName(size)));
+    return absl::DataLossError(absl::StrCat("payload: zstd: ", ZSTD_getErrorName(size)));
   }
   if (size != plain.size()) {
-    return absl::InvalidArgumentError(
+    return absl::DataLossError(
         absl::StrCat("payload: ", size, " bytes after decompression, expected ", plain.size()));
   }
   return absl::OkStatus();

@@ -30,7 +30,7 @@ class Decompressor {
   Decompressor();
   ~Decompressor();
   Decompressor(const Decompressor&) = delete;
-  // Exactly `plain.size()` bytes must come out, else INVALID_ARGUMENT.
+  // Exactly `plain.size()` bytes must come out, else DATA_LOSS.
   absl::Status Decompress(Bytes packed, MutableBytes plain);
 
  private:

@@ -63,12 +63,14 @@ absl::Status Run(const Config& config) {
   }
   // The port may be chosen by the system, so the server comes first; it refuses agents until there
   // are leases.
-  ASSIGN_OR_RETURN(const auto server,
-                   rpc::Server::Start({.listen = config.listen,
-                                       .tls = tls,
-                                       .max_threads = static_cast<int>(config.max_servers * 4 + 16),
-                                       .max_message_bytes = 8 << 20},
-                                      {&service}));
+  ASSIGN_OR_RETURN(
+      const auto server,
+      rpc::Server::Start(
+          {.listen = config.listen,
+           .tls = tls,
+           .max_threads = static_cast<int>(config.max_servers * worker::SessionLanes::kMost + 16),
+           .max_message_bytes = 8 << 20},
+          {&service}));
   options.endpoint =
       config.advertise.empty() ? absl::StrCat("127.0.0.1:", server->port()) : config.advertise;
   control = std::make_unique<worker::ControlClient>(rpc::Dial(config.replication, coordinator, tls),

@@ -163,7 +163,7 @@ TEST_F(ReplicationTest, HooksRunAroundAPointAndAFailureIsReported) {
 // The engine in a process of its own, so that it can be killed. Told by the environment what to do.
 TEST(AgentProcess, Child) {
   const char* const text = std::getenv("GODWIT_TEST_AGENT");
-  if (text == nullptr) GTEST_SKIP() << "started by AKilledAgentLosesNothing";
+  if (text == nullptr) GTEST_SKIP() << "started by KilledAgentTest";
   const std::vector<std::string> words = absl::StrSplit(text, ' ');
   const auto number = [&](std::size_t i) { return std::atoi(words[i].c_str()); };
   const TrackedDevice device{
@@ -192,15 +192,20 @@ TEST(AgentProcess, Child) {
   directive.mutable_assignment()->set_endpoint("127.0.0.1:" + words[4]);
   directive.mutable_assignment()->set_lease_generation(1);
   directive.mutable_settings()->mutable_cut_interval()->set_nanos(200000000);
+  directive.mutable_settings()->set_lane_count(number(6));
   engine.SetDirective(directive);
   engine.Start();
   absl::SleepFor(absl::Seconds(30));  // the end comes before
 }
 
-TEST_F(ReplicationTest, AKilledAgentLosesNothing) {
+class KilledAgentTest : public ReplicationTest, public ::testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(Lanes, KilledAgentTest, ::testing::Values(1, 4));
+
+TEST_P(KilledAgentTest, LosesNothing) {
   pki_.Write(absl::StrCat("agent/", kServer), dir_ / "tls");
-  const std::string what = absl::StrCat(loop_.path(), " ", device_.disk_id, " ", device_.major, " ",
-                                        device_.first_minor, " ", port_, " ", dir_.path());
+  const std::string what =
+      absl::StrCat(loop_.path(), " ", device_.disk_id, " ", device_.major, " ", device_.first_minor,
+                   " ", port_, " ", dir_.path(), " ", GetParam());
   // In the middle of whatever it does, and at both sides of a commit.
   int round = 0;
   for (const std::string failpoint :

@@ -25,7 +25,7 @@ class FrameDecoder {
   FrameDecoder() : plain_(block::kMaxFrameBlocks * block::kBlockSize) {}
 
   // The runs of a Data frame for a disk of `disk_bytes`, passed to `write` one by one in an aligned
-  // buffer. INVALID_ARGUMENT names the bad field; DATA_LOSS: the checksum does not match.
+  // buffer. INVALID_ARGUMENT names the bad field; DATA_LOSS: the payload was damaged on its way.
   template <typename Write>
   absl::Status Decode(const replication::v1::Data& data, std::uint64_t disk_bytes,
                       const Write& write);

@@ -46,7 +46,7 @@ absl::StatusOr<std::shared_ptr<HostedGroup>> GroupHost::Open(const std::string& 
 void GroupHost::Close(const std::string& server) {
   absl::MutexLock lock(&mutex_);
   groups_.erase(server);
-  for (const auto& [id, cancel] : sessions_[server].lanes) cancel();
+  for (const auto& [id, cancel] : sessions_[server].streams) cancel();
 }
 
 void GroupHost::CloseUnleased() {
@@ -71,31 +71,36 @@ void GroupHost::CloseAll() {
   absl::MutexLock lock(&mutex_);
   groups_.clear();
   for (const auto& [server, sessions] : sessions_) {
-    for (const auto& [id, cancel] : sessions.lanes) cancel();
+    for (const auto& [id, cancel] : sessions.streams) cancel();
   }
 }
 
 absl::StatusOr<std::unique_ptr<GroupHost::Lane>> GroupHost::Enter(const std::string& server,
                                                                   const std::string& session,
+                                                                  int lane, int lane_count,
                                                                   std::function<void()> cancel) {
   absl::MutexLock lock(&mutex_);
   Sessions& sessions = sessions_[server];
-  if (sessions.session != session) {
-    for (const auto& [id, end] : sessions.lanes) end();
-    const auto left = [&]() { return sessions.lanes.empty(); };
+  if (lane == 0) {
+    for (const auto& [id, end] : sessions.streams) end();
+    const auto left = [&]() { return sessions.streams.empty(); };
     if (!mutex_.AwaitWithTimeout(absl::Condition(&left), absl::Seconds(15))) {
       return absl::UnavailableError("an older session of this server is still ending");
     }
     sessions.session = session;
+    sessions.lanes = std::make_shared<SessionLanes>(lane_count);
+  } else if (sessions.session != session || sessions.lanes->count() != lane_count) {
+    // One that comes late must not end the session that took its place.
+    return absl::UnavailableError("open.session_id: not the session of this server");
   }
   const std::int64_t id = next_lane_++;
-  sessions.lanes[id] = std::move(cancel);
-  return std::make_unique<Lane>(*this, server, id);
+  sessions.streams[id] = std::move(cancel);
+  return std::make_unique<Lane>(*this, server, id, sessions.lanes);
 }
 
 void GroupHost::Leave(const std::string& server, std::int64_t id) {
   absl::MutexLock lock(&mutex_);
-  sessions_[server].lanes.erase(id);
+  sessions_[server].streams.erase(id);
 }
 
 std::vector<GroupHost::Failure> GroupHost::Failures() const {
@@ -114,7 +119,7 @@ std::vector<GroupHost::Status> GroupHost::List() const {
                     .generation = hosted->group->lease_generation(),
                     .committed_epoch = hosted->group->committed_epoch(),
                     .received_bytes = hosted->received_bytes,
-                    .connected = sessions != sessions_.end() && !sessions->second.lanes.empty(),
+                    .connected = sessions != sessions_.end() && !sessions->second.streams.empty(),
                     .hosted = hosted});
   }
   return list;

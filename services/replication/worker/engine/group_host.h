@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "services/replication/worker/engine/lease_table.h"
+#include "services/replication/worker/engine/session_lanes.h"
 #include "services/replication/worker/store/store.h"
 
 namespace godwit::worker {
@@ -22,6 +23,8 @@ struct HostedGroup {
   std::shared_ptr<store::Group> group;
   std::atomic<std::int64_t> received_bytes{0};
   bool encrypt = false;  // it was opened as Lease::encrypt said
+  // Streams that ended because a payload had been damaged on its way.
+  std::atomic<std::int64_t> damaged_count{0};
 };
 
 // Thread-safe.
@@ -40,21 +43,26 @@ class GroupHost {
   void CloseUnleased();
   void CloseAll();
 
-  // Stands for one stream (lane) of an agent's session. A newer session of the same server ends the
-  // streams of the older one and waits for them (at most 15 s: UNAVAILABLE).
+  // Stands for one stream (lane) of an agent's session.
   class Lane {
    public:
-    Lane(GroupHost& host, std::string server, std::int64_t id)
-        : host_(host), server_(std::move(server)), id_(id) {}
+    Lane(GroupHost& host, std::string server, std::int64_t id, std::shared_ptr<SessionLanes> lanes)
+        : host_(host), server_(std::move(server)), id_(id), lanes_(std::move(lanes)) {}
     ~Lane() { host_.Leave(server_, id_); }
     Lane(const Lane&) = delete;
+    SessionLanes& lanes() const { return *lanes_; }
 
    private:
     GroupHost& host_;
     const std::string server_;
     const std::int64_t id_;
+    const std::shared_ptr<SessionLanes> lanes_;
   };
+  // Lane 0 begins a session of `lane_count` lanes: the streams of the server's older one are ended
+  // and waited for (at most 15 s: UNAVAILABLE). UNAVAILABLE for another lane whose session is not
+  // the server's.
   absl::StatusOr<std::unique_ptr<Lane>> Enter(const std::string& server, const std::string& session,
+                                              int lane, int lane_count,
                                               std::function<void()> cancel);
 
   struct Status {
@@ -78,7 +86,8 @@ class GroupHost {
   void Leave(const std::string& server, std::int64_t id);
   struct Sessions {
     std::string session;
-    std::map<std::int64_t, std::function<void()>> lanes;  // id -> cancel
+    std::shared_ptr<SessionLanes> lanes;
+    std::map<std::int64_t, std::function<void()>> streams;  // id -> cancel
   };
 
   store::Store& store_;

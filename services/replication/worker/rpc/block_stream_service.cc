@@ -12,6 +12,9 @@ namespace pb = ::godwit::replication::v1;
 
 namespace {
 
+// Fewer may be granted.
+constexpr int kMostAsked = 16;
+
 // The Open frame against the certificate and the lease.
 absl::StatusOr<std::string> CheckOpen(const pb::AgentFrame& frame, const std::string& peer,
                                       const LeaseTable& leases) {
@@ -24,9 +27,10 @@ absl::StatusOr<std::string> CheckOpen(const pb::AgentFrame& frame, const std::st
         absl::StrCat("open.source_server: the certificate is of ", peer, ", not of ", server));
   }
   RETURN_IF_ERROR(CheckUuid("open.session_id", open.session_id()));
-  if (open.lane_count() < 1 || open.lane_count() > 16 || open.lane() < 0 ||
+  if (open.lane_count() < 1 || open.lane_count() > kMostAsked || open.lane() < 0 ||
       open.lane() >= open.lane_count()) {
-    return rpc::FieldError("open.lane", "lanes are 0 to lane_count - 1, at most 16");
+    return rpc::FieldError("open.lane",
+                           absl::StrCat("lanes are 0 to lane_count - 1, at most ", kMostAsked));
   }
   RETURN_IF_ERROR(leases.Check(server, open.lease_generation()));
   const std::optional<Lease> lease = leases.Find(server);
@@ -50,8 +54,11 @@ BlockStreamService::Options Bounded(BlockStreamService::Options options) {
   constexpr std::int64_t kSeconds = 5;
   constexpr std::int64_t kLeast = std::int64_t{2} << 20;
   const std::int64_t limit = options.bandwidth_limit_bytes_per_second;
-  if (limit > 0 && limit < options.credit_bytes / kSeconds) {
-    options.credit_bytes = std::max(limit * kSeconds, kLeast);
+  if (limit > 0) {
+    const std::int64_t most = std::max(limit * kSeconds, kLeast);
+    options.credit.least = std::min(options.credit.least, most);
+    options.credit.initial = std::min(options.credit.initial, most);
+    options.credit.most = std::min(options.credit.most, most);
   }
   return options;
 }
@@ -69,6 +76,11 @@ BlockStreamService::BlockStreamService(GroupHost& host, const LeaseTable& leases
               ? std::make_unique<FairShare>(options.bandwidth_limit_bytes_per_second, RealClock())
               : nullptr) {}
 
+int BlockStreamService::LanesOf(const pb::Open& open) const {
+  return open.lane() == 0 ? std::clamp(open.lane_count(), 1, options_.max_lanes)
+                          : open.lane_count();
+}
+
 grpc::Status BlockStreamService::Replicate(
     grpc::ServerContext* context,
     grpc::ServerReaderWriter<pb::WorkerFrame, pb::AgentFrame>* stream) {
@@ -79,19 +91,22 @@ grpc::Status BlockStreamService::Replicate(
     ASSIGN_OR_RETURN(const std::string server, CheckOpen(first, call.peer.id, leases_));
     const pb::Open& open = first.open();
     ASSIGN_OR_RETURN(const auto lane,
-                     host_.Enter(server, open.session_id(), [context] { context->TryCancel(); }));
+                     host_.Enter(server, open.session_id(), open.lane(), LanesOf(open),
+                                 [context] { context->TryCancel(); }));
     ASSIGN_OR_RETURN(const auto hosted, host_.Open(server, open.lease_generation()));
     Log(Severity::kInfo, "stream opened",
         {{"server", server},
          {"generation", absl::StrCat(open.lease_generation())},
          {"lane", absl::StrCat(open.lane())},
          {"from", call.address}});
-    StreamSession session(*hosted, leases_, options_, committed_, open.lane(), *stream,
+    StreamSession session(*hosted, lane->lanes(), leases_, options_, committed_, open.lane(),
+                          *stream,
                           {.cancel = [context] { context->TryCancel(); },
                            .cancelled = [context] { return context->IsCancelled(); },
                            .share = share_.get()});
     const absl::Status status = session.Run();
     if (share_ != nullptr) share_->Forget(server);
+    if (absl::IsDataLoss(status)) ++hosted->damaged_count;
     if (!status.ok() && !hosted->group->Healthy().ok()) host_.Close(server);
     Log(status.ok() ? Severity::kInfo : Severity::kWarning, "stream ended",
         {{"server", server},

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "godwit/replication/v1/block_stream.grpc.pb.h"
+#include "services/replication/worker/engine/credit.h"
 #include "services/replication/worker/engine/fair_share.h"
 #include "services/replication/worker/engine/group_host.h"
 #include "services/replication/worker/engine/lease_table.h"
@@ -16,7 +17,9 @@ namespace godwit::worker {
 class BlockStreamService final : public replication::v1::BlockStream::Service {
  public:
   struct Options {
-    std::int64_t credit_bytes = std::int64_t{64} << 20;
+    Credit::Options credit;
+    // Of one session, 1 to SessionLanes::kMost.
+    int max_lanes = SessionLanes::kMost;
     std::int64_t max_message_bytes = std::int64_t{4} << 20;
     // Data becomes durable after this much or this long, whichever is first.
     std::int64_t sync_bytes = std::int64_t{64} << 20;
@@ -36,6 +39,8 @@ class BlockStreamService final : public replication::v1::BlockStream::Service {
                                                   replication::v1::AgentFrame>* stream) override;
 
  private:
+  int LanesOf(const replication::v1::Open& open) const;
+
   GroupHost& host_;
   const LeaseTable& leases_;
   const Options options_;

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <bit>
+
 #include "absl/strings/str_cat.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/ids.h"
@@ -17,6 +19,18 @@ namespace {
 
 // For an agent to end the stream after it was told why.
 constexpr absl::Duration kEndPatience = absl::Seconds(5);
+// For what other lanes have under way.
+constexpr absl::Duration kLanePatience = absl::Minutes(2);
+
+std::int64_t PlainBytes(const pb::AgentFrame& frame) {
+  if (frame.has_data()) {
+    return static_cast<std::int64_t>(std::popcount(frame.data().present())) * block::kBlockSize;
+  }
+  std::int64_t sectors = 0;
+  for (int i = 1; i < frame.patch().runs_size(); i += 2)
+    sectors += static_cast<std::int64_t>(frame.patch().runs(i));
+  return sectors * static_cast<std::int64_t>(block::kSectorSize);
+}
 
 }  // namespace
 
@@ -33,15 +47,32 @@ absl::Status StreamSession::SendOpened() {
   opened.set_open_epoch_retained(true);
   for (std::size_t i = 0; i < group_.disks().size(); ++i)
     opened.add_disks()->set_empty(group_.Empty(i));
-  opened.set_credit_bytes(options_.credit_bytes);
+  opened.set_credit_bytes(options_.credit.initial);
+  opened.set_lane_count(lanes_.count());
   opened.set_max_message_bytes(options_.max_message_bytes);
   opened.set_replica_id(group_.replica_id());
   return Send(frame);
 }
 
 absl::Status StreamSession::Run() {
+  RETURN_IF_ERROR(lanes_.Join(lane_, hosted_.group.get(),
+                              [this](const absl::Status& status) { Fail(status); }));
+  const absl::Status status = Serve();
+  lanes_.Leave(lane_, status);
+  if (lane_ == 0) Rest();
+  return status;
+}
+
+void StreamSession::Fail(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  if (failed_.ok()) failed_ = status;
+}
+
+absl::Status StreamSession::Serve() {
   RETURN_IF_ERROR(SendOpened());
-  std::thread acknowledger([this] { Acknowledge(); });
+  std::thread acknowledger([this] {
+    if (lane_ == 0) Acknowledge();
+  });
   std::thread reader([this] { ReadFrames(); });
   absl::Status status;
   pb::AgentFrame frame;
@@ -51,28 +82,41 @@ absl::Status StreamSession::Run() {
       status = rpc::FieldError("sequence", absl::StrCat(frame.sequence(), " after ", last));
       break;
     }
-    status = Take(frame);
+    if (frame.round_trip_us() > 0) round_trip_us_ = frame.round_trip_us();
+    status = AwaitTurn(frame);
+    if (status.ok()) status = Take(frame);
     if (!status.ok()) break;
     last = frame.sequence();
-    {
-      absl::MutexLock lock(&mutex_);
-      received_ = last;
-      unsynced_bytes_ +=
-          static_cast<std::int64_t>(frame.data().payload().size() + frame.patch().payload().size());
-      if (frame.has_flush()) flush_ = true;
-      if (!failed_.ok()) status = failed_;
-    }
+    lanes_.Took(
+        lane_, last,
+        static_cast<std::int64_t>(frame.data().payload().size() + frame.patch().payload().size()),
+        PlainBytes(frame));
+    if (frame.has_flush()) lanes_.WantFlush();
+    absl::MutexLock lock(&mutex_);
+    status = failed_;
   }
   {
     absl::MutexLock lock(&mutex_);
     done_ = true;
     if (status.ok()) status = failed_;
   }
+  lanes_.End(status.ok() ? absl::UnavailableError("the agent ended a lane") : status);
   if (!status.ok()) Tell(status);
   reader.join();
   acknowledger.join();
-  if (lane_ == 0) Rest();
   return status;
+}
+
+absl::Status StreamSession::AwaitTurn(const pb::AgentFrame& frame) {
+  if (lanes_.count() == 1) return absl::OkStatus();
+  if (frame.has_data() || frame.has_zero()) return absl::OkStatus();
+  if (lane_ != 0)
+    return rpc::FieldError("frame", "only Data and Zero travel on other lanes than 0");
+  if (frame.after_size() != lanes_.count() - 1) {
+    return rpc::FieldError("after", absl::StrCat(frame.after_size(), " sequences, there are ",
+                                                 lanes_.count() - 1, " other lanes"));
+  }
+  return lanes_.Await(frame.after(), kLanePatience);
 }
 
 // An agent that waits for an answer would not see the status of the call before it sends again; and
@@ -100,7 +144,7 @@ void StreamSession::ReadFrames() {
     {
       absl::MutexLock lock(&mutex_);
       const auto room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return done_ || queued_.empty() || queued_bytes_ < kMostQueued;
+        return done_ || queued_.empty() || queued_bytes_ < kMostQueued / lanes_.count();
       };
       mutex_.Await(absl::Condition(&room));
       if (done_ || !more) {
@@ -176,7 +220,6 @@ absl::Status StreamSession::Take(const pb::AgentFrame& frame) {
     case pb::AgentFrame::kEpochBegin:
     case pb::AgentFrame::kEpochCommit:
     case pb::AgentFrame::kEpochAbandon:
-      if (lane_ != 0) return rpc::FieldError("frame", "epochs travel on lane 0");
       if (frame.has_epoch_begin()) {
         epoch_begun_ = frame.epoch_begin().epoch();
       } else if (frame.has_epoch_abandon()) {
@@ -245,65 +288,49 @@ absl::Status StreamSession::TakeCommit(const pb::EpochCommit& commit) {
 }
 
 absl::Status StreamSession::MakeDurable() {
-  std::uint64_t upto = 0;
-  {
-    absl::MutexLock lock(&mutex_);
-    upto = received_;
-    unsynced_bytes_ = 0;
-    flush_ = false;
-  }
+  std::vector<std::uint64_t> upto = lanes_.BeginSync();
   RETURN_IF_ERROR(group_.Sync());
   GODWIT_FAILPOINT("worker.stream.before_ack");
   // Only now: a worker that slept through the sync must not promise what another one owns.
   RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
-  absl::MutexLock lock(&mutex_);
-  durable_ = upto;
+  lanes_.Synced(std::move(upto));
   return absl::OkStatus();
 }
 
+absl::Status StreamSession::SendAck(const std::vector<SessionLanes::Position>& lanes) {
+  pb::WorkerFrame frame;
+  pb::Ack& ack = *frame.mutable_ack();
+  ack.set_received_sequence(lanes[0].received);
+  ack.set_durable_sequence(lanes[0].durable);
+  for (std::size_t i = 1; i < lanes.size(); ++i) {
+    pb::LaneAck& lane = *ack.add_lanes();
+    lane.set_received_sequence(lanes[i].received);
+    lane.set_durable_sequence(lanes[i].durable);
+  }
+  ack.set_credit_bytes(
+      credit_.Bytes(lanes_.plain_bytes(), absl::Microseconds(round_trip_us_.load())));
+  return Send(frame);
+}
+
 void StreamSession::Acknowledge() {
-  std::uint64_t told_received = 0, told_durable = 0;
+  std::vector<SessionLanes::Position> told(static_cast<std::size_t>(lanes_.count()));
   absl::Time next_sync = absl::Now() + options_.sync_interval;
   while (true) {
-    bool done = false, sync = false, pending = false;
-    {
-      absl::MutexLock lock(&mutex_);
-      const auto urgent = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return done_ || flush_ || unsynced_bytes_ >= options_.sync_bytes;
-      };
-      mutex_.AwaitWithTimeout(absl::Condition(&urgent), options_.ack_interval);
-      done = done_;
-      pending = received_ != durable_;
-      sync =
-          pending && (flush_ || unsynced_bytes_ >= options_.sync_bytes || absl::Now() >= next_sync);
-      if (!pending) flush_ = false;
-    }
-    if (done) return;
+    lanes_.AwaitUrgent(options_.sync_bytes, options_.ack_interval);
+    bool urgent = false;
+    const bool pending = lanes_.Pending(options_.sync_bytes, &urgent);
+    if (lanes_.Ended()) return;
     absl::Status status;
-    if (sync) {
+    if (pending && (urgent || absl::Now() >= next_sync)) {
       status = MakeDurable();
       next_sync = absl::Now() + options_.sync_interval;
     }
-    std::uint64_t received = 0, durable = 0;
-    {
-      absl::MutexLock lock(&mutex_);
-      received = received_;
-      durable = durable_;
+    std::vector<SessionLanes::Position> positions = lanes_.Positions();
+    if (status.ok() && positions != told) {
+      status = SendAck(positions);
+      told = std::move(positions);
     }
-    if (status.ok() && (received != told_received || durable != told_durable)) {
-      pb::WorkerFrame frame;
-      frame.mutable_ack()->set_received_sequence(received);
-      frame.mutable_ack()->set_durable_sequence(durable);
-      frame.mutable_ack()->set_credit_bytes(options_.credit_bytes);
-      status = Send(frame);
-      told_received = received;
-      told_durable = durable;
-    }
-    if (!status.ok()) {
-      absl::MutexLock lock(&mutex_);
-      failed_ = status;
-      return;
-    }
+    if (!status.ok()) return lanes_.End(status);
   }
 }
 

@@ -13,8 +13,8 @@
 
 namespace godwit::worker {
 
-// Run() reads and writes blocks on the caller's thread; a second thread makes them durable and
-// acknowledges.
+// Run() writes blocks on the caller's thread, a second one receives them; on lane 0 a third makes
+// durable and acknowledges what came on all lanes.
 class StreamSession {
  public:
   using Stream =
@@ -24,22 +24,30 @@ class StreamSession {
     std::function<bool()> cancelled;
     FairShare* share = nullptr;  // bounds how fast frames are read; null: nothing does
   };
-  StreamSession(HostedGroup& hosted, const LeaseTable& leases,
+  // All must outlive it.
+  StreamSession(HostedGroup& hosted, SessionLanes& lanes, const LeaseTable& leases,
                 const BlockStreamService::Options& options,
                 const BlockStreamService::Committed& committed, int lane, Stream& stream, Flow flow)
       : hosted_(hosted),
         group_(*hosted.group),
+        lanes_(lanes),
         leases_(leases),
         options_(options),
         committed_(committed),
         lane_(lane),
         stream_(stream),
-        flow_(std::move(flow)) {}
+        flow_(std::move(flow)),
+        credit_(options.credit, RealClock()) {}
   // Until the agent ends the stream (OK) or something fails.
   absl::Status Run();
 
  private:
+  absl::Status Serve();
+  // Of the session: this lane ends, too.
+  void Fail(const absl::Status& status);
   absl::Status SendOpened();
+  // What the frame must not overtake on other lanes was taken; also refuses what must be on lane 0.
+  absl::Status AwaitTurn(const replication::v1::AgentFrame& frame);
   absl::Status Take(const replication::v1::AgentFrame& frame);
   absl::Status TakeHashes(const replication::v1::AgentFrame& frame);
   absl::Status TakeCommit(const replication::v1::EpochCommit& commit);
@@ -48,6 +56,7 @@ class StreamSession {
   // Syncs and acknowledges everything received so far.
   absl::Status MakeDurable();
   void Acknowledge();
+  absl::Status SendAck(const std::vector<SessionLanes::Position>& lanes);
   absl::Status Send(const replication::v1::WorkerFrame& frame);
   // Tells the agent why the stream ends and gives it time to end it.
   void Tell(const absl::Status& status);
@@ -60,6 +69,7 @@ class StreamSession {
 
   HostedGroup& hosted_;
   store::Group& group_;
+  SessionLanes& lanes_;
   const LeaseTable& leases_;
   const BlockStreamService::Options& options_;
   const BlockStreamService::Committed& committed_;
@@ -69,14 +79,13 @@ class StreamSession {
   FrameDecoder decoder_;
   std::int64_t epoch_begun_ = 0;
 
-  absl::Mutex write_mutex_;  // of stream_.Write
+  absl::Mutex write_mutex_;                      // of stream_.Write
+  Credit credit_;                                // acknowledging thread only
+  std::atomic<std::int64_t> round_trip_us_ = 0;  // as the agent says
+
   absl::Mutex mutex_;
-  std::uint64_t received_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::uint64_t durable_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::int64_t unsynced_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool flush_ ABSL_GUARDED_BY(mutex_) = false;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
-  // Received and not written yet.
+  // Received and not written yet, on all lanes.
   static constexpr std::int64_t kMostQueued = std::int64_t{4} << 20;
   std::deque<replication::v1::AgentFrame> queued_ ABSL_GUARDED_BY(mutex_);
   std::int64_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -36,6 +36,19 @@ TEST_F(CrashTest, TheOrderBetweenTwoDisksIsKept) {
   EXPECT_EQ(found.bad_points, 0) << found.first;
 }
 
+// Blocks and captured writes on four connections.
+TEST_F(CrashTest, EveryPointRecoversWithSeveralLanes) {
+  settings_.set_lane_count(4);
+  AddFileSystem("log", "ext4", 128);
+  AddFileSystem("data", "xfs", 320);
+  StartSource("data", "log", /*seed=*/4);
+  TakePoints(30, absl::Minutes(2));
+  StopSource();
+  const Found found = CheckPoints();
+  EXPECT_GE(found.points, 30);
+  EXPECT_EQ(found.bad_points, 0) << found.first;
+}
+
 #ifdef GODWIT_FAILPOINTS
 // The test of the test, on the load of EveryPointRecovers: the blocks of a point as they were read,
 // one after the other, without what was written meanwhile.

@@ -65,7 +65,7 @@ TEST(FrameDecoder, BadFramesAreRefusedWithTheirField) {
   EXPECT_THAT(decode(codec), StatusIs(absl::StatusCode::kInvalidArgument, "data.codec"));
   pb::Data bomb = Frame(0, 1, kBlockSize);
   bomb.set_codec(pb::CODEC_ZSTD);
-  EXPECT_THAT(decode(bomb), StatusIs(absl::StatusCode::kInvalidArgument, "zstd"));
+  EXPECT_THAT(decode(bomb), StatusIs(absl::StatusCode::kDataLoss, "zstd"));
   pb::Data flipped = Frame(0, 1, kBlockSize);
   (*flipped.mutable_payload())[100] ^= 1;
   EXPECT_THAT(decode(flipped), StatusIs(absl::StatusCode::kDataLoss, "checksum"));
