@@ -35,6 +35,7 @@ class WorkerLanesTest : public BlockStreamTest {
   static pb::AgentFrame Commit() {
     pb::AgentFrame frame;
     frame.mutable_epoch_commit()->set_epoch(1);
+    frame.mutable_epoch_commit()->set_consistency(pb::Point::CRASH_CONSISTENT);
     frame.mutable_epoch_commit()->mutable_cut_time()->set_seconds(1);
     return frame;
   }
