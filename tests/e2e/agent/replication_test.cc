@@ -5,7 +5,7 @@
 namespace godwit::agent {
 namespace {
 
-TEST_F(ReplicationTest, InitialSyncThenChanges) {
+TEST_P(ReplicationOnTest, InitialSyncThenChanges) {
   StartAgent();
   AwaitPoint("");
   ExpectReplicaEqualsSource();
@@ -35,7 +35,7 @@ TEST_F(ReplicationTest, WithoutTheKernelsHelpByScanning) {
   EXPECT_LT(engine_->Progress().sent_bytes(), sent / 2) << "only what differs travels";
 }
 
-TEST_F(ReplicationTest, AnAgentRestartSendsOnlyWhatChanged) {
+TEST_P(ReplicationOnTest, AnAgentRestartSendsOnlyWhatChanged) {
   StartAgent();
   ExpectReplicaEqualsSource();
   StopAgent();
@@ -46,7 +46,7 @@ TEST_F(ReplicationTest, AnAgentRestartSendsOnlyWhatChanged) {
   EXPECT_LE(engine_->Progress().sent_bytes(), std::int64_t{45} * kBlockSize);
 }
 
-TEST_F(ReplicationTest, AWorkerRestartUnderLoadLosesNothing) {
+TEST_P(ReplicationOnTest, AWorkerRestartUnderLoadLosesNothing) {
   StartAgent();
   std::thread writer([this] {
     for (unsigned i = 0; i < 40; ++i) {
@@ -197,7 +197,7 @@ TEST(AgentProcess, Child) {
   absl::SleepFor(absl::Seconds(30));  // the end comes before
 }
 
-TEST_F(ReplicationTest, AKilledAgentLosesNothing) {
+TEST_P(ReplicationOnTest, AKilledAgentLosesNothing) {
   pki_.Write(absl::StrCat("agent/", kServer), dir_ / "tls");
   const std::string what = absl::StrCat(loop_.path(), " ", device_.disk_id, " ", device_.major, " ",
                                         device_.first_minor, " ", port_, " ", dir_.path());
@@ -228,6 +228,8 @@ TEST_F(ReplicationTest, AKilledAgentLosesNothing) {
   EXPECT_TRUE(resumed_);
   ExpectReplicaEqualsSource();
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, ReplicationOnTest, AllDeviceKinds(), DeviceName);
 
 }  // namespace
 }  // namespace godwit::agent
