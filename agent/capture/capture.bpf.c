@@ -26,6 +26,13 @@ struct block_device {
 struct request_queue {
   struct gendisk* disk;
 };
+// Before Linux 5.15 (5.17 for all drivers) a request, and before 5.12 a bio named its disk itself.
+struct request___before {
+  struct gendisk* rq_disk;
+};
+struct bio___before {
+  struct gendisk* bi_disk;
+};
 struct bvec_iter {
   __u64 bi_sector;
   unsigned int bi_size;
@@ -41,6 +48,7 @@ struct bio {
   struct block_device* bi_bdev;
   unsigned int bi_opf;
   struct bvec_iter bi_iter;
+  void* bi_private;
   struct bio_vec* bi_io_vec;
 };
 struct request {
@@ -72,6 +80,14 @@ struct {
   __type(value, struct godwit_capture_disk);
 } disks SEC(".maps");
 
+// Of disks that complete no requests: bios that were submitted and have not ended, by address.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, GODWIT_BIOS);
+  __type(key, __u64);
+  __type(value, struct godwit_bio);
+} under_way SEC(".maps");
+
 const volatile __u32 disk_count = 0;
 
 enum {
@@ -88,46 +104,63 @@ static __always_inline int changes_data(__u32 op) {
          op == OP_ZONE_APPEND;
 }
 
-static __always_inline struct godwit_capture_disk* find(struct gendisk* disk, __u32* index) {
-  int major = BPF_CORE_READ(disk, major), minor = BPF_CORE_READ(disk, first_minor);
+// Functions that are neither inline nor static are checked once by the verifier, whatever calls
+// them. Before Linux 5.12 they take numbers only.
+
+// Index of a disk; negative: none of ours.
+__attribute__((noinline)) int find_index(int major, int minor) {
   for (__u32 i = 0; i < GODWIT_CAPTURE_DISKS; ++i) {
     if (i >= disk_count) break;
     __u32 key = i;
     struct godwit_capture_disk* found = bpf_map_lookup_elem(&disks, &key);
-    if (found && found->major == major && found->first_minor == minor) {
-      *index = i;
-      return found;
-    }
+    if (found && found->major == major && found->first_minor == minor) return (int)i;
+  }
+  return -1;
+}
+
+static __always_inline struct godwit_capture_disk* find(struct gendisk* disk, __u32* index) {
+  int found = find_index(BPF_CORE_READ(disk, major), BPF_CORE_READ(disk, first_minor));
+  if (found < 0) return 0;
+  *index = (__u32)found;
+  return bpf_map_lookup_elem(&disks, index);
+}
+
+static __always_inline struct gendisk* disk_of(struct bio* bio) {
+  if (bpf_core_field_exists(struct bio, bi_bdev)) return BPF_CORE_READ(bio, bi_bdev, bd_disk);
+  return BPF_CORE_READ((struct bio___before*)bio, bi_disk);
+}
+
+static __always_inline struct gendisk* disk_of_request(struct request* rq) {
+  if (bpf_core_field_exists(struct request_queue, disk)) return BPF_CORE_READ(rq, q, disk);
+  return BPF_CORE_READ((struct request___before*)rq, rq_disk);
+}
+
+// Adds or subtracts a plain write. What is larger than can be captured is not accounted: its late
+// end is noticed nevertheless.
+__attribute__((noinline)) int account_write(__u32 index, __u64 begin, __u64 bytes, int ended) {
+  struct godwit_capture_disk* disk = bpf_map_lookup_elem(&disks, &index);
+  if (!disk || bytes > GODWIT_CAPTURE_MAX_BYTES) return 0;
+  __u64 end = begin + (bytes + 511) / 512, first = begin / 128;
+  for (__u32 i = 0; i < GODWIT_CAPTURE_MAX_BLOCKS; ++i) {
+    __u64 from = (first + i) * 128, to = from + 128;
+    if (from >= end) break;
+    if (from < begin) from = begin;
+    if (to > end) to = end;
+    __s64 part = (__s64)(to - from);
+    __sync_fetch_and_add(&disk->slots[(first + i) & (GODWIT_CAPTURE_SLOTS - 1)],
+                         ended ? -part : part);
   }
   return 0;
 }
 
-struct accounting {
-  struct godwit_capture_disk* disk;
-  __u64 begin, end;
-  int ended;
-};
-
-static long account_block(__u32 i, struct accounting* range) {
-  __u64 from = (range->begin / 128 + i) * 128, to = from + 128;
-  __u32 slot = (__u32)(range->begin / 128 + i) & (GODWIT_CAPTURE_SLOTS - 1);
-  if (from < range->begin) from = range->begin;
-  if (to > range->end) to = range->end;
-  __s64 sectors = (__s64)(to - from);
-  __sync_fetch_and_add(&range->disk->slots[slot], range->ended ? -sectors : sectors);
-  return 0;
-}
-
-static __always_inline void account(struct godwit_capture_disk* disk, __u32 op, __u64 sector,
-                                    __u64 bytes, int ended) {
-  __u64 sectors = (bytes + 511) / 512;
-  if (op != OP_WRITE) {
-    __sync_fetch_and_add(&disk->wide, ended ? -(__s64)sectors : (__s64)sectors);
-    return;
+static __always_inline void account(struct godwit_capture_disk* disk, __u32 index, __u32 op,
+                                    __u64 begin, __u64 bytes, int ended) {
+  __s64 sectors = (__s64)((bytes + 511) / 512);
+  if (op == OP_WRITE) {
+    account_write(index, begin, bytes, ended);
+  } else {
+    __sync_fetch_and_add(&disk->wide, ended ? -sectors : sectors);
   }
-  struct accounting range = {
-      .disk = disk, .begin = sector, .end = sector + sectors, .ended = ended};
-  bpf_loop((sector + sectors - 1) / 128 - sector / 128 + 1, account_block, &range, 0);
 }
 
 struct copying {
@@ -215,43 +248,61 @@ static __always_inline void capture(struct godwit_capture_control* state, struct
   __sync_fetch_and_add(&state->captured_bytes, content);
 }
 
+#include "agent/capture/capture_ends.bpf.h"
+#include "agent/capture/capture_fixed.bpf.h"
+
+static __always_inline void note_read(struct godwit_capture_control* state, struct bio* bio) {
+  if (state->calibrate_tgid == 0 || state->calibrate_tgid != bpf_get_current_pid_tgid() >> 32 ||
+      state->noted_page != 0)
+    return;
+  struct bio_vec* vector = BPF_CORE_READ(bio, bi_io_vec);
+  state->noted_bio = (__u64)bio;
+  state->noted_page = (__u64)BPF_CORE_READ(vector, bv_page) +
+                      BPF_CORE_READ(vector, bv_offset) / PAGE * bpf_core_type_size(struct page);
+}
+
+// What both variants do before the content is copied: 1 when it is to be.
+static __always_inline int begin_bio(struct godwit_capture_control* state, struct bio* bio,
+                                     __u32* op, __u32* index) {
+  *op = BPF_CORE_READ(bio, bi_opf) & 0xff;
+  if (*op == OP_READ) note_read(state, bio);
+  if (!changes_data(*op)) return 0;
+  struct godwit_capture_disk* disk = find(disk_of(bio), index);
+  if (!disk) return 0;
+  struct godwit_bio noted = {.sector = BPF_CORE_READ(bio, bi_iter.bi_sector),
+                             .bytes = BPF_CORE_READ(bio, bi_iter.bi_size),
+                             .op = *op,
+                             .disk = *index};
+  if (disk->bio_ends) note_bio(disk, bio, &noted);  // a flush of nothing, too: its end is seen
+  if (noted.bytes == 0) return 0;
+  if (!disk->bio_ends) account(disk, *index, *op, noted.sector, noted.bytes, 0);
+  return state->enabled != 0;
+}
+
 // Once for each bio as it was submitted: before it is split or merged, its sector on the whole
 // disk.
 SEC("tp_btf/block_bio_queue")
 int BPF_PROG(submitted, struct bio* bio) {
-  __u32 op = BPF_CORE_READ(bio, bi_opf) & 0xff, zero = 0, index = 0;
+  __u32 zero = 0, op = 0, index = 0;
   struct godwit_capture_control* state = bpf_map_lookup_elem(&control, &zero);
-  if (!state) return 0;
-  if (op == OP_READ) {
-    if (state->calibrate_tgid != 0 && state->calibrate_tgid == bpf_get_current_pid_tgid() >> 32 &&
-        state->noted_page == 0) {
-      struct bio_vec* vector = BPF_CORE_READ(bio, bi_io_vec);
-      state->noted_page = (__u64)BPF_CORE_READ(vector, bv_page) +
-                          BPF_CORE_READ(vector, bv_offset) / PAGE * bpf_core_type_size(struct page);
-    }
-    return 0;
-  }
-  __u32 bytes = BPF_CORE_READ(bio, bi_iter.bi_size);
-  if (!changes_data(op) || bytes == 0) return 0;
-  struct godwit_capture_disk* disk = find(BPF_CORE_READ(bio, bi_bdev, bd_disk), &index);
-  if (!disk) return 0;
-  account(disk, op, BPF_CORE_READ(bio, bi_iter.bi_sector), bytes, 0);
-  if (state->enabled) capture(state, bio, index, op);
+  if (state && begin_bio(state, bio, &op, &index)) capture(state, bio, index, op);
   return 0;
 }
 
-SEC("tp_btf/block_rq_complete")
-int BPF_PROG(completed, struct request* rq, int error, unsigned int nr_bytes) {
-  __u32 op = BPF_CORE_READ(rq, cmd_flags) & 0xff, index = 0;
-  if (!changes_data(op) || nr_bytes == 0) return 0;
-  struct godwit_capture_disk* disk = find(BPF_CORE_READ(rq, q, disk), &index);
-  if (!disk) return 0;
-  __u32 zero = 0;
+static __always_inline int submit_fixed(struct bio* bio) {
+  __u32 zero = 0, op = 0, index = 0;
   struct godwit_capture_control* state = bpf_map_lookup_elem(&control, &zero);
-  __u64 begun = BPF_CORE_READ(rq, start_time_ns);
-  if (state && begun != 0 && begun < state->settled_since) __sync_fetch_and_add(&state->late, 1);
-  account(disk, op, BPF_CORE_READ(rq, __sector), nr_bytes, 1);
+  if (state && begin_bio(state, bio, &op, &index)) capture_fixed(state, bio, index, op);
   return 0;
+}
+
+SEC("tp_btf/block_bio_queue")
+int BPF_PROG(submitted_fixed, struct bio* bio) { return submit_fixed(bio); }
+
+// The same before Linux 5.11.
+SEC("tp_btf/block_bio_queue")
+int BPF_PROG(submitted_before, struct request_queue* q, struct bio* bio) {
+  return submit_fixed(bio);
 }
 
 // Run by the agent itself: what is at peek_address, and where the running task is.

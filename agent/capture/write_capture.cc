@@ -18,6 +18,8 @@
 #include "agent/capture/capture_layout.h"
 #include "agent/capture/page_address.h"
 #include "agent/capture/ring_reader.h"
+#include "agent/tracker/bio_notes.h"
+#include "agent/tracker/device_probe.h"
 #include "agent/tracker/in_flight_audit.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
@@ -30,6 +32,8 @@ constexpr std::size_t kPage = 4096;
 // A write that did not end for so long was missed, or the late end of it gives the capture away.
 constexpr absl::Duration kMissedAfter = absl::Milliseconds(300);
 constexpr absl::Duration kPause = absl::Microseconds(200);
+// A completion may be passed over; this many in a row are not.
+constexpr int kProbes = 8;
 // For programs that copy a write at this moment.
 constexpr absl::Duration kWritingPatience = absl::Milliseconds(200);
 
@@ -45,7 +49,8 @@ T Load(T& value) {
 
 class EbpfCapture final : public WriteCapture {
  public:
-  explicit EbpfCapture(capture_bpf* skeleton) : skeleton_(skeleton) {}
+  EbpfCapture(capture_bpf* skeleton, Records records, std::string reason)
+      : skeleton_(skeleton), records_(records), reason_(std::move(reason)) {}
   ~EbpfCapture() override {
     if (control_ != nullptr) munmap(control_, Rounded(sizeof *control_));
     if (disks_ != nullptr) munmap(disks_, disk_stride_ * disk_count_);
@@ -64,6 +69,7 @@ class EbpfCapture final : public WriteCapture {
     for (std::size_t i = 0; i < disk_count_; ++i) {
       Disk(i).major = devices[i].tracked.major;
       Disk(i).first_minor = devices[i].tracked.first_minor;
+      Disk(i).bio_ends = GuessCompletions(devices[i].tracked) == CompletionKind::kBios;
       audits_.emplace_back(std::span<std::int64_t>(reinterpret_cast<std::int64_t*>(Disk(i).slots),
                                                    GODWIT_CAPTURE_SLOTS + 1),
                            kMissedAfter);
@@ -73,10 +79,20 @@ class EbpfCapture final : public WriteCapture {
       return CaptureError("attaching", error);
     ASSIGN_OR_RETURN(ring_, RingReader::Open(bpf_map__fd(skeleton_->maps.ring),
                                              bpf_map__max_entries(skeleton_->maps.ring)));
-    return Calibrate(devices[0].path);
+    RETURN_IF_ERROR(Calibrate(devices[0].path));
+    for (std::size_t i = 0; i < disk_count_; ++i)
+      RETURN_IF_ERROR(SeeCompletions(devices[i].tracked, Disk(i)));
+    return absl::OkStatus();
+  }
+
+  std::string Describe() const override {
+    return records_ == Records::kDynamic
+               ? "records of dynamic size"
+               : absl::StrCat("records of fixed sizes, because ", reason_);
   }
 
   void Upkeep() override {
+    notes_.Sweep(bpf_map__fd(skeleton_->maps.under_way));
     for (InFlightAudit& audit : audits_) audit.Check(/*exact=*/false, [](std::size_t) {});
   }
 
@@ -180,10 +196,13 @@ class EbpfCapture final : public WriteCapture {
 
   std::uint64_t Misses() const {
     std::uint64_t misses = 0;
-    for (const bpf_program* program : {skeleton_->progs.submitted, skeleton_->progs.completed}) {
+    for (const bpf_program* program :
+         {skeleton_->progs.submitted, skeleton_->progs.submitted_fixed,
+          skeleton_->progs.submitted_before, skeleton_->progs.completed, skeleton_->progs.ended}) {
       bpf_prog_info info{};
       __u32 size = sizeof info;
-      if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+      if (bpf_program__fd(program) >= 0 &&
+          bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
         misses += info.recursion_misses;
     }
     return misses;
@@ -191,6 +210,26 @@ class EbpfCapture final : public WriteCapture {
   std::uint64_t Lost() {
     return Load(control_->dropped) + Load(control_->too_large) + Load(control_->unreadable) +
            Load(control_->late) + bad_ + Misses();
+  }
+
+  // Whether the disk completes requests or bios, by reading from it.
+  absl::Status SeeCompletions(const TrackedDevice& device, godwit_capture_disk& disk) {
+    absl::Status read;
+    const auto none = [&] { return Load(disk.request_reads) + Load(disk.bio_reads) == 0; };
+    for (int i = 0; i < kProbes && read.ok() && none(); ++i) {
+      control_->noted_page = 0;
+      control_->calibrate_tgid = static_cast<std::uint32_t>(getpid());
+      read = ReadOnce(device);
+      control_->calibrate_tgid = 0;
+    }
+    if (!read.ok()) return absl::OkStatus();  // what sysfs says is believed
+    if (none()) {
+      return absl::UnimplementedError(
+          absl::StrCat("capture of writes: the ends of reads of device ", device.major, ":",
+                       device.first_minor, " are not seen"));
+    }
+    disk.bio_ends = Load(disk.request_reads) == 0;
+    return absl::OkStatus();
   }
 
   absl::Status Calibrate(const std::string& path) {
@@ -230,6 +269,9 @@ class EbpfCapture final : public WriteCapture {
   }
 
   capture_bpf* const skeleton_;
+  const Records records_;
+  const std::string reason_;
+  BioNotes notes_;
   std::unique_ptr<RingReader> ring_;
   godwit_capture_control* control_ = nullptr;
   std::uint8_t* disks_ = nullptr;
@@ -239,18 +281,20 @@ class EbpfCapture final : public WriteCapture {
   std::vector<InFlightAudit> audits_;
 };
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<WriteCapture>> WriteCapture::Start(
-    const std::vector<Device>& devices, std::size_t ring_bytes) {
-  if (devices.empty() || devices.size() > GODWIT_CAPTURE_DISKS) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("devices: 1 to ", GODWIT_CAPTURE_DISKS, " are possible"));
-  }
-  libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
+// Loads one variant. `reason`: why it is not the other one.
+absl::StatusOr<std::unique_ptr<WriteCapture>> LoadVariant(
+    const std::vector<WriteCapture::Device>& devices, std::size_t ring_bytes,
+    WriteCapture::Records records, const std::string& reason) {
   capture_bpf* const skeleton = capture_bpf__open();
   if (skeleton == nullptr) return CaptureError("opening", errno);
-  auto capture = std::make_unique<EbpfCapture>(skeleton);
+  auto capture = std::make_unique<EbpfCapture>(skeleton, records, reason);
+  const bool dynamic = records == WriteCapture::Records::kDynamic;
+  const bool before = TracepointArguments("block_bio_queue") == 2;
+  if (dynamic && before) return CaptureError("the tracepoint's arguments", EINVAL);
+  bpf_program__set_autoload(skeleton->progs.submitted, dynamic);
+  bpf_program__set_autoload(skeleton->progs.submitted_fixed, !dynamic && !before);
+  bpf_program__set_autoload(skeleton->progs.submitted_before, !dynamic && before);
+  bpf_map__set_autocreate(skeleton->maps.fixed, !dynamic);
   skeleton->rodata->disk_count = static_cast<__u32>(devices.size());
   bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(ring_bytes));
   bpf_map__set_max_entries(skeleton->maps.disks, static_cast<__u32>(devices.size()));
@@ -259,6 +303,26 @@ absl::StatusOr<std::unique_ptr<WriteCapture>> WriteCapture::Start(
   }
   RETURN_IF_ERROR(capture->Open(devices));
   return capture;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WriteCapture>> WriteCapture::Start(
+    const std::vector<Device>& devices, std::size_t ring_bytes, std::optional<Records> records) {
+  if (devices.empty() || devices.size() > GODWIT_CAPTURE_DISKS) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("devices: 1 to ", GODWIT_CAPTURE_DISKS, " are possible"));
+  }
+  libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
+  if (records.has_value()) {
+    return LoadVariant(devices, ring_bytes, *records, "they were asked for");
+  }
+  auto dynamic = LoadVariant(devices, ring_bytes, Records::kDynamic, "");
+  if (dynamic.ok()) return dynamic;
+  auto fixed = LoadVariant(
+      devices, ring_bytes, Records::kFixed,
+      absl::StrCat("those of dynamic size do not work here: ", dynamic.status().message()));
+  return fixed.ok() ? std::move(fixed) : std::move(dynamic);
 }
 
 }  // namespace godwit::agent

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -33,11 +35,20 @@ class WriteCapture {
     TrackedDevice tracked;
     std::string path;
   };
-  // `ring_bytes`: a power of two; content that waits to be drained. UNIMPLEMENTED: the kernel
-  // cannot do it (it needs 5.19 for ring buffers of dynamic size), and why.
-  static absl::StatusOr<std::unique_ptr<WriteCapture>> Start(const std::vector<Device>& devices,
-                                                             std::size_t ring_bytes);
+  // How writes lie in the ring.
+  enum class Records {
+    kDynamic,  // one record each, of its size (Linux 5.19 and later)
+    kFixed     // several records of a few sizes, up to twice the room (5.10 and later)
+  };
+  // `ring_bytes`: a power of two; content that waits to be drained. `records`: that variant alone
+  // is tried (for tests); otherwise the first one that the kernel takes. UNIMPLEMENTED: the kernel
+  // cannot do it, and why.
+  static absl::StatusOr<std::unique_ptr<WriteCapture>> Start(
+      const std::vector<Device>& devices, std::size_t ring_bytes,
+      std::optional<Records> records = std::nullopt);
   virtual ~WriteCapture() = default;
+  // The variant and its reason, for people.
+  virtual std::string Describe() const = 0;
 
   // To be called at least every few 100 ms: a write whose end was not seen would keep Settle
   // waiting for ever.

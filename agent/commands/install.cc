@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "absl/strings/ascii.h"
@@ -78,7 +79,19 @@ absl::StatusOr<std::vector<FoundDisk>> Choose(const Options& options,
   return chosen;
 }
 
-absl::Status Enroll(const Options& options) {
+// Links to devices (/dev/mapper, /dev/disk/by-id) become what they lead to.
+std::vector<std::string> Resolved(std::vector<std::string> names) {
+  for (std::string& name : names) {
+    std::error_code error;
+    const std::filesystem::path device = std::filesystem::canonical(name, error);
+    if (!error && absl::StartsWith(name, "/")) name = device.string();
+  }
+  return names;
+}
+
+absl::Status Enroll(Options options) {
+  options.disks = Resolved(std::move(options.disks));
+  options.exclude = Resolved(std::move(options.exclude));
   if (geteuid() != 0)
     return absl::PermissionDeniedError("the agent reads whole disks: run this as root");
   if (options.registry.empty())
@@ -97,7 +110,8 @@ absl::Status Enroll(const Options& options) {
   }
   ASSIGN_OR_RETURN(const std::string token, Token(options));
   ASSIGN_OR_RETURN(const std::string mountinfo, ReadFile("/proc/self/mountinfo"));
-  ASSIGN_OR_RETURN(const std::vector<FoundDisk> found, FindDisks("/sys", mountinfo));
+  ASSIGN_OR_RETURN(const std::vector<FoundDisk> found,
+                   FindDisks("/sys", mountinfo, "/dev", options.disks));
   ASSIGN_OR_RETURN(const std::vector<FoundDisk> chosen, Choose(options, found));
 
   Installation installation{.disk_seed = NewUuid()};
@@ -175,7 +189,8 @@ int Install(int argc, const char* const* argv) {
       "the installation token itself (other users can see arguments: prefer --token-file)");
   flags.String("ca-pin", &options.ca_pin, "SHA-256 of the installation's CA certificate, hex");
   flags.Strings("disk", &options.disks,
-                "replicate this disk alone; may be repeated (default: all disks)");
+                "replicate this disk alone; may be repeated (default: all disks, but no dm, md, "
+                "zram, loop or network devices; those must be named)");
   flags.Strings("exclude-disk", &options.exclude, "do not replicate this disk; may be repeated");
   flags.Strings("tag", &options.tags, "KEY=VALUE; may be repeated");
   flags.String("user-provided-id", &options.user_provided_id,

@@ -180,7 +180,7 @@ void Service::WriteStatus(const absl::Status& heartbeat) {
       {"coordinator", heartbeat.ok() ? "connected" : std::string(heartbeat.message())},
       {"time", absl::FormatTime(absl::Now(), absl::UTCTimeZone())},
       {"points", engine_ == nullptr       ? "none: nothing is replicated now"
-                 : freeze_reason_.empty() ? "by capture"
+                 : freeze_reason_.empty() ? absl::StrCat("by capture: ", capture_)
                                           : absl::StrCat("by freeze: ", freeze_reason_)},
       {"disks", disks}};
   std::string progress;

@@ -54,6 +54,7 @@ class Service {
   SourceDisks source_disks_;
   std::vector<ReportedDisk> disks_;
   std::vector<WriteCapture::Device> captured_;  // with a tracker that capturing needs
+  std::string capture_;                         // how writes are captured
   std::string freeze_reason_;                   // why points need a freeze; "": they do not
   absl::Status started_;                        // the last StartEngine
   replication::v1::AgentProgress progress_;     // of the last heartbeat

@@ -78,7 +78,10 @@ absl::StatusOr<std::unique_ptr<SourceDisk>> Service::Track(ReportedDisk& report)
 std::unique_ptr<WriteCapture> Service::StartCapture() {
   if (freeze_reason_.empty()) {
     auto started = WriteCapture::Start(captured_, kCaptureRingBytes);
-    if (started.ok()) return *std::move(started);
+    if (started.ok()) {
+      capture_ = (*started)->Describe();
+      return *std::move(started);
+    }
     freeze_reason_ = std::string(started.status().message());
   }
   Log(Severity::kWarning, "points need a freeze of the file systems here",

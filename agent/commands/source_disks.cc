@@ -8,16 +8,24 @@ namespace godwit::agent {
 
 namespace {
 
+absl::StatusOr<std::vector<std::string>> NamedIn(const Places& places) {
+  ASSIGN_OR_RETURN(const Installation installation, LoadInstallation(places.state_folder));
+  return NamedDevices(installation);
+}
+
 absl::StatusOr<std::vector<FoundDisk>> FindIn(const Places& places) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> named, NamedIn(places));
   ASSIGN_OR_RETURN(const std::string mountinfo, ReadFile("/proc/self/mountinfo"));
-  return FindDisks(places.sys, mountinfo, places.dev);
+  return FindDisks(places.sys, mountinfo, places.dev, named);
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<FoundDisk>> SourceDisks::Discover() {
+  ASSIGN_OR_RETURN(const std::vector<std::string> named, NamedIn(places_));
+  all_kinds_ = !named.empty();
   // Before: what changes meanwhile is seen by the next look.
-  seen_ = DiskFingerprints(places_.sys);
+  seen_ = DiskFingerprints(places_.sys, all_kinds_);
   return FindIn(places_);
 }
 
@@ -46,7 +54,7 @@ absl::StatusOr<DiskPlan> SourceDisks::Look(bool* same) {
 }
 
 bool SourceDisks::Changed() {
-  std::map<std::string, std::string> now = DiskFingerprints(places_.sys);
+  std::map<std::string, std::string> now = DiskFingerprints(places_.sys, all_kinds_);
   const bool settled = now == last_look_;
   last_look_ = std::move(now);
   return settled && last_look_ != seen_;

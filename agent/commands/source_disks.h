@@ -34,6 +34,7 @@ class SourceDisks {
   absl::StatusOr<std::vector<FoundDisk>> Discover();
 
   const Places places_;
+  bool all_kinds_ = false;  // devices are replicated that are found only when they are named
   std::map<std::string, std::string> seen_, last_look_;
 };
 

@@ -146,6 +146,16 @@ void AddMissing(const Installation& installation, const Matches& matches,
 
 }  // namespace
 
+std::vector<std::string> NamedDevices(const Installation& installation) {
+  std::vector<std::string> named;
+  for (const KnownDisk& known : installation.disks) {
+    if (known.forgotten || !OnlyWhenNamed(known.device_name)) continue;
+    named.push_back(known.identity);
+    if (IsWeak(known)) named.push_back(known.device_name);
+  }
+  return named;
+}
+
 DiskPlan PlanDisks(const Installation& installation, const std::vector<FoundDisk>& found) {
   DiskPlan plan;
   plan.known = installation.disks;

@@ -41,6 +41,10 @@ struct DiskPlan {
   std::string problem;
 };
 
+// What FindDisks is to find beside ordinary disks: identities of the disks that are replicated, and
+// the names of those that have no better identity.
+std::vector<std::string> NamedDevices(const Installation& installation);
+
 DiskPlan PlanDisks(const Installation& installation, const std::vector<FoundDisk>& found);
 
 // The operator says that `disk` (id, device or kernel name) is gone for good: it is taken out of

@@ -48,7 +48,8 @@ std::string PartitionTableId(const std::string& device) {
 
 // "" when it has none.
 std::string SerialOf(const fs::path& block) {
-  for (const char* file : {"wwid", "device/wwid", "device/serial", "serial"}) {
+  for (const char* file :
+       {"wwid", "device/wwid", "device/serial", "serial", "dm/uuid", "md/uuid"}) {
     const std::string value = ReadLine(block / file);
     // Some virtual disks all have the same empty answer.
     if (value.size() >= 4) {
@@ -85,8 +86,7 @@ std::string RootDevice(const std::string& mountinfo) {
 }
 
 bool Skipped(absl::string_view name) {
-  for (const absl::string_view kind :
-       {"loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd", "rbd", "drbd"}) {
+  for (const absl::string_view kind : {"sr", "fd"}) {
     if (absl::StartsWith(name, kind)) return true;
   }
   // eMMC boot and protected partitions; further paths of NVMe multipath disks.
@@ -96,15 +96,27 @@ bool Skipped(absl::string_view name) {
 
 }  // namespace
 
+bool OnlyWhenNamed(absl::string_view name) {
+  name.remove_prefix(name.rfind('/') + 1);  // of npos: nothing
+  for (const absl::string_view kind : {"loop", "ram", "zram", "dm-", "md", "nbd", "rbd", "drbd"}) {
+    if (absl::StartsWith(name, kind)) return true;
+  }
+  return false;
+}
+
 absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,
                                                  const std::string& mountinfo,
-                                                 const std::string& dev) {
+                                                 const std::string& dev,
+                                                 const std::vector<std::string>& named) {
+  const auto is_named = [&](const std::string& name) {
+    return std::find(named.begin(), named.end(), name) != named.end();
+  };
   const std::string root = RootDevice(mountinfo);
   std::vector<FoundDisk> disks;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(fs::path(sys) / "block", error)) {
     const std::string name = entry.path().filename().string();
-    if (Skipped(name)) continue;
+    if (Skipped(name) || (OnlyWhenNamed(name) && named.empty())) continue;
     const fs::path block = entry.path();
     FoundDisk disk{.name = name, .device_name = name};
     std::replace(disk.device_name.begin(), disk.device_name.end(), '!', '/');
@@ -123,6 +135,10 @@ absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,
     disk.weak_identity = disk.identity.empty();
     if (disk.weak_identity) disk.identity = PartitionTableId(disk.device_name);
     if (disk.identity.empty()) disk.identity = name;
+    if (OnlyWhenNamed(name) && !is_named(name) && !is_named(disk.device_name) &&
+        !is_named(disk.identity)) {
+      continue;
+    }
     disk.sequence = ReadLine(block / "diskseq");
     AddDevices(block, &disk.devices, 0);
     disk.is_boot_disk =
@@ -137,12 +153,12 @@ absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,
   return disks;
 }
 
-std::map<std::string, std::string> DiskFingerprints(const std::string& sys) {
+std::map<std::string, std::string> DiskFingerprints(const std::string& sys, bool all) {
   std::map<std::string, std::string> out;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(fs::path(sys) / "block", error)) {
     const std::string name = entry.path().filename().string();
-    if (Skipped(name)) continue;
+    if (Skipped(name) || (OnlyWhenNamed(name) && !all)) continue;
     const fs::path block = entry.path();
     out[name] = absl::StrCat(ReadLine(block / "dev"), " ", ReadLine(block / "size"), " ",
                              ReadLine(block / "ro"), " ", ReadLine(block / "diskseq"));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace godwit::agent {
 
@@ -28,16 +29,22 @@ struct FoundDisk {
   std::vector<std::string> devices;
 };
 
-// Whole disks that hold data: no loop, RAM, optical, floppy or empty devices, and none
-// that others are built of (dm, md). The boot disk first, then by name. `sys` is the mount point of
-// sysfs, `mountinfo` the text of /proc/self/mountinfo, `dev` the folder of the devices.
+// Whole disks that hold data: no optical, floppy or empty devices; and no loop, RAM or network
+// devices and none that are built of others (dm, md), unless `named` has their kernel name, device
+// name or identity. The boot disk first, then by name. `sys` is the mount point of sysfs,
+// `mountinfo` the text of /proc/self/mountinfo, `dev` the folder of the devices.
 absl::StatusOr<std::vector<FoundDisk>> FindDisks(const std::string& sys,
                                                  const std::string& mountinfo,
-                                                 const std::string& dev = "/dev");
+                                                 const std::string& dev = "/dev",
+                                                 const std::vector<std::string>& named = {});
 
-// Of every whole disk what tells that it is another one or has another size, by name. Costs a few
-// reads of sysfs: to be asked every second.
-std::map<std::string, std::string> DiskFingerprints(const std::string& sys);
+// A device of this kernel or device name is found only when it is named.
+bool OnlyWhenNamed(absl::string_view name);
+
+// Of every whole disk what tells that it is another one or has another size, by name; with `all`
+// also of devices that are found only when they are named. Costs a few reads of sysfs: to be asked
+// every second.
+std::map<std::string, std::string> DiskFingerprints(const std::string& sys, bool all = false);
 
 // The stable id of a disk: from a seed that belongs to this installation of the agent and the
 // disk's identity.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// Marks every block of one disk that a completed request changed. The kernel's licence is asked of
-// programs that use its GPL-only helpers.
+// Marks every block of one disk that a completed request changed; where a disk completes no
+// requests (dirty_bios.bpf.h), a completed bio. The kernel's licence is asked of programs that use
+// its GPL-only helpers.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_core_read.h>
@@ -22,9 +23,15 @@ struct bvec_iter {
   __u64 bi_sector;
   unsigned int bi_size;
 };
+struct block_device {
+  struct gendisk* bd_disk;
+};
 struct bio {
   struct bio* bi_next;
+  struct block_device* bi_bdev;
+  unsigned int bi_opf;
   struct bvec_iter bi_iter;
+  void* bi_private;
 };
 struct request {
   struct request_queue* q;
@@ -36,6 +43,10 @@ struct request {
 // Before Linux 5.15 (5.17 for all drivers) a request named its disk itself.
 struct request___before {
   struct gendisk* rq_disk;
+};
+// Before Linux 5.12 a bio named its disk itself.
+struct bio___before {
+  struct gendisk* bi_disk;
 };
 #pragma clang attribute pop
 
@@ -75,6 +86,7 @@ const volatile int disk_first_minor = 0;
 const volatile __u64 block_count = 0;
 
 enum {
+  OP_READ = 0,
   OP_WRITE = 1,
   OP_DISCARD = 3,
   OP_SECURE_ERASE = 5,
@@ -91,16 +103,31 @@ static __always_inline void mark(__u64 block) {
   if (marks) marks->bytes[block & (GODWIT_PAGE - 1)] = 1;
 }
 
+// The blocks of some bytes, those of our disk; 0: there are none.
+static __always_inline int blocks_of(struct godwit_meta* counters, __u64 sector, __u64 bytes,
+                                     struct godwit_range* range) {
+  range->first = sector / GODWIT_SECTORS;
+  range->last = (sector + (bytes + 511) / 512 - 1) / GODWIT_SECTORS;
+  if (range->last < block_count) return 1;
+  count(&counters->out_of_range);
+  range->last = block_count - 1;
+  return range->first < block_count;
+}
+
 static __always_inline void mark_range(struct godwit_meta* counters, __u64 sector, __u64 bytes) {
-  __u64 first = sector / GODWIT_SECTORS;
-  __u64 last = (sector + (bytes + 511) / 512 - 1) / GODWIT_SECTORS;
-  if (last >= block_count) {
-    count(&counters->out_of_range);
-    if (first >= block_count) return;
-    last = block_count - 1;
-  }
-  struct godwit_range range = {.first = first, .last = last};
-  if (bpf_map_push_elem(&ranges, &range, 0) != 0) count(&counters->ranges_dropped);
+  struct godwit_range range;
+  if (blocks_of(counters, sector, bytes, &range) && bpf_map_push_elem(&ranges, &range, 0) != 0)
+    count(&counters->ranges_dropped);
+}
+
+static __always_inline int is_ours(struct gendisk* disk) {
+  return disk && BPF_CORE_READ(disk, major) == disk_major &&
+         BPF_CORE_READ(disk, first_minor) == disk_first_minor;
+}
+
+static __always_inline struct godwit_meta* counters_of_disk() {
+  __u32 zero = 0;
+  return bpf_map_lookup_elem(&meta, &zero);
 }
 
 // The counters when `rq` is of our disk; null otherwise.
@@ -111,12 +138,7 @@ static __always_inline struct godwit_meta* ours(struct request* rq) {
   } else {
     disk = BPF_CORE_READ((struct request___before*)rq, rq_disk);
   }
-  if (!disk || BPF_CORE_READ(disk, major) != disk_major ||
-      BPF_CORE_READ(disk, first_minor) != disk_first_minor) {
-    return 0;
-  }
-  __u32 zero = 0;
-  return bpf_map_lookup_elem(&meta, &zero);
+  return is_ours(disk) ? counters_of_disk() : 0;
 }
 
 static __always_inline __u32 op_of(struct request* rq) {
@@ -126,6 +148,19 @@ static __always_inline __u32 op_of(struct request* rq) {
 static __always_inline int changes_data(__u32 op) {
   return op == OP_WRITE || op == OP_DISCARD || op == OP_SECURE_ERASE || op == OP_WRITE_ZEROES ||
          op == OP_ZONE_APPEND;
+}
+
+static __always_inline void mark_bytes(struct godwit_meta* counters, __u64 sector, __u64 bytes) {
+  struct godwit_range range;
+  if (!blocks_of(counters, sector, bytes, &range)) return;
+  if (range.last - range.first >= GODWIT_MARKED_SINGLY) {
+    if (bpf_map_push_elem(&ranges, &range, 0) != 0) count(&counters->ranges_dropped);
+    return;
+  }
+  for (__u32 i = 0; i < GODWIT_MARKED_SINGLY; ++i) {
+    if (range.first + i > range.last) break;
+    mark(range.first + i);
+  }
 }
 
 // Marks what the ended part of a request changed.
@@ -149,32 +184,16 @@ static __always_inline int mark_completed(struct godwit_meta* counters, struct r
     if (bio) count(&counters->ranges_dropped);
     return 0;
   }
-  __u64 first = sector / GODWIT_SECTORS;
-  __u64 last = (sector + (nr_bytes + 511) / 512 - 1) / GODWIT_SECTORS;
-  if (last >= block_count) {
-    count(&counters->out_of_range);
-    if (first >= block_count) return 0;
-    last = block_count - 1;
-  }
-  if (last - first < GODWIT_MARKED_SINGLY) {
-    for (__u32 i = 0; i < GODWIT_MARKED_SINGLY; ++i) {
-      if (first + i > last) break;
-      mark(first + i);
-    }
-    return 0;
-  }
-  mark_range(counters, sector, nr_bytes);
+  mark_bytes(counters, sector, nr_bytes);
   return 0;
 }
 
-// Adds or subtracts what a request has under way.
-static __always_inline void account(struct request* rq, __u64 bytes, int ended) {
-  __u32 op = op_of(rq);
+// Adds or subtracts what is under way.
+static __always_inline void account_bytes(__u32 op, __u64 begin, __u64 bytes, int ended) {
   if (bytes == 0 || !changes_data(op)) return;
   __u32 zero = 0;
   struct godwit_in_flight* flight = bpf_map_lookup_elem(&in_flight, &zero);
   if (!flight) return;
-  __u64 begin = BPF_CORE_READ(rq, __sector);
   __u64 end = begin + (bytes + 511) / 512;
   __u64 first = begin / GODWIT_SECTORS;
   if (op != OP_WRITE || (end - 1) / GODWIT_SECTORS - first >= GODWIT_MARKED_SINGLY) {
@@ -190,6 +209,10 @@ static __always_inline void account(struct request* rq, __u64 bytes, int ended) 
     __sync_fetch_and_add(&flight->slots[(first + i) & (GODWIT_SLOTS - 1)],
                          ended ? -sectors : sectors);
   }
+}
+
+static __always_inline void account(struct request* rq, __u64 bytes, int ended) {
+  account_bytes(op_of(rq), BPF_CORE_READ(rq, __sector), bytes, ended);
 }
 
 // What goes to the driver and what comes back, so that a completion that this program was not shown
@@ -211,9 +234,12 @@ SEC("tp_btf/block_rq_complete")
 int BPF_PROG(complete, struct request* rq, int error, unsigned int nr_bytes) {
   struct godwit_meta* counters = ours(rq);
   if (!counters) return 0;
+  if (counters->probe_tgid && op_of(rq) == OP_READ) count(&counters->probe_ends);
   mark_completed(counters, rq, nr_bytes);
   account(rq, nr_bytes, 1);  // last: what is not under way any more is marked
   return 0;
 }
+
+#include "agent/tracker/dirty_bios.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -16,6 +16,8 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
+#include "agent/tracker/bio_notes.h"
+#include "agent/tracker/device_probe.h"
 #include "agent/tracker/dirty.skel.h"
 #include "agent/tracker/dirty_layout.h"
 #include "agent/tracker/in_flight_audit.h"
@@ -32,8 +34,15 @@ constexpr unsigned long kBpffsMagic = 0xcafe4a11;
 constexpr std::size_t kMapCount = 5;
 constexpr const char* kMaps[kMapCount] = {"dirty", "ranges", "states", "meta", "in_flight"};
 // Pinned links. The last one, without which a folder is not taken over, is always there; the others
-// only where the kernel's tracepoints have the arguments that the program expects (5.11).
-constexpr char kIssueLink[] = "link_issue", kRequeueLink[] = "link_requeue", kLink[] = "link";
+// only where the kernel's tracepoints have the arguments that the program expects (5.11), or for
+// devices without requests.
+constexpr char kIssueLink[] = "link_issue", kRequeueLink[] = "link_requeue",
+               kQueueLink[] = "link_queue", kLink[] = "link";
+constexpr char kBiosMap[] = "bios";
+// A completion may be passed over; this many in a row are not.
+constexpr int kProbes = 8;
+// Writes from before the programs came end within this time, or the disk is compared.
+constexpr absl::Duration kDrain = absl::Seconds(1);
 
 absl::Status BpfError(absl::string_view what, int error) {
   return absl::UnimplementedError(
@@ -72,6 +81,7 @@ class EbpfTracker final : public ChangeTracker {
  public:
   struct Options {
     bool resumed, pinned, audited;
+    CompletionKind kind;
   };
   EbpfTracker(std::string folder, const TrackedDevice& device, Options options)
       : folder_(std::move(folder)),
@@ -79,6 +89,14 @@ class EbpfTracker final : public ChangeTracker {
         options_(options) {}
   ~EbpfTracker() override {
     if (skeleton_ != nullptr) dirty_bpf__destroy(skeleton_);
+  }
+
+  // Of a device without requests; `bios` and `queue_link` as below.
+  absl::Status MapBios(int bios, int queue_link) {
+    bios_ = Fd(dup(bios));
+    if (!bios_.valid()) return BpfError("dup", errno);
+    ASSIGN_OR_RETURN(queue_program_, ProgramOf(queue_link));
+    return absl::OkStatus();
   }
 
   // The fds may be closed afterwards.
@@ -93,20 +111,35 @@ class EbpfTracker final : public ChangeTracker {
     if (options_.audited) {
       audit_.emplace(std::span<std::int64_t>(in_flight_.as<std::int64_t>(), GODWIT_SLOTS + 1));
     }
-    bpf_link_info link_info{};
-    __u32 size = sizeof link_info;
-    if (bpf_obj_get_info_by_fd(link, &link_info, &size) != 0)
-      return BpfError("the program's link", errno);
-    program_ = Fd(bpf_prog_get_fd_by_id(link_info.prog_id));
-    if (!program_.valid()) return BpfError("the program of the link", errno);
-    const absl::StatusOr<std::uint64_t> misses = Misses();
-    if (!misses.ok()) return misses.status();
-    return absl::OkStatus();
+    ASSIGN_OR_RETURN(program_, ProgramOf(link));
+    return Misses().status();
+  }
+  // After attaching: whether a read's end is seen, as a write's will be. Where the device cannot be
+  // read, what sysfs says is believed.
+  absl::Status Verify(const TrackedDevice& device) {
+    godwit_meta& meta = *meta_.as<godwit_meta>();
+    std::atomic_ref<__u64> ends(meta.probe_ends);
+    std::atomic_ref<__u64>(meta.probe_tgid).store(static_cast<__u64>(getpid()));
+    absl::Status read;
+    for (int i = 0; i < kProbes && read.ok() && ends.load() == 0; ++i) read = ReadOnce(device);
+    std::atomic_ref<__u64>(meta.probe_tgid).store(0);
+    if (!read.ok() || ends.load() > 0) return absl::OkStatus();
+    return absl::UnimplementedError(options_.kind == CompletionKind::kRequests
+                                        ? "the device does not complete requests"
+                                        : "the ends of the device's bios are not seen");
+  }
+  // Ends of bios from before the programs came: nobody has read the disk yet.
+  void Drain(const TrackedDevice& device) {
+    AwaitIdle(device, kDrain);
+    std::atomic_ref<__u64>(meta_.as<godwit_meta>()->unknown_ends).store(0);
   }
   void Own(dirty_bpf* skeleton) { skeleton_ = skeleton; }
 
   std::string Describe() const override {
-    return absl::StrCat("ebpf: tp_btf/block_rq_complete",
+    return absl::StrCat("ebpf: ",
+                        options_.kind == CompletionKind::kRequests
+                            ? "tp_btf/block_rq_complete"
+                            : "tp_btf/block_bio_complete (the device has no requests)",
                         options_.audited ? "" : ", completions not counted",
                         options_.pinned ? ", goes on without the agent"
                                         : "; bpffs is not there: ends with the agent");
@@ -131,6 +164,7 @@ class EbpfTracker final : public ChangeTracker {
             {{"disk", folder_}, {"slots", absl::StrCat(unseen)}});
       }
     }
+    if (bios_.valid()) notes_.Sweep(bios_.get());
     std::uint8_t* const dirty = dirty_.as<std::uint8_t>();
     // Looked at before it is taken away, so that a crash in between loses nothing. There is no
     // other taker.
@@ -159,13 +193,15 @@ class EbpfTracker final : public ChangeTracker {
   bool TakeLost() override {
     const godwit_meta& meta = *meta_.as<godwit_meta>();
     const std::uint64_t misses = Misses().value_or(seen_losses_ + 1);
-    const std::uint64_t losses =
-        meta.out_of_range + meta.passthrough + meta.ranges_dropped + misses + missed_wide_;
+    const std::uint64_t losses = meta.out_of_range + meta.passthrough + meta.ranges_dropped +
+                                 meta.bios_dropped + meta.unknown_ends + misses + missed_wide_;
     if (losses == seen_losses_) return false;
     Log(Severity::kWarning, "change tracking lost marks",
         {{"out_of_range", absl::StrCat(meta.out_of_range)},
          {"passthrough", absl::StrCat(meta.passthrough)},
          {"ranges_dropped", absl::StrCat(meta.ranges_dropped)},
+         {"bios_dropped", absl::StrCat(meta.bios_dropped)},
+         {"unknown_ends", absl::StrCat(meta.unknown_ends)},
          {"recursion_misses", absl::StrCat(misses)},
          {"missed_discards", absl::StrCat(missed_wide_)}});
     seen_losses_ = losses;
@@ -188,12 +224,26 @@ class EbpfTracker final : public ChangeTracker {
     std::atomic_ref<std::uint8_t>(*byte).exchange(0, std::memory_order_seq_cst);
   }
 
-  absl::StatusOr<std::uint64_t> Misses() const {
-    bpf_prog_info info{};
+  static absl::StatusOr<Fd> ProgramOf(int link) {
+    bpf_link_info info{};
     __u32 size = sizeof info;
-    if (bpf_obj_get_info_by_fd(program_.get(), &info, &size) != 0)
-      return BpfError("the program's counters", errno);
-    return info.recursion_misses;
+    if (bpf_obj_get_info_by_fd(link, &info, &size) != 0)
+      return BpfError("the program's link", errno);
+    Fd program(bpf_prog_get_fd_by_id(info.prog_id));
+    if (!program.valid()) return BpfError("the program of the link", errno);
+    return program;
+  }
+  absl::StatusOr<std::uint64_t> Misses() const {
+    std::uint64_t misses = 0;
+    for (const Fd* program : {&program_, &queue_program_}) {
+      bpf_prog_info info{};
+      __u32 size = sizeof info;
+      if (!program->valid()) continue;
+      if (bpf_obj_get_info_by_fd(program->get(), &info, &size) != 0)
+        return BpfError("the program's counters", errno);
+      misses += info.recursion_misses;
+    }
+    return misses;
   }
 
   const std::string folder_;
@@ -202,6 +252,8 @@ class EbpfTracker final : public ChangeTracker {
   dirty_bpf* skeleton_ = nullptr;
   Mapping dirty_, states_, meta_, in_flight_;
   Fd ranges_, program_;
+  Fd bios_, queue_program_;  // of a device without requests
+  BioNotes notes_;
   // What an agent before had seen is kept nowhere: after a restart an old loss counts again.
   std::uint64_t seen_losses_ = 0;
   std::optional<InFlightAudit> audit_;
@@ -232,7 +284,6 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
   };
   const Fd link = pinned(kLink);
   if (!link.valid()) return absl::NotFoundError("no pinned program");
-  const bool audited = pinned(kIssueLink).valid() && pinned(kRequeueLink).valid();
   Mapping meta;
   RETURN_IF_ERROR(meta.Map(fds[3].get(), sizeof(godwit_meta)));
   const godwit_meta& found = *meta.as<godwit_meta>();
@@ -240,22 +291,53 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
       found.first_minor != device.first_minor || found.block_count != blocks) {
     return absl::NotFoundError("the pins are of another version or another device");
   }
+  const bool bio_ends = found.completion == GODWIT_BIO_ENDS;
+  const bool audited = bio_ends || (pinned(kIssueLink).valid() && pinned(kRequeueLink).valid());
   auto tracker = std::make_unique<EbpfTracker>(
-      folder, device, EbpfTracker::Options{.resumed = true, .pinned = true, .audited = audited});
+      folder, device,
+      EbpfTracker::Options{.resumed = true,
+                           .pinned = true,
+                           .audited = audited,
+                           .kind = bio_ends ? CompletionKind::kBios : CompletionKind::kRequests});
   RETURN_IF_ERROR(tracker->Map(maps, link.get()));
+  if (bio_ends) {
+    const Fd bios = pinned(kBiosMap), queue = pinned(kQueueLink);
+    if (!bios.valid() || !queue.valid()) return absl::NotFoundError("no pinned programs");
+    RETURN_IF_ERROR(tracker->MapBios(bios.get(), queue.get()));
+  }
   return tracker;
+}
+
+struct Mode {
+  CompletionKind kind = CompletionKind::kRequests;
+  bool audited = true;
+};
+
+// What is not asked for is neither loaded nor made.
+void Choose(const Mode& mode, dirty_bpf* skeleton) {
+  const bool bio_ends = mode.kind == CompletionKind::kBios;
+  const bool before = TracepointArguments("block_bio_queue") == 2;
+  bpf_program__set_autoload(skeleton->progs.issue, !bio_ends && mode.audited);
+  bpf_program__set_autoload(skeleton->progs.requeue, !bio_ends && mode.audited);
+  bpf_program__set_autoload(skeleton->progs.complete, !bio_ends);
+  bpf_program__set_autoload(skeleton->progs.queued, bio_ends && !before);
+  bpf_program__set_autoload(skeleton->progs.queued_before, bio_ends && before);
+  bpf_program__set_autoload(skeleton->progs.ended, bio_ends);
+  bpf_map__set_autocreate(skeleton->maps.bios, bio_ends);
 }
 
 absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
                                                     const std::string& folder, std::uint64_t blocks,
-                                                    bool pin, bool audited) {
+                                                    bool pin, const Mode& mode) {
   dirty_bpf* const skeleton = dirty_bpf__open();
   if (skeleton == nullptr) return BpfError("opening the program", errno);
+  const bool bio_ends = mode.kind == CompletionKind::kBios;
   auto tracker = std::make_unique<EbpfTracker>(
-      folder, device, EbpfTracker::Options{.resumed = false, .pinned = pin, .audited = audited});
+      folder, device,
+      EbpfTracker::Options{
+          .resumed = false, .pinned = pin, .audited = mode.audited, .kind = mode.kind});
   tracker->Own(skeleton);
-  bpf_program__set_autoload(skeleton->progs.issue, audited);
-  bpf_program__set_autoload(skeleton->progs.requeue, audited);
+  Choose(mode, skeleton);
   skeleton->rodata->disk_major = device.major;
   skeleton->rodata->disk_first_minor = device.first_minor;
   skeleton->rodata->block_count = blocks;
@@ -268,10 +350,12 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
   {
     Mapping meta;
     RETURN_IF_ERROR(meta.Map(bpf_map__fd(skeleton->maps.meta), sizeof(godwit_meta)));
-    *meta.as<godwit_meta>() = {.layout = GODWIT_LAYOUT,
-                               .major = device.major,
-                               .first_minor = device.first_minor,
-                               .block_count = blocks};
+    *meta.as<godwit_meta>() = {
+        .layout = GODWIT_LAYOUT,
+        .major = device.major,
+        .first_minor = device.first_minor,
+        .completion = static_cast<__u32>(bio_ends ? GODWIT_BIO_ENDS : GODWIT_REQUESTS),
+        .block_count = blocks};
   }
   {
     // Before the program is pinned: whoever takes the pins over must not take new states for
@@ -288,7 +372,15 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
                                     skeleton->maps.in_flight};
   std::array<int, kMapCount> fds{};
   for (std::size_t i = 0; i < kMapCount; ++i) fds[i] = bpf_map__fd(maps[i]);
-  RETURN_IF_ERROR(tracker->Map(fds, bpf_link__fd(skeleton->links.complete)));
+  bpf_link* const link = bio_ends ? skeleton->links.ended : skeleton->links.complete;
+  bpf_link* const queue_link =
+      skeleton->links.queued != nullptr ? skeleton->links.queued : skeleton->links.queued_before;
+  RETURN_IF_ERROR(tracker->Map(fds, bpf_link__fd(link)));
+  if (bio_ends) {
+    RETURN_IF_ERROR(tracker->MapBios(bpf_map__fd(skeleton->maps.bios), bpf_link__fd(queue_link)));
+  }
+  RETURN_IF_ERROR(tracker->Verify(device));
+  if (bio_ends) tracker->Drain(device);
   if (!pin) return tracker;
   for (std::size_t i = 0; i < kMapCount; ++i) {
     if (const int error = bpf_map__pin(maps[i], (folder + "/" + kMaps[i]).c_str()); error != 0) {
@@ -299,17 +391,39 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Load(const TrackedDevice& device,
     const int error = bpf_link__pin(link, (folder + "/" + name).c_str());
     return error == 0 ? absl::OkStatus() : BpfError("pinning a program", error);
   };
-  if (audited) {
+  if (bio_ends) {
+    if (const int error = bpf_map__pin(skeleton->maps.bios, (folder + "/" + kBiosMap).c_str());
+        error != 0) {
+      return BpfError("pinning a map", error);
+    }
+    RETURN_IF_ERROR(pin_link(queue_link, kQueueLink));
+  } else if (mode.audited) {
     RETURN_IF_ERROR(pin_link(skeleton->links.issue, kIssueLink));
     RETURN_IF_ERROR(pin_link(skeleton->links.requeue, kRequeueLink));
   }
-  RETURN_IF_ERROR(pin_link(skeleton->links.complete, kLink));
+  RETURN_IF_ERROR(pin_link(link, kLink));
   return tracker;
+}
+
+// In the order in which they are tried.
+std::vector<Mode> ModesOf(const TrackedDevice& device, std::optional<CompletionKind> kind) {
+  std::vector<Mode> requests{{.kind = CompletionKind::kRequests, .audited = false}};
+  if (TracepointArguments("block_rq_issue") == 1)  // older kernels have other arguments
+    requests.insert(requests.begin(), {.kind = CompletionKind::kRequests, .audited = true});
+  std::vector<Mode> bios{{.kind = CompletionKind::kBios}};
+  const bool requests_first = kind.value_or(GuessCompletions(device)) == CompletionKind::kRequests;
+  std::vector<Mode> modes = requests_first ? requests : bios;
+  if (!kind.has_value()) {
+    const std::vector<Mode>& others = requests_first ? bios : requests;
+    modes.insert(modes.end(), others.begin(), others.end());
+  }
+  return modes;
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ChangeTracker>> StartEbpfTracker(const TrackedDevice& device) {
+absl::StatusOr<std::unique_ptr<ChangeTracker>> StartEbpfTracker(
+    const TrackedDevice& device, std::optional<CompletionKind> kind) {
   libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
   const std::uint64_t blocks = block::BlockCount(device.size_bytes);
   const std::string folder = absl::StrCat(kPinRoot, "/", device.disk_id);
@@ -318,21 +432,22 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> StartEbpfTracker(const TrackedDev
     absl::StatusOr<std::unique_ptr<ChangeTracker>> adopted = Adopt(device, folder, blocks);
     if (adopted.ok()) return adopted;
   }
-  absl::StatusOr<std::unique_ptr<ChangeTracker>> loaded;
-  for (const bool audited : {true, false}) {
+  absl::Status first;
+  for (const Mode& mode : ModesOf(device, kind)) {
     std::error_code error;
     std::filesystem::remove_all(folder, error);
     if (pin) {
       mkdir(kPinRoot, 0700);
       if (mkdir(folder.c_str(), 0700) != 0) return ErrnoStatus(folder);
     }
-    loaded = Load(device, folder, blocks, pin, audited);
+    auto loaded = Load(device, folder, blocks, pin, mode);
     if (loaded.ok()) return loaded;
+    if (first.ok()) first = loaded.status();
   }
   std::error_code error;
   std::filesystem::remove_all(folder, error);
   rmdir(kPinRoot);
-  return loaded;
+  return first;
 }
 
 absl::Status RemoveAllPins() {

@@ -13,9 +13,9 @@
 namespace godwit::agent {
 namespace {
 
-// Completions that the program was not called for.
-std::uint64_t RecursionMisses(const std::string& folder) {
-  const Fd link(bpf_obj_get((folder + "/link").c_str()));
+// Calls of the program that were left out.
+std::uint64_t RecursionMisses(const std::string& pin) {
+  const Fd link(bpf_obj_get(pin.c_str()));
   bpf_link_info link_info{};
   __u32 size = sizeof link_info;
   if (!link.valid() || bpf_obj_get_info_by_fd(link.get(), &link_info, &size) != 0) return 0;
@@ -56,7 +56,10 @@ std::string LossesOf(const std::string& disk_id) {
   add(meta.out_of_range, "requests outside of the disk");
   add(meta.passthrough, "passthrough writes");
   add(meta.ranges_dropped, "dropped ranges");
-  add(RecursionMisses(folder), "recursion misses");
+  add(meta.bios_dropped, "bios more than can be noted");
+  add(meta.unknown_ends, "ends of bios that were not noted");
+  add(RecursionMisses(folder + "/link") + RecursionMisses(folder + "/link_queue"),
+      "recursion misses");
   return out;
 }
 

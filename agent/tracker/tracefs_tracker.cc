@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "agent/tracker/device_probe.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/block/block.h"
@@ -71,6 +72,7 @@ class TracefsTracker final : public ChangeTracker {
     RETURN_IF_ERROR(Tell(folder_ + "/tracing_on", "1"));
     pipe_ = Fd(open((folder_ + "/trace_pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (!pipe_.valid()) return absl::UnimplementedError("tracefs: trace_pipe cannot be read");
+    RETURN_IF_ERROR(Verify(device));
     thread_ = std::thread([this] { Loop(); });
     return absl::OkStatus();
   }
@@ -104,6 +106,17 @@ class TracefsTracker final : public ChangeTracker {
   }
 
  private:
+  // A read must be told of: devices without requests have no such events. Where the device cannot
+  // be read, that is not known.
+  absl::Status Verify(const TrackedDevice& device) {
+    if (!ReadOnce(device).ok()) return absl::OkStatus();
+    for (int i = 0; i < 20; ++i, absl::SleepFor(absl::Milliseconds(10))) {
+      absl::MutexLock lock(&mutex_);
+      Drain();
+      if (told_) return absl::OkStatus();
+    }
+    return absl::UnimplementedError("tracefs: the device does not complete requests");
+  }
   void Stop() {
     {
       absl::MutexLock lock(&mutex_);
@@ -130,6 +143,7 @@ class TracefsTracker final : public ChangeTracker {
       if (got < 0 && errno == EINTR) continue;
       if (got < 0 && errno != EAGAIN) broken_ = true;
       if (got <= 0) return;
+      told_ = true;
       line_.append(buffer, static_cast<std::size_t>(got));
       std::size_t from = 0;
       for (std::size_t end; (end = line_.find('\n', from)) != std::string::npos; from = end + 1)
@@ -172,6 +186,7 @@ class TracefsTracker final : public ChangeTracker {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<bool> dirty_ ABSL_GUARDED_BY(mutex_);
   bool any_ ABSL_GUARDED_BY(mutex_) = false, broken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool told_ ABSL_GUARDED_BY(mutex_) = false;  // of anything
   std::uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string line_ ABSL_GUARDED_BY(mutex_);  // the beginning of one
 };

@@ -6,7 +6,7 @@
 namespace godwit::agent {
 namespace {
 
-class FollowTest : public ReplicationTest {
+class FollowTest : public ReplicationOnTest {
  protected:
   // Waits until epochs come without points, from now on.
   void AwaitFollowing() {
@@ -42,7 +42,7 @@ class FollowTest : public ReplicationTest {
   }
 };
 
-TEST_F(FollowTest, EpochsComeWithoutReadingTheDisk) {
+TEST_P(FollowTest, EpochsComeWithoutReadingTheDisk) {
   StartAgent();
   AwaitFollowing();
   const std::int64_t sent_before = engine_->Progress().sent_bytes(), epoch_before = Epoch();
@@ -67,7 +67,7 @@ TEST_F(FollowTest, EpochsComeWithoutReadingTheDisk) {
   ExpectReplicaEqualsSource();
 }
 
-TEST_F(FollowTest, ABurstEndsItAndItComesBack) {
+TEST_P(FollowTest, ABurstEndsItAndItComesBack) {
   StartAgent();
   AwaitFollowing();
   block::AlignedBuffer buffer(4 << 20);
@@ -86,7 +86,7 @@ TEST_F(FollowTest, ABurstEndsItAndItComesBack) {
   ExpectReplicaEqualsSource();
 }
 
-TEST_F(FollowTest, DiscardedRangesAreReadAgain) {
+TEST_P(FollowTest, DiscardedRangesAreReadAgain) {
   StartAgent();
   AwaitFollowing();
   std::mt19937 random(11);
@@ -101,7 +101,7 @@ TEST_F(FollowTest, DiscardedRangesAreReadAgain) {
 }
 
 // Nobody asks for a point any more and the source is gone: what was committed last is there.
-TEST_F(FollowTest, TheLastEpochIsAPointWhenTheSourceGoes) {
+TEST_P(FollowTest, TheLastEpochIsAPointWhenTheSourceGoes) {
   StartAgent();
   AwaitFollowing();
   Direct("", /*cut_seconds=*/600);
@@ -119,6 +119,8 @@ TEST_F(FollowTest, TheLastEpochIsAPointWhenTheSourceGoes) {
   EXPECT_EQ(AwaitPoint("", last - 1), last);
   ExpectPointEquals(last, content);
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, FollowTest, AllDeviceKinds(), DeviceName);
 
 }  // namespace
 }  // namespace godwit::agent

@@ -20,6 +20,8 @@ inline constexpr std::uint64_t kBytes = std::uint64_t{64} << 20;
 
 class ReplicationTest : public ReplicationRig {
  protected:
+  explicit ReplicationTest(DeviceKind kind = DeviceKind::kLoop)
+      : disk_(AddDisk("disk", kBytes, kind)) {}
   void SetUp() override {
     settings_.mutable_cut_interval()->set_seconds(1);
     ReplicationRig::SetUp();
@@ -49,13 +51,25 @@ class ReplicationTest : public ReplicationRig {
   }
   void Churn(unsigned seed, int writes) {
     std::mt19937 random(seed);
-    for (int i = 0; i < writes; ++i)
-      loop_.Write(random() % (kBytes / 512 - 64) * 512, 512 * (1 + random() % 64), random());
+    const std::uint64_t unit = loop_.unit(), most = 32768 / unit;
+    for (int i = 0; i < writes; ++i) {
+      loop_.Write(random() % (kBytes / unit - most) * unit, unit * (1 + random() % most), random());
+    }
   }
 
-  SourceLoop& disk_ = AddDisk("disk", kBytes);
-  LoopDevice& loop_ = disk_.loop;
+  SourceLoop& disk_;
+  BlockDevice& loop_ = disk_.loop;
   const TrackedDevice& device_ = disk_.tracked;
 };
+
+// For each kind of device.
+class ReplicationOnTest : public ReplicationTest, public ::testing::WithParamInterface<DeviceKind> {
+ protected:
+  ReplicationOnTest() : ReplicationTest(GetParam()) {}
+};
+inline std::string DeviceName(const ::testing::TestParamInfo<DeviceKind>& info) {
+  return testing::KindName(info.param);
+}
+inline auto AllDeviceKinds() { return ::testing::Values(DeviceKind::kLoop, DeviceKind::kZram); }
 
 }  // namespace godwit::agent

@@ -1,4 +1,4 @@
-// Agent engine, block stream, worker and store together, on the real loop devices of a test.
+// Agent engine, block stream, worker and store together, on the real block devices of a test.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -18,7 +18,7 @@
 #include "services/common/rpc/channel.h"
 #include "services/replication/worker/rpc/block_stream_service.h"
 #include "services/replication/worker/store/file_store.h"
-#include "tests/e2e/agent/loop_device.h"
+#include "tests/e2e/agent/device_kinds.h"
 #include "tests/support/process.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_pki.h"
@@ -27,6 +27,8 @@ namespace godwit::agent {
 
 namespace pb = ::godwit::replication::v1;
 using block::kBlockSize;
+using ::godwit::testing::BlockDevice;
+using ::godwit::testing::DeviceKind;
 using ::godwit::testing::LoopDevice;
 using ::godwit::testing::Process;
 using ::godwit::testing::TempDir;
@@ -38,8 +40,9 @@ inline constexpr char kClone[] = "c-0123456789abcdef0";
 
 // A disk of the source, as the agent knows it.
 struct SourceLoop {
-  SourceLoop(const std::string& file, std::uint64_t bytes)
-      : loop(file, bytes),
+  SourceLoop(DeviceKind kind, const std::string& file, std::uint64_t bytes)
+      : owned(testing::MakeDevice(kind, file, bytes)),
+        loop(*owned),
         tracked{.disk_id = NewId("d-"),
                 .major = loop.major_number(),
                 .first_minor = loop.minor_number(),
@@ -47,15 +50,17 @@ struct SourceLoop {
   std::string device_number() const {
     return absl::StrCat(tracked.major, ":", tracked.first_minor);
   }
-  LoopDevice loop;
+  const std::unique_ptr<BlockDevice> owned;
+  BlockDevice& loop;
   const TrackedDevice tracked;
 };
 
 class ReplicationRig : public ::testing::Test {
  protected:
   // Before SetUp; the order is the agent's.
-  SourceLoop& AddDisk(const std::string& name, std::uint64_t bytes) {
-    disks_.push_back(std::make_unique<SourceLoop>(dir_ / name, bytes));
+  SourceLoop& AddDisk(const std::string& name, std::uint64_t bytes,
+                      DeviceKind kind = DeviceKind::kLoop) {
+    disks_.push_back(std::make_unique<SourceLoop>(kind, dir_ / name, bytes));
     return *disks_.back();
   }
   void SetUp() override {
@@ -111,7 +116,7 @@ class ReplicationRig : public ::testing::Test {
     if (scan_ || freeze_) return nullptr;
     std::vector<WriteCapture::Device> devices;
     for (const auto& disk : disks_) devices.push_back({disk->tracked, disk->loop.path()});
-    auto capture = WriteCapture::Start(devices, 16 << 20);
+    auto capture = WriteCapture::Start(devices, 16 << 20, records_);
     if (!absl::IsNotFound(capture.status())) EXPECT_OK(capture);
     return capture.ok() ? *std::move(capture) : nullptr;
   }
@@ -213,6 +218,7 @@ class ReplicationRig : public ::testing::Test {
   int agent_port_ = 0;  // where the agent reaches the worker, when it is another
   std::int64_t generation_ = 0;
   bool resumed_ = false, scan_ = false, tracefs_ = false, freeze_ = false;
+  std::optional<WriteCapture::Records> records_;
   std::vector<std::string> devices_;   // of file systems to ask for unused space, and to freeze
   pb::AgentSettings settings_;         // of the next Direct
   std::string boot_id_ = "this-boot";  // of the next StartAgent

@@ -5,7 +5,7 @@
 namespace godwit::agent {
 namespace {
 
-TEST_F(ReplicationTest, InitialSyncThenChanges) {
+TEST_P(ReplicationOnTest, InitialSyncThenChanges) {
   StartAgent();
   AwaitPoint("");
   ExpectReplicaEqualsSource();
@@ -35,7 +35,7 @@ TEST_F(ReplicationTest, WithoutTheKernelsHelpByScanning) {
   EXPECT_LT(engine_->Progress().sent_bytes(), sent / 2) << "only what differs travels";
 }
 
-TEST_F(ReplicationTest, AnAgentRestartSendsOnlyWhatChanged) {
+TEST_P(ReplicationOnTest, AnAgentRestartSendsOnlyWhatChanged) {
   StartAgent();
   ExpectReplicaEqualsSource();
   StopAgent();
@@ -46,7 +46,7 @@ TEST_F(ReplicationTest, AnAgentRestartSendsOnlyWhatChanged) {
   EXPECT_LE(engine_->Progress().sent_bytes(), std::int64_t{45} * kBlockSize);
 }
 
-TEST_F(ReplicationTest, AWorkerRestartUnderLoadLosesNothing) {
+TEST_P(ReplicationOnTest, AWorkerRestartUnderLoadLosesNothing) {
   StartAgent();
   std::thread writer([this] {
     for (unsigned i = 0; i < 40; ++i) {
@@ -198,14 +198,21 @@ TEST(AgentProcess, Child) {
   absl::SleepFor(absl::Seconds(30));  // the end comes before
 }
 
-class KilledAgentTest : public ReplicationTest, public ::testing::WithParamInterface<int> {};
-INSTANTIATE_TEST_SUITE_P(Lanes, KilledAgentTest, ::testing::Values(1, 4));
+class KilledAgentTest : public ReplicationTest,
+                        public ::testing::WithParamInterface<std::pair<DeviceKind, int>> {
+ protected:
+  KilledAgentTest() : ReplicationTest(GetParam().first) {}
+};
+INSTANTIATE_TEST_SUITE_P(DevicesAndLanes, KilledAgentTest,
+                         ::testing::Values(std::pair(DeviceKind::kLoop, 1),
+                                           std::pair(DeviceKind::kLoop, 4),
+                                           std::pair(DeviceKind::kZram, 1)));
 
 TEST_P(KilledAgentTest, LosesNothing) {
   pki_.Write(absl::StrCat("agent/", kServer), dir_ / "tls");
   const std::string what =
       absl::StrCat(loop_.path(), " ", device_.disk_id, " ", device_.major, " ", device_.first_minor,
-                   " ", port_, " ", dir_.path(), " ", GetParam());
+                   " ", port_, " ", dir_.path(), " ", GetParam().second);
   // In the middle of whatever it does, and at both sides of a commit.
   int round = 0;
   for (const std::string failpoint :
@@ -233,6 +240,8 @@ TEST_P(KilledAgentTest, LosesNothing) {
   EXPECT_TRUE(resumed_);
   ExpectReplicaEqualsSource();
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, ReplicationOnTest, AllDeviceKinds(), DeviceName);
 
 }  // namespace
 }  // namespace godwit::agent

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/e2e/agent/replication_fixture.h"
+#include "tests/e2e/agent/zram_device.h"
 
 namespace godwit::agent {
 namespace {
@@ -58,6 +59,17 @@ TEST_F(TracefsTest, WhatChangedIsMarkedAndLossIsTold) {
   EXPECT_TRUE(tracker->TakeLost());
   EXPECT_FALSE(tracker->TakeLost());
   EXPECT_OK(tracker->Detach());
+  EXPECT_FALSE(std::filesystem::exists(Instance()));
+}
+
+TEST_F(TracefsTest, DevicesWithoutRequestsAreRefused) {
+  testing::ZramDevice zram(std::uint64_t{1} << 20);
+  const TrackedDevice device{.disk_id = device_.disk_id,
+                             .major = zram.major_number(),
+                             .first_minor = zram.minor_number(),
+                             .size_bytes = zram.bytes()};
+  EXPECT_THAT(StartTracefsTracker(device, "the test wants it"),
+              testing::StatusIs(absl::StatusCode::kUnimplemented, "does not complete requests"));
   EXPECT_FALSE(std::filesystem::exists(Instance()));
 }
 

@@ -34,12 +34,17 @@ void CrashTest::TearDown() {
   ReplicationRig::TearDown();
 }
 
-void CrashTest::AddFileSystem(const std::string& name, const std::string& type, std::uint64_t mib) {
-  const SourceLoop& disk = AddDisk(name, mib << 20);
+void CrashTest::AddFileSystem(const std::string& name, const std::string& type, std::uint64_t mib,
+                              DeviceKind kind) {
+  const SourceLoop& disk = AddDisk(name, mib << 20, kind);
   std::vector<std::string> command{absl::StrCat("/usr/sbin/mkfs.", type), "-q", disk.loop.path()};
   // A short journal: what it has must be written to its place soon, and is quickly replayed. (A log
   // of XFS below 64 MiB is allowed for tests only.)
-  if (type == "ext4") command.insert(command.end(), {"-b", "1024", "-J", "size=1"});
+  const bool small = disk.loop.unit() < 4096;  // a journal has at least 1024 blocks
+  if (type == "ext4") {
+    command.insert(command.end(),
+                   {"-b", small ? "1024" : "4096", "-J", small ? "size=1" : "size=4"});
+  }
   if (type == "xfs") command.insert(command.end(), {"--unsupported", "-l", "size=8m"});
   ASSERT_OK_AND_ASSIGN(Process mkfs,
                        Process::Start({.command = command, .log = dir_ / "mkfs.log"}));

@@ -27,7 +27,8 @@ class CrashTest : public ReplicationRig {
   void TearDown() override;
 
   // Disk and file system; mounted as <root>/<name>. Before StartSource.
-  void AddFileSystem(const std::string& name, const std::string& type, std::uint64_t mib);
+  void AddFileSystem(const std::string& name, const std::string& type, std::uint64_t mib,
+                     DeviceKind kind = DeviceKind::kLoop);
   // PostgreSQL on the file system `data`, its log on `wal` (may be the same), then the agent and
   // its first point, then the load.
   void StartSource(const std::string& data, const std::string& wal, unsigned seed);

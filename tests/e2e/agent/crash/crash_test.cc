@@ -23,10 +23,18 @@ TEST_P(CrashFileSystemTest, EveryPointRecovers) {
 
 INSTANTIATE_TEST_SUITE_P(FileSystems, CrashFileSystemTest, ::testing::Values("ext4", "xfs"));
 
+// Two disks, with requests or without, and how writes lie in the ring.
+struct TwoDisks {
+  DeviceKind log, data;
+  WriteCapture::Records records;
+};
+class CrashTwoDisksTest : public CrashTest, public ::testing::WithParamInterface<TwoDisks> {};
+
 // The log must be on its disk before the data that it is about is on the other one.
-TEST_F(CrashTest, TheOrderBetweenTwoDisksIsKept) {
-  AddFileSystem("log", "ext4", 128);
-  AddFileSystem("data", "xfs", 320);
+TEST_P(CrashTwoDisksTest, TheOrderBetweenThemIsKept) {
+  records_ = GetParam().records;
+  AddFileSystem("log", "ext4", 128, GetParam().log);
+  AddFileSystem("data", "xfs", 320, GetParam().data);
   StartSource("data", "log", /*seed=*/2);
   LimitBandwidth(48 << 20);
   TakePoints(30, absl::Minutes(2));
@@ -35,6 +43,17 @@ TEST_F(CrashTest, TheOrderBetweenTwoDisksIsKept) {
   EXPECT_GE(found.points, 30);
   EXPECT_EQ(found.bad_points, 0) << found.first;
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Devices, CrashTwoDisksTest,
+    ::testing::Values(
+        TwoDisks{DeviceKind::kLoop, DeviceKind::kLoop, WriteCapture::Records::kDynamic},
+        TwoDisks{DeviceKind::kZram, DeviceKind::kLoop, WriteCapture::Records::kDynamic},
+        TwoDisks{DeviceKind::kLoop, DeviceKind::kZram, WriteCapture::Records::kFixed}),
+    [](const auto& info) {
+      return absl::StrCat(testing::KindName(info.param.log), testing::KindName(info.param.data),
+                          info.param.records == WriteCapture::Records::kFixed ? "Fixed" : "");
+    });
 
 // Blocks and captured writes on four connections.
 TEST_F(CrashTest, EveryPointRecoversWithSeveralLanes) {

@@ -72,7 +72,7 @@ TEST_F(DisksE2eTest, ANewDiskIsReplicatedWhenAllAre) {
   Add("vdc", 6 * kMiB);
   ASSERT_TRUE(Eventually([&] { return Replicated() == Sizes(); }, absl::Seconds(15)));
   ExpectPointHolds(NewPoint(), Contents());
-  EXPECT_EQ(Status()["points"], "by capture");
+  EXPECT_EQ(Status()["points"], "by capture: records of dynamic size");
 }
 
 TEST_F(DisksE2eTest, ANewDiskIsOnlyReportedWhenDisksWereChosen) {

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "agent/discovery/disk_plan.h"
 #include "services/common/base/file.h"
 #include "tests/support/process.h"
 #include "tests/support/status_matchers.h"
@@ -27,9 +28,9 @@ class DisksTest : public ::testing::Test {
     ASSERT_OK(WriteFileAtomically(folder + "/diskseq", sequence + "\n"));
     if (!serial.empty()) ASSERT_OK(WriteFileAtomically(folder + "/serial", serial + "\n"));
   }
-  std::vector<FoundDisk> Find() {
+  std::vector<FoundDisk> Find(const std::vector<std::string>& named = {}) {
     const auto found =
-        FindDisks(dir_ / "sys", "30 1 8:1 / / rw - ext4 /dev/sdb1 rw\n", dir_ / "dev");
+        FindDisks(dir_ / "sys", "30 1 8:1 / / rw - ext4 /dev/sdb1 rw\n", dir_ / "dev", named);
     EXPECT_OK(found);
     return found.ok() ? *found : std::vector<FoundDisk>();
   }
@@ -65,6 +66,45 @@ TEST_F(DisksTest, AFingerprintChangesWithWhatMatters) {
   EXPECT_NE(DiskFingerprints(dir_ / "sys"), resized) << "another device in its place";
   Add("sdb", "8:16", "8192", "7", "");
   EXPECT_EQ(DiskFingerprints(dir_ / "sys").size(), 2u);
+}
+
+// Devices that are built of others are replicated only when somebody says so.
+TEST_F(DisksTest, SomeKindsAreFoundOnlyWhenTheyAreNamed) {
+  Add("sda", "8:0", "4096", "5", "QM00001");
+  Add("zram1", "253:1", "4096", "6", "");
+  Add("dm-3", "252:3", "4096", "7", "");
+  ASSERT_OK(MakeDirs(dir_ / "sys/block/dm-3/dm"));
+  ASSERT_OK(WriteFileAtomically(dir_ / "sys/block/dm-3/dm/uuid", "LVM-abcdef\n"));
+  Add("sr0", "11:0", "100", "7", "x");
+  const auto names = [&](const std::vector<std::string>& named) {
+    std::vector<std::string> names;
+    for (const FoundDisk& disk : Find(named)) names.push_back(disk.name);
+    return names;
+  };
+  using ::testing::ElementsAre;
+  EXPECT_THAT(names({}), ElementsAre("sda"));
+  EXPECT_THAT(names({"zram1"}), ElementsAre("sda", "zram1"));
+  EXPECT_THAT(names({dir_ / "dev/dm-3", "sr0"}), ElementsAre("sda", "dm-3"));
+
+  // What was named once is found again by its identity, whatever its name is then.
+  const auto found = Find({"zram1", "dm-3"});
+  Installation installation{.disk_seed = "seed"};
+  for (const FoundDisk& disk : found) {
+    if (disk.name != "sda") installation.disk_ids.push_back(DiskId("seed", disk));
+  }
+  const DiskPlan plan = PlanDisks(installation, found);
+  EXPECT_EQ(plan.problem, "");
+  installation.disks = plan.known;
+  ASSERT_EQ(installation.disks.size(), 2u);
+  std::filesystem::rename(dir_ / "sys/block/dm-3", dir_ / "sys/block/dm-8");
+  Add("dm-3", "252:9", "4096", "9", "");  // another volume has the name now
+  const auto later = Find(NamedDevices(installation));
+  EXPECT_THAT(later, ElementsAre(::testing::Field(&FoundDisk::name, "sda"),
+                                 ::testing::Field(&FoundDisk::name, "dm-8"),
+                                 ::testing::Field(&FoundDisk::name, "zram1")));
+  EXPECT_EQ(PlanDisks(installation, later).problem, "");
+  EXPECT_EQ(DiskFingerprints(dir_ / "sys").size(), 1u);
+  EXPECT_EQ(DiskFingerprints(dir_ / "sys", /*all=*/true).size(), 4u);
 }
 
 }  // namespace
