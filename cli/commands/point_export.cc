@@ -21,6 +21,8 @@
 #include "godwit/replication/v1/replication_service.grpc.pb.h"
 #include "services/common/base/file.h"
 #include "services/common/base/ids.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/crypt/qemu_image.h"
 
 extern char** environ;
 
@@ -32,11 +34,19 @@ using replication::v1::Clone;
 using replication::v1::CloneDisk;
 using replication::v1::ReplicationService;
 
-// Runs qemu-img; its complaint when it fails.
+// Runs qemu-img; its complaint when it fails. What it writes is not encrypted.
 absl::Status Convert(const std::string& from, const std::string& to, const std::string& format,
-                     const std::string& log) {
-  const std::vector<std::string> words = {"qemu-img", "convert", "-f",   "qcow2", "-O",
-                                          format,     "-t",      "none", from,    to};
+                     const std::string& key_file, const std::string& log) {
+  ASSIGN_OR_RETURN(crypt::QemuImage image, crypt::QemuImage::Open(from, key_file));
+  std::vector<std::string> words = {"qemu-img", "convert", "-O", format, "-t", "none"};
+  ASSIGN_OR_RETURN(const int secret, image.SecretFd());
+  if (image.encrypted()) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> option, image.SecretArguments("--object"));
+    words.insert(words.end(), option.begin(), option.end());
+    words.insert(words.end(), {image.Url(), to});
+  } else {
+    words.insert(words.end(), {"-f", "qcow2", from, to});
+  }
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -45,6 +55,8 @@ absl::Status Convert(const std::string& from, const std::string& to, const std::
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(),
                                    O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  // The same number on both sides: the descriptor is inherited.
+  if (secret >= 0) posix_spawn_file_actions_adddup2(&actions, secret, secret);
   pid_t pid = 0;
   const int error = posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -91,7 +103,7 @@ absl::StatusOr<std::vector<Target>> Targets(const Clone& clone, const std::strin
 
 Command ExportPoint() {
   struct Given {
-    std::string folder = ".", format = "qcow2";
+    std::string folder = ".", format = "qcow2", key_file;
   };
   auto given = std::make_shared<Given>();
   return {
@@ -105,6 +117,9 @@ Command ExportPoint() {
             options.String("directory", &given->folder, "DIR",
                            "where the images go; made if missing");
             options.String("format", &given->format, "qcow2|raw", "of the images");
+            options.String("master-key-file", &given->key_file, "FILE",
+                           "the replication worker's keys, when the replica is encrypted; the "
+                           "images are not");
           },
       .run = [given](Context& context, const Options&, const Arguments& arguments) -> absl::Status {
         if (given->format != "qcow2" && given->format != "raw")
@@ -130,7 +145,7 @@ Command ExportPoint() {
           progress.Show(absl::StrCat("writing ", target.path), "", -1);
           const std::string partial = target.path + ".partial";
           const absl::Status status =
-              Convert(target.from, partial, given->format, target.path + ".log");
+              Convert(target.from, partial, given->format, given->key_file, target.path + ".log");
           unlink((target.path + ".log").c_str());
           if (!status.ok()) {
             unlink(partial.c_str());

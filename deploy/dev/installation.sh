@@ -8,7 +8,7 @@
 #   installation.sh destroy DIR     the same, and removes DIR
 #
 # All of it is below DIR: pg/ (PostgreSQL), ca/ and tls/NAME/ (keys), run/NAME.pid, log/NAME.log, store/ (staging),
-# machines/ (launched machines), ports, cli.conf (for godwit --config). Ports are chosen once and kept.
+# machines/ (launched machines), master.keys (for replicas that are encrypted at rest), ports, cli.conf (for godwit --config). Ports are chosen once and kept.
 # ADDRESS (default 127.0.0.1) is how agents reach this machine: 10.0.2.2 for source machines in QEMU user networking.
 set -euo pipefail
 # shellcheck source=deploy/dev/lib.sh
@@ -85,6 +85,9 @@ start() {
   "$bin/godwit-migrate" --database "$database" >"$dir/log/migrate.log" 2>&1 ||
     { tail -n 5 "$dir/log/migrate.log" >&2 && die "godwit-migrate failed"; }
   certificates
+  [[ -s $dir/master.keys ]] ||
+    "$bin/godwit-replication-worker" keys generate --master-key-file "$dir/master.keys" >"$dir/log/keys.log" 2>&1 ||
+    { cat "$dir/log/keys.log" >&2 && die "making a master key failed"; }
 
   local registry replication conversion jobs
   registry=127.0.0.1:$(port registry)
@@ -96,11 +99,13 @@ start() {
     --advertise "$advertise:$(port registry)" --advertise-replication "$advertise:$(port replication)"
   run replication --listen "$replication" --database "$database" --registry "$registry"
   run replication-worker --listen "127.0.0.1:$(port replication-worker)" \
-    --advertise "$advertise:$(port replication-worker)" --store "$dir/store" --replication "$replication"
+    --advertise "$advertise:$(port replication-worker)" --store "$dir/store" --replication "$replication" \
+    --master-key-file "$dir/master.keys"
   run conversion --listen "$conversion" --database "$database"
-  run conversion-worker --conversion "$conversion" --work-dir "$dir/conversion"
+  run conversion-worker --conversion "$conversion" --work-dir "$dir/conversion" \
+    --master-key-file "$dir/master.keys"
   run jobs --listen "$jobs" --database "$database" --registry "$registry" --replication "$replication" \
-    --conversion "$conversion" --machines-dir "$dir/machines"
+    --conversion "$conversion" --machines-dir "$dir/machines" --master-key-file "$dir/master.keys"
 
   printf '%s = %s\n' tls-dir "$dir/tls/admin" registry "$registry" replication "$replication" jobs "$jobs" \
     conversion "$conversion" enrollment "$advertise:$(port enrollment)" >"$dir/cli.conf"

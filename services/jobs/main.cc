@@ -39,6 +39,7 @@ struct Config {
   std::string probe_kernel;
   std::string uefi_code = "/usr/share/OVMF/OVMF_CODE_4M.fd";
   std::string uefi_variables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+  std::string master_key_file;
 };
 
 absl::Status ParseFlags(int argc, char** argv, Config* config) {
@@ -59,6 +60,8 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
                "kernel image whose boot proves KVM; empty: the newest of /boot");
   flags.String("uefi-code", &config->uefi_code, "UEFI firmware of launched machines");
   flags.String("uefi-variables", &config->uefi_variables, "its template of variables");
+  flags.String("master-key-file", &config->master_key_file,
+               "the replication workers' keys, for machines of encrypted replicas");
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));
   if (!rest.empty()) return absl::InvalidArgumentError(absl::StrCat("unknown argument ", rest[0]));
   for (const auto& [name, value] :
@@ -103,7 +106,8 @@ QemuOptions TargetOptions(const Config& config) {
   return {.machines_dir = config.machines_dir,
           .accelerator = accelerator,
           .uefi_code = config.uefi_code,
-          .uefi_variables = config.uefi_variables};
+          .uefi_variables = config.uefi_variables,
+          .master_key_file = config.master_key_file};
 }
 
 std::shared_ptr<grpc::Channel> DialService(const std::string& endpoint, const std::string& id,

@@ -35,6 +35,7 @@ absl::StatusOr<std::string> ReadHead(const std::string& path) {
 // What the header of an image says of itself and the next one below.
 struct Header {
   bool encrypted = false;
+  std::uint64_t size_bytes = 0;
   std::string backing, format, data_file;  // as written; empty: none
 };
 
@@ -48,6 +49,7 @@ absl::StatusOr<Header> ParseHeader(const std::string& head, const std::string& p
   if (crypt != 0 && crypt != kLuks)
     return absl::InvalidArgumentError(path + ": encrypted in another way than LUKS");
   header.encrypted = crypt == kLuks;
+  header.size_bytes = absl::big_endian::Load64(head.data() + 24);
   for (std::size_t at = version == 2 ? 72 : be32(100); at + 8 <= head.size();) {
     const std::uint32_t type = be32(at), size = be32(at + 4);
     if (type == 0) break;
@@ -81,6 +83,7 @@ absl::StatusOr<std::vector<ChainImage>> ReadChain(const std::string& path) {
     ASSIGN_OR_RETURN(const std::string head, ReadHead(image.path));
     ASSIGN_OR_RETURN(const Header header, ParseHeader(head, image.path));
     image.encrypted = header.encrypted;
+    image.size_bytes = header.size_bytes;
     const fs::path folder = fs::path(image.path).parent_path();
     if (HasProtocol(header.data_file))
       return absl::InvalidArgumentError(image.path + ": its data is not in a file");
@@ -156,12 +159,6 @@ absl::StatusOr<std::vector<std::string>> QemuImage::SecretArguments(const std::s
   ASSIGN_OR_RETURN(const int fd, SecretFd());
   return std::vector<std::string>{
       option, absl::StrCat("secret,id=", secret_id_, ",file=/proc/self/fd/", fd)};
-}
-
-std::string QemuImage::CreateOptions() const {
-  return key_ == nullptr ? ""
-                         : absl::StrCat("encrypt.format=luks,encrypt.key-secret=", secret_id_,
-                                        ",encrypt.iter-time=10");
 }
 
 }  // namespace godwit::crypt

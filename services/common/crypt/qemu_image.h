@@ -6,6 +6,7 @@
 //   command: image.SecretArguments("--object", fd), image.Url()
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,8 @@ struct ChainImage {
   std::string path;
   std::string format;  // "qcow2" or "raw"
   bool encrypted = false;
-  std::string data_file;  // the clusters lie there; empty: in the image itself
+  std::uint64_t size_bytes = 0;  // of the disk; 0 for raw
+  std::string data_file;         // the clusters lie there; empty: in the image itself
 };
 
 // From `path` (qcow2) down to the image without a backing file; reads headers only.
@@ -50,8 +52,7 @@ class QemuImage {
   // `option` ("-object", of tools "--object") and its value; empty: not encrypted. The descriptor
   // must have the same number in QEMU.
   absl::StatusOr<std::vector<std::string>> SecretArguments(const std::string& option);
-  // What a new encrypted image wants behind -o of qemu-img; empty: not encrypted.
-  std::string CreateOptions() const;
+  const std::string& secret_id() const { return secret_id_; }
 
  private:
   std::vector<ChainImage> chain_;

@@ -51,8 +51,9 @@ std::string JobJson(const conversion::v1::ConversionTask& task) {
       .dump();
 }
 
-// The child dies with us; its own messages go to `log`.
-absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, const std::string& log) {
+// The child dies with us and inherits `fds`; its own messages go to `log`.
+absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, const std::vector<int>& fds,
+                            const std::string& log) {
   std::vector<std::string> words = command;
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -73,6 +74,7 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, const std::
     dup2(null.get(), 0);
     dup2(out.get(), 1);
     dup2(out.get(), 2);
+    for (const int fd : fds) fcntl(fd, F_SETFD, 0);
     execvp(argv[0], argv.data());
     _exit(127);
   }
@@ -118,8 +120,8 @@ absl::StatusOr<Appliance> Appliance::Open(ApplianceOptions options) {
   return Appliance(std::move(options), std::string(absl::StripAsciiWhitespace(*version)));
 }
 
-std::vector<std::string> Appliance::Command(const conversion::v1::ConversionTask& task,
-                                            const std::string& work_folder) const {
+absl::StatusOr<std::vector<std::string>> Appliance::Command(
+    const std::string& work_folder, std::vector<crypt::QemuImage>& disks) const {
   std::vector<std::string> command = {
       kQemu,
       "-nodefaults",
@@ -154,14 +156,24 @@ std::vector<std::string> Appliance::Command(const conversion::v1::ConversionTask
   } else {
     command.insert(command.end(), {"-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"});
   }
-  for (int i = 0; i < task.disks_size(); ++i) {
-    command.insert(
-        command.end(),
-        {"-drive",
-         absl::StrCat("if=none,id=disk", i,
-                      ",format=qcow2,cache=writeback,discard=unmap,file.locking=on,file=",
-                      Quoted(task.disks(i).path())),
-         "-device", absl::StrCat("virtio-blk-pci,drive=disk", i)});
+  for (std::size_t i = 0; i < disks.size(); ++i) {
+    if (disks[i].encrypted()) {
+      ASSIGN_OR_RETURN(const std::vector<std::string> secret, disks[i].SecretArguments("-object"));
+      command.insert(command.end(), secret.begin(), secret.end());
+      nlohmann::json blockdev = nlohmann::json::parse(disks[i].Blockdev());
+      blockdev["node-name"] = absl::StrCat("disk", i);
+      blockdev["discard"] = "unmap";
+      blockdev["file"]["locking"] = "on";
+      command.insert(command.end(), {"-blockdev", blockdev.dump()});
+    } else {
+      command.insert(
+          command.end(),
+          {"-drive",
+           absl::StrCat("if=none,id=disk", i,
+                        ",format=qcow2,cache=writeback,discard=unmap,file.locking=on,file=",
+                        Quoted(disks[i].chain().front().path))});
+    }
+    command.insert(command.end(), {"-device", absl::StrCat("virtio-blk-pci,drive=disk", i)});
   }
   return command;
 }
@@ -184,6 +196,16 @@ ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
             absl::StrCat("disks[", i, "].path: an absolute path is needed"));
       }
     }
+    std::vector<crypt::QemuImage> disks;
+    std::vector<int> secrets;
+    for (int i = 0; i < task.disks_size(); ++i) {
+      ASSIGN_OR_RETURN(crypt::QemuImage image,
+                       crypt::QemuImage::Open(task.disks(i).path(), options_.master_key_file,
+                                              absl::StrCat("secret", i)));
+      ASSIGN_OR_RETURN(const int secret, image.SecretFd());
+      if (secret >= 0) secrets.push_back(secret);
+      disks.push_back(std::move(image));
+    }
     RETURN_IF_ERROR(MakeDirs(folder, 0700));
     // The kernel unpacks both archives: the appliance and, behind it, the job.
     ASSIGN_OR_RETURN(const std::string appliance,
@@ -192,7 +214,8 @@ ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
     job.File("job.json", JobJson(task));
     RETURN_IF_ERROR(WriteFileAtomically(folder + "/initrd", absl::StrCat(appliance, job.Finish())));
     const absl::Time end = absl::Now() + timeout;
-    ASSIGN_OR_RETURN(const pid_t child, Spawn(Command(task, folder), folder + "/qemu.log"));
+    ASSIGN_OR_RETURN(const std::vector<std::string> command, Command(folder, disks));
+    ASSIGN_OR_RETURN(const pid_t child, Spawn(command, secrets, folder + "/qemu.log"));
     ResultReader reader(progress);
     off_t at = 0;
     absl::Status failed;

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "godwit/conversion/v1/conversion_service.pb.h"
+#include "services/common/crypt/qemu_image.h"
 
 namespace godwit::conversion {
 
@@ -20,6 +21,8 @@ struct ApplianceOptions {
   // "tcg" or "kvm".
   std::string accelerator = "tcg";
   int memory_mib = 1024;
+  // For disks of encrypted replicas; may be empty.
+  std::string master_key_file;
 };
 
 struct ApplianceResult {
@@ -50,8 +53,9 @@ class Appliance {
  private:
   Appliance(ApplianceOptions options, std::string version)
       : options_(std::move(options)), version_(std::move(version)) {}
-  std::vector<std::string> Command(const conversion::v1::ConversionTask& task,
-                                   const std::string& work_folder) const;
+  // `disks`: those of the task, opened.
+  absl::StatusOr<std::vector<std::string>> Command(const std::string& work_folder,
+                                                   std::vector<crypt::QemuImage>& disks) const;
 
   const ApplianceOptions options_;
   const std::string version_;

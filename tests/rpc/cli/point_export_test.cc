@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "services/common/base/file.h"
+#include "services/common/crypt/master_keys.h"
 #include "services/replication/worker/store/file_store.h"
 #include "tests/rpc/cli/fake_installation.h"
 #include "tests/support/status_matchers.h"
@@ -17,19 +18,25 @@ constexpr char kPoint[] = "p-00000000000000001";
 
 class PointExportTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(const auto store, store::OpenFileStore(folder_ + "/store"));
-    ASSERT_OK_AND_ASSIGN(const auto group, store->OpenGroup(kServer, 1,
-                                                            {{.disk_id = "d-00000000000000001",
-                                                              .device_name = "/dev/sda",
-                                                              .size_bytes = kBytes,
-                                                              .is_boot_disk = true}}));
+  void SetUp() override { MakeClone(/*encrypted=*/false); }
+  void MakeClone(bool encrypted) {
+    if (encrypted) ASSERT_OK(crypt::AddMasterKey(keys_).status());
+    ASSERT_OK_AND_ASSIGN(const auto store,
+                         store::OpenFileStore(folder_ + "/store", encrypted ? keys_ : ""));
+    const std::vector<store::DiskSpec> disks = {{.disk_id = "d-00000000000000001",
+                                                 .device_name = "/dev/sda",
+                                                 .size_bytes = kBytes,
+                                                 .is_boot_disk = true}};
+    ASSERT_OK_AND_ASSIGN(const auto group,
+                         encrypted ? store->OpenEncryptedGroup("s-00000000000000002", 1, disks)
+                                   : store->OpenGroup(kServer, 1, disks));
     block::AlignedBuffer buffer(block::kBlockSize);
     std::fill(buffer.bytes().begin(), buffer.bytes().end(), 'g');
     ASSERT_OK(group->Write(0, 3, buffer.bytes()));
     ASSERT_OK(group->Commit({.epoch = 1, .consistency = 1}));
     ASSERT_OK_AND_ASSIGN(const auto files, group->CreateClone("c-00000000000000001", 1));
     fake_.replication.clone.set_name("sourceServers/s/clones/c-00000000000000001");
+    fake_.replication.clone.clear_disks();
     auto& disk = *fake_.replication.clone.add_disks();
     disk.set_device_name("/dev/sda");
     disk.set_path(files[0].path);
@@ -42,7 +49,7 @@ class PointExportTest : public ::testing::Test {
 
   static constexpr std::size_t kBytes = 2 << 20;
   ::godwit::testing::FakeInstallation fake_;
-  const std::string folder_ = fake_.dir();
+  const std::string folder_ = fake_.dir(), keys_ = folder_ + "/master.keys";
 };
 
 TEST_F(PointExportTest, TheImageIsThePointAndTheCloneGoes) {
@@ -58,6 +65,19 @@ TEST_F(PointExportTest, TheImageIsThePointAndTheCloneGoes) {
   EXPECT_NE(again.exit_code, 0);
   EXPECT_THAT(again.err, HasSubstr("exists"));
   EXPECT_EQ(fake_.replication.deleted_clones.size(), 2u);
+}
+
+TEST_F(PointExportTest, AnEncryptedReplicaIsExportedWithTheWorkersKeys) {
+  MakeClone(/*encrypted=*/true);
+  const Ran without = Export({"--format", "raw"});
+  EXPECT_NE(without.exit_code, 0);
+  EXPECT_THAT(without.err, HasSubstr("--master-key-file"));
+  const Ran ran = Export({"--format", "raw", "--master-key-file", keys_});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(folder_ + "/out/sda.raw", kBytes + 1));
+  std::string expected(kBytes, '\0');
+  std::fill_n(expected.begin() + 3 * block::kBlockSize, block::kBlockSize, 'g');
+  EXPECT_TRUE(bytes == expected);
 }
 
 TEST_F(PointExportTest, AStoreOfAnotherMachineIsTold) {

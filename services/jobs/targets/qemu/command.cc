@@ -43,16 +43,18 @@ std::string HostPort(const MachineState& state, const PortForward& forward) {
   return colon == std::string::npos ? "0" : chosen->second.substr(colon + 1);
 }
 
-void AddDisks(const MachineSpec& spec, std::vector<std::string>* out) {
+void AddDisks(const MachineSpec& spec, const std::vector<std::string>& blockdevs,
+              std::vector<std::string>* out) {
   if (spec.disk_bus == "virtio-scsi")
     out->insert(out->end(), {"-device", "virtio-scsi-pci,id=scsi0"});
   for (std::size_t i = 0; i < spec.disks.size(); ++i) {
     const std::string node = absl::StrCat("disk", i);
-    const json blockdev = {{"driver", "qcow2"},
-                           {"node-name", node},
-                           {"discard", "unmap"},
-                           {"cache", {{"direct", false}, {"no-flush", spec.throw_away}}},
-                           {"file", {{"driver", "file"}, {"filename", DiskFile(i)}}}};
+    json blockdev = {{"driver", "qcow2"},
+                     {"file", {{"driver", "file"}, {"filename", DiskFile(i)}}}};
+    if (i < blockdevs.size() && !blockdevs[i].empty()) blockdev = json::parse(blockdevs[i]);
+    blockdev["node-name"] = node;
+    blockdev["discard"] = "unmap";
+    blockdev["cache"] = {{"direct", false}, {"no-flush", spec.throw_away}};
     out->insert(out->end(), {"-blockdev", Dump(blockdev)});
     std::string device;
     if (spec.disk_bus == "virtio-scsi") {
@@ -146,7 +148,8 @@ absl::Status CheckSpec(const MachineSpec& spec) {
   return absl::OkStatus();
 }
 
-std::vector<std::string> QemuCommand(const MachineState& state, const std::string& uefi_code) {
+std::vector<std::string> QemuCommand(const MachineState& state, const std::string& uefi_code,
+                                     const std::vector<std::string>& blockdevs) {
   const MachineSpec& spec = state.spec;
   const bool kvm = state.accelerator == "kvm";
   std::vector<std::string> out = {
@@ -167,7 +170,7 @@ std::vector<std::string> QemuCommand(const MachineState& state, const std::strin
                {"-drive", absl::StrCat("if=pflash,unit=0,format=raw,readonly=on,file=", uefi_code),
                 "-drive", absl::StrCat("if=pflash,unit=1,format=raw,file=", kVariableStore)});
   }
-  AddDisks(spec, &out);
+  AddDisks(spec, blockdevs, &out);
   AddNetwork(state, &out);
   return out;
 }

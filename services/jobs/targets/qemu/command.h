@@ -32,8 +32,10 @@ std::string GuestArgument(const std::string& machine_id);
 absl::Status CheckSpec(const MachineSpec& spec);
 
 // `state.accelerator` is "kvm" or "tcg"; ports that were chosen before are asked for again. All
-// file names are relative to the machine's folder, except `uefi_code`.
-std::vector<std::string> QemuCommand(const MachineState& state, const std::string& uefi_code);
+// file names are relative to the machine's folder, except `uefi_code`. `blockdevs`: JSON of disks
+// that are encrypted, empty for the others (machine_disks.h).
+std::vector<std::string> QemuCommand(const MachineState& state, const std::string& uefi_code,
+                                     const std::vector<std::string>& blockdevs = {});
 
 // "info usernet" taken apart: guest port -> "host:port".
 std::map<int, std::string> ParseForwards(absl::string_view usernet);

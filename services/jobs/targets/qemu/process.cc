@@ -55,16 +55,19 @@ void WritePid(const char* path) {
   close(fd);
 }
 
-void KeepOnly(int fd) {
+void KeepOnly(const int* fds, std::size_t count) {
   close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-  if (fd >= 0) fcntl(fd, F_SETFD, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (fds[i] >= 0) fcntl(fds[i], F_SETFD, 0);
+  }
 }
 
 }  // namespace
 
 absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
                                          absl::Duration timeout,
-                                         const std::function<absl::Status()>& check) {
+                                         const std::function<absl::Status()>& check,
+                                         int inherited_fd) {
   const absl::Time deadline = absl::Now() + timeout;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus("pipe");
@@ -81,7 +84,7 @@ absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
     dup2(null, 0);
     dup2(write_end.get(), 1);
     dup2(write_end.get(), 2);
-    KeepOnly(-1);
+    KeepOnly(&inherited_fd, 1);
     ResetSignals();
     execvp(pointers[0], pointers.data());
     _exit(127);
@@ -130,7 +133,7 @@ absl::StatusOr<int> SpawnDetached(const DetachedOptions& options) {
     dup2(null, 0);
     dup2(log.get(), 1);
     dup2(log.get(), 2);
-    KeepOnly(options.inherited_fd);
+    KeepOnly(options.inherited_fds.data(), options.inherited_fds.size());
     ResetSignals();
     execvp(pointers[0], pointers.data());
     _exit(127);

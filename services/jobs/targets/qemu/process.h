@@ -18,17 +18,19 @@ struct CommandResult {
 };
 // Runs argv[0] (searched in PATH) with no input. A non-zero exit is not an error of this function.
 // DEADLINE_EXCEEDED: it was killed after `timeout`. NOT_FOUND: no such program. `check`, when set,
-// is asked several times a second; its error ends the program and is given back.
+// is asked several times a second; its error ends the program and is given back. The program keeps
+// `inherited_fd`.
 absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
                                          absl::Duration timeout,
-                                         const std::function<absl::Status()>& check = nullptr);
+                                         const std::function<absl::Status()>& check = nullptr,
+                                         int inherited_fd = -1);
 
 struct DetachedOptions {
   std::vector<std::string> argv;
-  std::string work_dir;   // the process starts here
-  std::string log_path;   // its output is appended here
-  std::string pid_path;   // the process writes its id here before it becomes argv[0]
-  int inherited_fd = -1;  // the one descriptor it keeps, for example a lock
+  std::string work_dir;            // the process starts here
+  std::string log_path;            // its output is appended here
+  std::string pid_path;            // the process writes its id here before it becomes argv[0]
+  std::vector<int> inherited_fds;  // descriptors that it keeps, for example a lock
 };
 // Starts a process in a session of its own, with default signal handling, that lives on when this
 // process ends. Gives its id; it stays our child as long as we live (ProcessAlive reaps it).

@@ -9,6 +9,8 @@
 #include "services/common/base/status_macros.h"
 #include "services/jobs/domain/errors.h"
 #include "services/jobs/targets/qemu/command.h"
+#include "services/jobs/targets/qemu/copy_job.h"
+#include "services/jobs/targets/qemu/machine_disks.h"
 #include "services/jobs/targets/qemu/process.h"
 #include "services/jobs/targets/qemu/qemu_target.h"
 #include "services/jobs/targets/qemu/qmp.h"
@@ -20,17 +22,6 @@ using nlohmann::json;
 
 constexpr absl::Duration kCommandTimeout = absl::Seconds(30);
 constexpr absl::Duration kPoll = absl::Milliseconds(200);
-
-// Whether the block job is gone; its error when it failed.
-absl::StatusOr<bool> JobEnded(Qmp& qmp, const std::string& id) {
-  ASSIGN_OR_RETURN(const std::string text, qmp.Execute("query-block-jobs", "", kCommandTimeout));
-  const json jobs = json::parse(text, nullptr, false);
-  if (!jobs.is_array()) return absl::InternalError("QMP: query-block-jobs gave no list");
-  for (const json& job : jobs) {
-    if (job.is_object() && job.value("device", "") == id) return false;
-  }
-  return true;
-}
 
 // Whether the image in the folder still has a backing file.
 absl::StatusOr<bool> HasBacking(const std::string& path) {
@@ -68,12 +59,9 @@ absl::Status QemuTarget::DetachRunning(const MachineState& state, absl::Time dea
     RETURN_IF_ERROR(check());
     const std::string id = absl::StrCat("detach", i);
     ASSIGN_OR_RETURN(Qmp qmp, Qmp::Connect(dir, kQmpSocket, kCommandTimeout));
-    ASSIGN_OR_RETURN(bool ended, JobEnded(qmp, id));
-    if (ended) {
-      const json arguments = {{"job-id", id}, {"device", absl::StrCat("disk", i)}};
-      RETURN_IF_ERROR(qmp.Execute("block-stream", arguments.dump(), kCommandTimeout).status());
-      ended = false;
-    }
+    const std::string node = absl::StrCat("disk", i);
+    RETURN_IF_ERROR(BeginCopy(qmp, node, id));
+    bool ended = false;
     while (!ended) {
       if (absl::Now() > deadline) {
         return absl::DeadlineExceededError(absl::StrCat("copying disk ", i, " takes too long"));
@@ -81,7 +69,7 @@ absl::Status QemuTarget::DetachRunning(const MachineState& state, absl::Time dea
       // QEMU goes on copying even when this caller has to stop.
       RETURN_IF_ERROR(check());
       absl::SleepFor(kPoll);
-      ASSIGN_OR_RETURN(ended, JobEnded(qmp, id));
+      ASSIGN_OR_RETURN(ended, CopyEnded(qmp, node, id));
     }
     ASSIGN_OR_RETURN(const bool still, HasBacking(absl::StrCat(dir, "/", DiskFile(i))));
     if (still) return absl::InternalError(absl::StrCat("copying disk ", i, " failed in QEMU"));
@@ -96,15 +84,7 @@ absl::Status QemuTarget::DetachStopped(const MachineState& state, absl::Time dea
     const std::string path = absl::StrCat(dir, "/", DiskFile(i));
     ASSIGN_OR_RETURN(const bool attached, HasBacking(path));
     if (!attached) continue;
-    const std::string copy = absl::StrCat(path, ".copy");
-    ASSIGN_OR_RETURN(const CommandResult made,
-                     RunCommand({"qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", path, copy},
-                                deadline - absl::Now(), check));
-    if (made.exit_code != 0) {
-      unlink(copy.c_str());
-      return absl::InternalError(absl::StrCat("qemu-img convert: ", made.output));
-    }
-    if (rename(copy.c_str(), path.c_str()) != 0) return ErrnoStatus(path);
+    RETURN_IF_ERROR(CopyChain(path, options_.master_key_file, deadline - absl::Now(), check));
   }
   return SyncDir(dir);
 }

@@ -10,6 +10,7 @@
 #include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/targets/qemu/command.h"
+#include "services/jobs/targets/qemu/machine_disks.h"
 #include "services/jobs/targets/qemu/process.h"
 #include "services/jobs/targets/qemu/qemu_target.h"
 #include "services/jobs/targets/qemu/qmp.h"
@@ -73,11 +74,18 @@ absl::Status QemuTarget::Launch(MachineState* state) {
   unlink(absl::StrCat(dir, "/", kQemuLog).c_str());
   ASSIGN_OR_RETURN(const Fd lock, TryRunLock(state->spec.machine_id));
   if (!lock.valid()) return absl::UnavailableError("the machine's lock is held");
-  ASSIGN_OR_RETURN(state->pid, SpawnDetached({.argv = QemuCommand(*state, options_.uefi_code),
+  std::vector<std::string> paths;
+  for (std::size_t i = 0; i < state->spec.disks.size(); ++i)
+    paths.push_back(absl::StrCat(dir, "/", DiskFile(i)));
+  ASSIGN_OR_RETURN(OpenDisks disks, OpenDiskFiles(paths, options_.master_key_file));
+  std::vector<std::string> command = QemuCommand(*state, options_.uefi_code, disks.blockdevs);
+  command.insert(command.end(), disks.arguments.begin(), disks.arguments.end());
+  disks.fds.push_back(lock.get());
+  ASSIGN_OR_RETURN(state->pid, SpawnDetached({.argv = command,
                                               .work_dir = dir,
                                               .log_path = absl::StrCat(dir, "/", kQemuLog),
                                               .pid_path = absl::StrCat(dir, "/", kPidFile),
-                                              .inherited_fd = lock.get()}));
+                                              .inherited_fds = disks.fds}));
   GODWIT_FAILPOINT("jobs.qemu.spawned");
   const auto started = ProcessStartTime(state->pid);
   state->start_time = started.ok() ? *started : 0;

@@ -15,6 +15,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/jobs/domain/errors.h"
 #include "services/jobs/targets/qemu/command.h"
+#include "services/jobs/targets/qemu/machine_disks.h"
 #include "services/jobs/targets/qemu/process.h"
 
 namespace godwit::jobs {
@@ -24,7 +25,6 @@ namespace fs = std::filesystem;
 
 constexpr int kLockFiles = 64;
 constexpr absl::Duration kLockTimeout = absl::Seconds(120);
-constexpr absl::Duration kToolTimeout = absl::Seconds(60);
 constexpr std::int64_t kMostConsoleBytes = 64ll << 20;
 constexpr std::int64_t kMostChunk = 1 << 20;
 
@@ -116,14 +116,8 @@ absl::Status QemuTarget::MakeDisks(const MachineSpec& spec, const std::string& d
     if (!S_ISREG(info.st_mode)) {
       return absl::InvalidArgumentError(absl::StrCat("disk ", base, ": no regular file"));
     }
-    // Formats are named, never probed: a probe would let the guest's first bytes choose.
-    ASSIGN_OR_RETURN(const CommandResult made,
-                     RunCommand({"qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b",
-                                 base, absl::StrCat(dir, "/", DiskFile(i))},
-                                kToolTimeout));
-    if (made.exit_code != 0) {
-      return absl::InternalError(absl::StrCat("qemu-img create for ", base, ": ", made.output));
-    }
+    RETURN_IF_ERROR(
+        MakeOverlay(base, absl::StrCat(dir, "/", DiskFile(i)), options_.master_key_file));
   }
   return absl::OkStatus();
 }

@@ -24,6 +24,7 @@ struct QemuOptions {
   std::string uefi_code = "/usr/share/OVMF/OVMF_CODE_4M.fd";
   std::string uefi_variables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
   absl::Duration start_timeout = absl::Seconds(60);
+  std::string master_key_file;  // for encrypted clones; may be empty
 };
 
 class QemuTarget final : public Target {
