@@ -8,7 +8,7 @@
 #include "services/common/base/flags.h"
 #include "services/common/base/process.h"
 #include "services/common/base/status_macros.h"
-#include "services/replication/worker/store/file_store.h"
+#include "services/replication/worker/store/open_store.h"
 
 namespace godwit::bench {
 namespace {
@@ -19,6 +19,7 @@ constexpr int kPagesOfAFrame = 256, kFramesOfAnEpoch = 10;
 
 struct Config {
   std::string store;
+  store::RbdOptions rbd{.user = "godwit"};
   std::int64_t disk_bytes = std::int64_t{4} << 30, changed = 0,
                after_bytes = std::int64_t{256} << 20;
 };
@@ -90,7 +91,7 @@ absl::StatusOr<double> Seconds(const Work& work) {
 }
 
 absl::Status Run(const Config& config) {
-  ASSIGN_OR_RETURN(const auto store, store::OpenFileStore(config.store));
+  ASSIGN_OR_RETURN(const auto store, store::OpenStore(config.store, config.rbd));
   const auto bytes = static_cast<std::uint64_t>(config.disk_bytes);
   ASSIGN_OR_RETURN(const auto group, store->OpenGroup(kServer, 1,
                                                       {{.disk_id = "d-0123456789abcdef0",
@@ -129,7 +130,9 @@ int main(int argc, char** argv) {
   godwit::TuneProcess();
   godwit::bench::Config config;
   godwit::Flags flags("godwit-bench-points", "Points of the staging store under measurement.");
-  flags.String("store", &config.store, "folder of the store");
+  flags.String("store", &config.store, "folder of the store, or rbd:POOL[/NAMESPACE]");
+  flags.String("ceph-conf", &config.rbd.conf, "ceph.conf of a store in Ceph");
+  flags.String("clone-folder", &config.rbd.clone_folder, "of the disks of clones, then");
   flags.Int("disk-bytes", &config.disk_bytes, 1 << 20, std::int64_t{1} << 46, "size of the volume");
   flags.Int("changed", &config.changed, 0, 1 << 30, "pages of 4 KiB that change before the point");
   flags.Int("after-bytes", &config.after_bytes, 1 << 20, std::int64_t{1} << 40,

@@ -17,10 +17,9 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/file.h"
 #include "services/replication/worker/store/digests.h"
-#include "services/replication/worker/store/file_store.h"
-#include "services/replication/worker/store/journal.h"
 #include "tests/support/process.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/services/replication/worker/store/store_backend.h"
 
 namespace godwit::store {
 
@@ -55,7 +54,8 @@ using Content = std::vector<std::string>;  // of each disk
 class StoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(store_, OpenFileStore(dir_ / "store"));
+    backend_ = MakeBackend(dir_.path());
+    ASSERT_OK_AND_ASSIGN(store_, backend_->Open());
     for (const DiskSpec& disk : Disks()) now_.emplace_back(disk.size_bytes, '\0');
     Open(1);
   }
@@ -143,15 +143,8 @@ class StoreTest : public ::testing::Test {
       EXPECT_TRUE(bytes == points_[epoch][i]) << "disk " << i << " of epoch " << epoch;
     }
   }
-  void CheckLayers() {
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_ / "store")) {
-      if (entry.path().extension() != ".qcow2") continue;
-      EXPECT_OK(RunProgram({"/usr/bin/qemu-img", "check", "-U", entry.path().string()},
-                           dir_ / "qemu.log"));
-    }
-  }
-
   TempDir dir_;
+  std::unique_ptr<StoreBackend> backend_;
   std::unique_ptr<Store> store_;
   std::shared_ptr<Group> group_;
   std::int64_t generation_ = 0;

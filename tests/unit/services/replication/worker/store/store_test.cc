@@ -1,4 +1,4 @@
-// Points, generations, clones and merges of a staging store.
+// Points, generations and clones of a staging store.
 #include "tests/unit/services/replication/worker/store/store_fixture.h"
 
 namespace godwit::store {
@@ -18,7 +18,7 @@ TEST_F(StoreTest, EveryPointKeepsWhatTheDisksWere) {
   ASSERT_OK(Write(0, 31, 4, 'e'));
   Commit();
   for (const auto& [epoch, content] : points_) ExpectPoint(epoch);
-  CheckLayers();
+  EXPECT_OK(backend_->Check());
 }
 
 TEST_F(StoreTest, ACommitAgainIsAnsweredAsBeforeAndAGapIsRefused) {
@@ -105,17 +105,19 @@ TEST_F(StoreTest, ALateCommitOfAStaleWriterIsNotSeen) {
 }
 
 #ifdef GODWIT_FAILPOINTS
-// The test above must be able to fail: it does when the fence is taken out.
+// The tests of stale writers must be able to fail: they do when the fence is taken out.
 TEST_F(StoreTest, WithoutTheFenceAStaleWriterIsNoticed) {
   ASSERT_OK_AND_ASSIGN(
       Process unfenced,
       Process::Start({.command = {std::filesystem::read_symlink("/proc/self/exe").string(),
-                                  "--gtest_filter=StoreTest.ALateCommitOfAStaleWriterIsNotSeen"},
+                                  "--gtest_filter=StoreTest.ALateCommitOfAStaleWriterIsNotSeen:"
+                                  "StoreTest.AStaleWriterPromisesNothing:"
+                                  "StoreTest.AStaleWriterThatWakesUpChangesNothing"},
                       .log = dir_ / "unfenced.log",
                       .environment = {{"GODWIT_FAILPOINT", "store.fence:*:error"}}}));
   ASSERT_OK_AND_ASSIGN(const int status, unfenced.Wait(absl::Seconds(60)));
   EXPECT_NE(status, 0) << unfenced.Log();
-  EXPECT_THAT(unfenced.Log(), ::testing::HasSubstr("stale->Commit"));
+  EXPECT_THAT(unfenced.Log(), ::testing::HasSubstr("stale->"));
 }
 #endif
 
@@ -127,9 +129,9 @@ TEST_F(StoreTest, AStaleWriterThatWakesUpChangesNothing) {
   // What the stale worker had received and not acknowledged is sent again, newer, to the new one.
   block::AlignedBuffer junk(block::kBlockSize);
   std::memset(junk.data(), 0x5a, junk.size());
-  ASSERT_OK(stale->Write(0, 1, junk.bytes()));
+  stale->Write(0, 1, junk.bytes()).IgnoreError();  // it may not know yet
   ASSERT_OK(Write(0, 1, 1, 'n'));
-  ASSERT_OK(stale->Write(0, 1, junk.bytes()));
+  stale->Write(0, 1, junk.bytes()).IgnoreError();  // it may not know yet
   Commit();
   ExpectPoint(1);
   // And in a layer.
@@ -137,23 +139,12 @@ TEST_F(StoreTest, AStaleWriterThatWakesUpChangesNothing) {
   ASSERT_OK(group_->Sync());
   const std::shared_ptr<Group> stale2 = group_;
   ASSERT_OK_AND_ASSIGN(group_, store_->OpenGroup(kServer, 3, Disks()));
-  ASSERT_OK(stale2->Write(0, 8, junk.bytes()));
+  stale2->Write(0, 8, junk.bytes()).IgnoreError();
   ASSERT_OK(Write(0, 8, 1, 'z'));
   EXPECT_FALSE(stale2->Commit({.epoch = 2}).ok());
   Commit();
   ExpectPoint(1);
   ExpectPoint(2);
-}
-
-TEST_F(StoreTest, HashesOfAnUnsealedBaseOfAnotherWriterAreNeverTrusted) {
-  ASSERT_OK(Write(0, 0, 4, 'a'));
-  ASSERT_OK(group_->Sync());
-  Open(2);
-  ASSERT_OK_AND_ASSIGN(const auto unknown, group_->DigestAt(0, 0));
-  EXPECT_FALSE(unknown.has_value());
-  ASSERT_OK(Write(0, 0, 1, 'b'));
-  ASSERT_OK_AND_ASSIGN(const auto known, group_->DigestAt(0, 0));
-  EXPECT_TRUE(known.has_value());
 }
 
 TEST_F(StoreTest, MergedPointsAreGoneAndTheOthersStay) {
@@ -172,13 +163,9 @@ TEST_F(StoreTest, MergedPointsAreGoneAndTheOthersStay) {
   Commit();
   Open(generation_ + 1);
   for (const std::int64_t epoch : {4, 8, 9, 10}) ExpectPoint(epoch);
-  CheckLayers();
-  int layers = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(
-           dir_ / absl::StrCat("store/groups/", kServer, "/g2/d-00000000000000001"))) {
-    layers += entry.path().extension() == ".qcow2" ? 1 : 0;
-  }
-  EXPECT_EQ(layers, 4) << "one for each of 4, 8, 9, 10";
+  EXPECT_OK(backend_->Check());
+  EXPECT_GE(backend_->Kept(kServer, Disks()[0].disk_id), 4);
+  EXPECT_LE(backend_->Kept(kServer, Disks()[0].disk_id), 5) << "a base, and 4, 8, 9, 10";
 }
 
 // A machine runs on it: it stays what it is whatever becomes of its point and of the worker.
@@ -228,13 +215,12 @@ TEST_F(StoreTest, ADiskThatIsNoLongerReplicatedIsInThePointsBeforeOnly) {
   EXPECT_THAT(disks_of(3), ::testing::UnorderedElementsAre(before[0].disk_id));
   ExpectPoint(1);
   // And in the store no longer than one of these points.
-  const std::string folder = absl::StrCat(dir_ / "store/groups/", kServer, "/g3/");
-  EXPECT_TRUE(std::filesystem::exists(folder + before[1].disk_id));
+  EXPECT_GT(backend_->Kept(kServer, before[1].disk_id), 0);
   ASSERT_OK(group_->DeletePoints({1}));
-  EXPECT_FALSE(std::filesystem::exists(folder + before[1].disk_id));
-  EXPECT_TRUE(std::filesystem::exists(folder + after[1].disk_id));
+  EXPECT_EQ(backend_->Kept(kServer, before[1].disk_id), 0);
+  EXPECT_GT(backend_->Kept(kServer, after[1].disk_id), 0);
   ASSERT_OK(group_->DeletePoints({2}));
-  EXPECT_FALSE(std::filesystem::exists(folder + after[1].disk_id));
+  EXPECT_EQ(backend_->Kept(kServer, after[1].disk_id), 0);
   group_.reset();
   ASSERT_OK_AND_ASSIGN(group_, store_->OpenGroup(kServer, 4, {before[0]}));
   EXPECT_THAT(disks_of(3), ::testing::UnorderedElementsAre(before[0].disk_id));
@@ -252,22 +238,6 @@ TEST_F(StoreTest, ARemovedGroupStartsAnew) {
   EXPECT_EQ(group_->committed_epoch(), 0);
   Commit();
   ExpectPoint(1);
-}
-
-TEST_F(StoreTest, ATornJournalEndsWhereItIsTorn) {
-  std::vector<Placed> records;
-  {
-    ASSERT_OK_AND_ASSIGN(Journal journal, Journal::Open(dir_ / "j", &records));
-    ASSERT_OK(
-        journal.Append({{.block = 1, .offset = 65536}, {.block = 2, .offset = Placed::kZero}}));
-  }
-  ASSERT_OK_AND_ASSIGN(std::string bytes, ReadFile(dir_ / "j"));
-  for (std::size_t keep = 0; keep <= bytes.size(); ++keep) {
-    ASSERT_OK(WriteFileAtomically(dir_ / "torn",
-                                  bytes.substr(0, keep) + std::string(bytes.size() - keep, '\7')));
-    ASSERT_OK_AND_ASSIGN(records, Journal::Read(dir_ / "torn"));
-    EXPECT_EQ(records.size(), keep / kPlacedBytes);
-  }
 }
 
 }  // namespace

@@ -1,0 +1,16 @@
+// Chooses the kind of staging store by its name.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "services/replication/worker/store/rbd/rbd_options.h"
+#include "services/replication/worker/store/store.h"
+
+namespace godwit::store {
+
+// `name`: a folder, or rbd:POOL[/NAMESPACE] with the rest of `rbd`. INVALID_ARGUMENT when that
+// lacks something.
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& name, RbdOptions rbd);
+
+}  // namespace godwit::store
