@@ -9,7 +9,7 @@
 #include "services/common/base/flags.h"
 #include "services/common/base/process.h"
 #include "services/common/base/status_macros.h"
-#include "services/replication/worker/store/file_store.h"
+#include "services/replication/worker/store/open_store.h"
 
 namespace godwit::bench {
 namespace {
@@ -21,6 +21,7 @@ constexpr int kPagesOfAFrame = 256, kFramesOfAnEpoch = 10;
 struct Config {
   std::string store;
   bool segments = false;
+  store::RbdOptions rbd{.user = "godwit"};
   std::int64_t disk_bytes = std::int64_t{4} << 30, changed = 0,
                after_bytes = std::int64_t{256} << 20;
 };
@@ -97,7 +98,7 @@ absl::StatusOr<std::shared_ptr<store::Group>> OpenGroup(const Config& config) {
                              .size_bytes = static_cast<std::uint64_t>(config.disk_bytes),
                              .is_boot_disk = true};
   if (config.segments) return OpenSegmentGroup(config.store, disk);
-  ASSIGN_OR_RETURN(const auto store, store::OpenFileStore(config.store));
+  ASSIGN_OR_RETURN(const auto store, store::OpenStore(config.store, config.rbd));
   return store->OpenGroup(kServer, 1, {disk});
 }
 
@@ -140,9 +141,11 @@ int main(int argc, char** argv) {
   godwit::TuneProcess();
   godwit::bench::Config config;
   godwit::Flags flags("godwit-bench-points", "Points of the staging store under measurement.");
-  flags.String("store", &config.store, "folder of the store");
+  flags.String("store", &config.store, "folder of the store, or rbd:POOL[/NAMESPACE]");
   flags.Bool("segments", &config.segments,
              "append-only segments with a block map instead of the file store");
+  flags.String("ceph-conf", &config.rbd.conf, "ceph.conf of a store in Ceph");
+  flags.String("clone-folder", &config.rbd.clone_folder, "of the disks of clones, then");
   flags.Int("disk-bytes", &config.disk_bytes, 1 << 20, std::int64_t{1} << 46, "size of the volume");
   flags.Int("changed", &config.changed, 0, 1 << 30, "pages of 4 KiB that change before the point");
   flags.Int("after-bytes", &config.after_bytes, 1 << 20, std::int64_t{1} << 40,

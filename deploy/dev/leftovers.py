@@ -4,7 +4,7 @@
     leftovers.py snapshot FILE     remembers what is there now
     leftovers.py check FILE        names what is there now, is ours and was not there before; ends with 1 when there is any
 
-Ours are: processes that carry GODWIT_TEST_RUN of this run in their environment, or godwit, qemu and postgres processes
+Ours are: processes that carry GODWIT_TEST_RUN of this run in their environment, or godwit, qemu, ceph and postgres processes
 that run from, or work on files below, the checkout or TMPDIR; loop devices and mounts on files there; network namespaces
 and bpffs pins named godwit*.
 """
@@ -16,7 +16,7 @@ import sys
 import time
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = re.compile(r"^(godwit|qemu-|postgres|nbdkit)")
+PROGRAMS = re.compile(r"^(godwit|qemu-|postgres|nbdkit|ceph-)")
 SETTLE_SECONDS = 10  # processes that were told to end may need a moment
 
 

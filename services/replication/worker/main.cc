@@ -16,7 +16,7 @@
 #include "services/replication/worker/rpc/block_stream_service.h"
 #include "services/replication/worker/rpc/control_client.h"
 #include "services/replication/worker/rpc/worker_metrics.h"
-#include "services/replication/worker/store/file_store.h"
+#include "services/replication/worker/store/open_store.h"
 
 namespace godwit {
 namespace {
@@ -29,11 +29,13 @@ struct Config {
                      master_key_file;
   std::vector<std::string> labels;
   std::int64_t max_servers = 20, bandwidth_limit = 0;
+  store::RbdOptions rbd{.conf = "/etc/ceph/ceph.conf", .user = "godwit"};
+  std::int64_t ceph_timeout_seconds = absl::ToInt64Seconds(rbd.patience);
 };
 
 absl::Status Run(const Config& config) {
   if (config.store.empty())
-    return absl::InvalidArgumentError("--store: a folder for the replicas is needed");
+    return absl::InvalidArgumentError("--store: a folder or a pool for the replicas is needed");
   if (config.replication.empty()) {
     return absl::InvalidArgumentError("--replication: HOST:PORT of the coordinator is needed");
   }
@@ -42,7 +44,9 @@ absl::Status Run(const Config& config) {
         "--bandwidth-limit-bytes-per-second: must be 0 or at least ", kLeastBandwidth));
   }
   ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
-  ASSIGN_OR_RETURN(const auto store, store::OpenFileStore(config.store, config.master_key_file));
+  store::RbdOptions rbd = config.rbd;
+  rbd.patience = absl::Seconds(config.ceph_timeout_seconds);
+  ASSIGN_OR_RETURN(const auto store, store::OpenStore(config.store, rbd, config.master_key_file));
   ASSIGN_OR_RETURN(const rpc::Identity coordinator, rpc::ParsePrincipal("service/replication"));
   worker::LeaseTable leases(RealClock());
   worker::GroupHost host(*store, leases);
@@ -95,7 +99,14 @@ int main(int argc, char** argv) {
   godwit::Config config;
   godwit::Flags flags("godwit-replication-worker",
                       "Receives the blocks of source servers and keeps their replicas.");
-  flags.String("store", &config.store, "folder of the staging store; made when missing");
+  flags.String("store", &config.store,
+               "staging store: a folder (made when missing), or rbd:POOL[/NAMESPACE]");
+  flags.String("ceph-conf", &config.rbd.conf, "ceph.conf of a store in Ceph");
+  flags.String("ceph-user", &config.rbd.user, "its client, without \"client.\"");
+  flags.Int("ceph-timeout-seconds", &config.ceph_timeout_seconds, 1, 3600,
+            "how long one operation of the Ceph cluster may take");
+  flags.String("clone-folder", &config.rbd.clone_folder,
+               "folder for the disks of clones, with a store in Ceph");
   flags.String("listen", &config.listen, "address:port of the block stream");
   flags.String("advertise", &config.advertise,
                "host:port at which agents reach it (default: 127.0.0.1 and the port)");

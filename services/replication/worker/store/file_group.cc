@@ -12,6 +12,7 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/replication/worker/store/check_group.h"
 #include "services/replication/worker/store/fence.h"
 #include "services/replication/worker/store/group_encryption.h"
 #include "services/replication/worker/store/manifest.h"
@@ -166,18 +167,6 @@ std::vector<PointFacts> FileGroup::Points(std::size_t limit) const {
   return points;
 }
 
-absl::Status FileGroup::CheckRange(std::size_t disk, std::uint64_t first_block,
-                                   std::uint64_t count) const {
-  if (disk >= disks_.size())
-    return absl::InvalidArgumentError(absl::StrCat("disk: no disk ", disk));
-  const std::uint64_t blocks = block::BlockCount(disks_[disk].size_bytes);
-  if (count == 0 || first_block >= blocks || count > blocks - first_block) {
-    return absl::InvalidArgumentError(absl::StrCat("first_block: blocks ", first_block, " to ",
-                                                   first_block + count, " of a disk of ", blocks));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status FileGroup::Usable() const {
   return Annotate(broken_, "the group must be opened anew");
 }
@@ -194,14 +183,7 @@ absl::Status FileGroup::Broken(absl::Status status) {
 
 absl::Status FileGroup::Write(std::size_t disk, std::uint64_t first_block,
                               block::MutableBytes bytes) {
-  RETURN_IF_ERROR(CheckRange(disk, first_block, block::BlockCount(bytes.size())));
-  const std::uint64_t last = first_block + block::BlockCount(bytes.size()) - 1;
-  const std::uint64_t expected =
-      (last - first_block) * block::kBlockSize + block::BlockBytes(disks_[disk].size_bytes, last);
-  if (bytes.size() != expected) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("payload: ", bytes.size(), " bytes, expected ", expected));
-  }
+  RETURN_IF_ERROR(CheckPayload(disks_, disk, first_block, bytes));
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
   if (delta_ == nullptr) return volumes_[disk]->Write(first_block, bytes);
@@ -210,7 +192,7 @@ absl::Status FileGroup::Write(std::size_t disk, std::uint64_t first_block,
 }
 
 absl::Status FileGroup::Zero(std::size_t disk, std::uint64_t first_block, std::uint64_t count) {
-  RETURN_IF_ERROR(CheckRange(disk, first_block, count));
+  RETURN_IF_ERROR(CheckBlocks(disks_, disk, first_block, count));
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
   if (delta_ != nullptr && count > DeltaLog::kMaxZeroBlocks) {
@@ -223,18 +205,7 @@ absl::Status FileGroup::Zero(std::size_t disk, std::uint64_t first_block, std::u
 }
 
 absl::Status FileGroup::Patch(std::size_t disk, const std::vector<SectorRun>& runs) {
-  if (disk >= disks_.size())
-    return absl::InvalidArgumentError(absl::StrCat("disk: no disk ", disk));
-  const std::uint64_t sectors = disks_[disk].size_bytes / block::kSectorSize;
-  for (const SectorRun& run : runs) {
-    const std::uint64_t count = run.bytes.size() / block::kSectorSize;
-    if (count == 0 || run.bytes.size() % block::kSectorSize != 0 || run.sector >= sectors ||
-        count > sectors - run.sector) {
-      return absl::InvalidArgumentError(absl::StrCat("sector: ", run.bytes.size(),
-                                                     " bytes at sector ", run.sector,
-                                                     " of a disk of ", sectors));
-    }
-  }
+  RETURN_IF_ERROR(CheckRuns(disks_, disk, runs));
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
   if (delta_ == nullptr && Clean()) RETURN_IF_ERROR(BeginDelta());
@@ -247,7 +218,7 @@ absl::Status FileGroup::Patch(std::size_t disk, const std::vector<SectorRun>& ru
 
 absl::StatusOr<std::optional<block::Digest>> FileGroup::DigestAt(std::size_t disk,
                                                                  std::uint64_t block) {
-  RETURN_IF_ERROR(CheckRange(disk, block, 1));
+  RETURN_IF_ERROR(CheckBlocks(disks_, disk, block, 1));
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
   if (delta_ == nullptr || !delta_->Touches(disk, block)) return volumes_[disk]->DigestAt(block);
@@ -261,7 +232,7 @@ absl::StatusOr<std::optional<block::Digest>> FileGroup::DigestAt(std::size_t dis
 
 absl::StatusOr<block::Digest> FileGroup::ReadBack(std::size_t disk, std::uint64_t block,
                                                   bool* damaged) {
-  RETURN_IF_ERROR(CheckRange(disk, block, 1));
+  RETURN_IF_ERROR(CheckBlocks(disks_, disk, block, 1));
   block::AlignedBuffer buffer(block::kBlockSize);
   const block::MutableBytes bytes =
       buffer.bytes().first(block::BlockBytes(disks_[disk].size_bytes, block));

@@ -57,7 +57,6 @@ class FileGroup final : public Group {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status OpenVolumes(const std::vector<std::int64_t>& generations)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckRange(std::size_t disk, std::uint64_t first_block, std::uint64_t count) const;
   absl::Status Usable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Broken(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Publish(const replication::v1::StagingManifest& manifest)

@@ -10,6 +10,7 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/crypt/master_keys.h"
+#include "services/replication/worker/store/check_group.h"
 #include "services/replication/worker/store/file_group.h"
 
 namespace godwit::store {
@@ -57,18 +58,7 @@ class FileStore final : public Store {
  private:
   absl::StatusOr<std::shared_ptr<Group>> Open(const std::string& server_id, std::int64_t generation,
                                               const std::vector<DiskSpec>& disks, bool encrypt) {
-    RETURN_IF_ERROR(CheckId("source_server", "s-", server_id));
-    if (disks.empty() || disks.size() > 50)
-      return absl::InvalidArgumentError("disks: 1 to 50 are needed");
-    for (std::size_t i = 0; i < disks.size(); ++i) {
-      RETURN_IF_ERROR(CheckId(absl::StrCat("disks[", i, "].disk_id"), "d-", disks[i].disk_id));
-      if (disks[i].size_bytes < block::kMinDiskBytes ||
-          disks[i].size_bytes > block::kMaxDiskBytes ||
-          disks[i].size_bytes % block::kSectorSize != 0) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "disks[", i, "].size_bytes: a multiple of 512 from 1 MiB to 64 TiB is needed"));
-      }
-    }
+    RETURN_IF_ERROR(CheckGroup(server_id, disks));
     return FileGroup::Open(Folder(server_id), generation, disks, key_file_, encrypt);
   }
 

@@ -2,7 +2,9 @@
 // the way to that.
 #include "tests/unit/services/replication/worker/store/store_fixture.h"
 
+#include "services/common/crypt/master_keys.h"
 #include "services/replication/worker/store/delta_log.h"
+#include "services/replication/worker/store/file_store.h"
 
 namespace godwit::store {
 namespace {

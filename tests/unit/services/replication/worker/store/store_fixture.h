@@ -18,12 +18,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/file.h"
-#include "services/common/crypt/qemu_image.h"
 #include "services/replication/worker/store/digests.h"
-#include "services/replication/worker/store/file_store.h"
-#include "services/replication/worker/store/journal.h"
 #include "tests/support/process.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/services/replication/worker/store/store_backend.h"
 
 namespace godwit::store {
 
@@ -53,56 +51,19 @@ inline absl::Status RunProgram(const std::vector<std::string>& command, const st
   return *status == 0 ? absl::OkStatus() : absl::InternalError(process->Log());
 }
 
-// All tests of this folder run a second time like this.
-inline bool Encrypted() { return std::getenv("GODWIT_TEST_ENCRYPTED") != nullptr; }
-
-// Opens a store and groups in it as the tests are run, plain or encrypted.
-struct TestStore {
-  TestStore(const std::string& folder, std::string key_file) : key_file(std::move(key_file)) {
-    if (Encrypted() && !std::filesystem::exists(this->key_file))
-      EXPECT_OK(crypt::AddMasterKey(this->key_file).status());
-    auto opened = OpenFileStore(folder, Encrypted() ? this->key_file : "");
-    EXPECT_OK(opened.status());
-    if (opened.ok()) store = *std::move(opened);
-  }
-  absl::StatusOr<std::shared_ptr<Group>> Open(std::int64_t generation,
-                                              const std::vector<DiskSpec>& disks) {
-    return Encrypted() ? store->OpenEncryptedGroup(kServer, generation, disks)
-                       : store->OpenGroup(kServer, generation, disks);
-  }
-  // Runs qemu-img COMMAND ARGUMENTS... IMAGE MORE...
-  absl::Status QemuImg(std::vector<std::string> command, const std::string& image,
-                       const std::vector<std::string>& more, const std::string& log) {
-    command.insert(command.begin(), "/usr/bin/qemu-img");
-    const auto opened = crypt::QemuImage::Open(image, Encrypted() ? key_file : "");
-    if (!opened.ok()) return opened.status();
-    EXPECT_EQ(opened->encrypted(), Encrypted()) << image;
-    if (opened->encrypted()) {
-      const std::string secret = key_file + ".passphrase";
-      const absl::Status written = WriteFileAtomically(secret, opened->key()->passphrase().bytes());
-      if (!written.ok()) return written;
-      command.insert(command.end(), {"--object", "secret,id=godwit,file=" + secret});
-    }
-    command.push_back(opened->encrypted() ? opened->Url() : image);
-    command.insert(command.end(), more.begin(), more.end());
-    return RunProgram(command, log);
-  }
-  const std::string key_file;
-  std::unique_ptr<Store> store;
-};
-
 using Content = std::vector<std::string>;  // of each disk
 
 class StoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_NE(store_, nullptr);
+    backend_ = MakeBackend(dir_.path());
+    ASSERT_OK_AND_ASSIGN(store_, backend_->Open());
     for (const DiskSpec& disk : Disks()) now_.emplace_back(disk.size_bytes, '\0');
     Open(1);
   }
   void Open(std::int64_t generation) {
     group_.reset();
-    ASSERT_OK_AND_ASSIGN(group_, test_store_.Open(generation, Disks()));
+    ASSERT_OK_AND_ASSIGN(group_, backend_->OpenGroup(*store_, generation, Disks()));
     generation_ = generation;
     ExpectPromoted();
   }
@@ -178,22 +139,15 @@ class StoreTest : public ::testing::Test {
     for (std::size_t i = 0; i < clone.size(); ++i) {
       const std::string raw = dir_ / "out.raw";
       ASSERT_OK(
-          test_store_.QemuImg({"convert", "-O", "raw"}, clone[i].path, {raw}, dir_ / "qemu.log"));
-      ASSERT_OK(test_store_.QemuImg({"check"}, clone[i].path, {}, dir_ / "qemu.log"));
+          backend_->QemuImg({"convert", "-O", "raw"}, clone[i].path, {raw}, dir_ / "qemu.log"));
+      ASSERT_OK(backend_->QemuImg({"check"}, clone[i].path, {}, dir_ / "qemu.log"));
       ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(raw));
       EXPECT_TRUE(bytes == points_[epoch][i]) << "disk " << i << " of epoch " << epoch;
     }
   }
-  void CheckLayers() {
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_ / "store")) {
-      if (entry.path().extension() != ".qcow2") continue;
-      EXPECT_OK(test_store_.QemuImg({"check", "-U"}, entry.path().string(), {}, dir_ / "qemu.log"));
-    }
-  }
-
   TempDir dir_;
-  TestStore test_store_{dir_ / "store", dir_ / "master.keys"};
-  std::unique_ptr<Store>& store_ = test_store_.store;
+  std::unique_ptr<StoreBackend> backend_;
+  std::unique_ptr<Store> store_;
   std::shared_ptr<Group> group_;
   std::int64_t generation_ = 0;
   Content now_;
