@@ -20,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
+#include "services/common/crypt/qemu_image.h"
 #include "services/replication/worker/store/file_store.h"
 #include "tests/e2e/agent/loop_device.h"
 #include "tests/support/process.h"
@@ -62,14 +63,29 @@ class Mounted {
   const std::string where_;
 };
 
-class PowerCutTest : public ::testing::Test {
+// Plain and in an encrypted group.
+class PowerCutTest : public ::testing::TestWithParam<bool> {
  protected:
+  void SetUp() override { ASSERT_OK(crypt::AddMasterKey(keys_).status()); }
+  absl::StatusOr<std::shared_ptr<Group>> OpenGroup(Store& store, std::int64_t generation) {
+    return GetParam() ? store.OpenEncryptedGroup(kServer, generation, Disks())
+                      : store.OpenGroup(kServer, generation, Disks());
+  }
   // The content of a point: the version of every block, from all of its bytes. *torn: the lowest
   // version found in a block.
   void ReadPoint(Group& group, std::int64_t epoch, Versions* lowest, Versions* highest) {
     ASSERT_OK_AND_ASSIGN(const auto clone, group.CreateClone("c-0123456789abcdef0", epoch));
     const std::string raw = dir_ / "point.raw";
-    RunTool({"/usr/bin/qemu-img", "convert", "-O", "raw", clone[0].path, raw}, dir_ / "qemu.log");
+    ASSERT_OK_AND_ASSIGN(const auto image, crypt::QemuImage::Open(clone[0].path, keys_));
+    ASSERT_EQ(image.encrypted(), GetParam());
+    std::vector<std::string> convert = {"/usr/bin/qemu-img", "convert", "-O", "raw"};
+    if (image.encrypted()) {
+      const std::string secret = dir_ / "passphrase";
+      ASSERT_OK(WriteFileAtomically(secret, image.key()->passphrase().bytes()));
+      convert.insert(convert.end(), {"--object", "secret,id=godwit,file=" + secret});
+    }
+    convert.insert(convert.end(), {image.Url(), raw});
+    RunTool(convert, dir_ / "qemu.log");
     ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(raw));
     ASSERT_OK(group.DeleteClone("c-0123456789abcdef0"));
     lowest->assign(kBlocks, UINT64_MAX);
@@ -85,12 +101,13 @@ class PowerCutTest : public ::testing::Test {
   }
 
   TempDir dir_;
+  const std::string keys_ = dir_ / "master.keys";
   absl::Mutex mutex_;
   Versions durable_ ABSL_GUARDED_BY(mutex_) = Versions(kBlocks);
   std::map<std::int64_t, Versions> points_ ABSL_GUARDED_BY(mutex_);
 };
 
-TEST_F(PowerCutTest, WhatWasPromisedIsThere) {
+TEST_P(PowerCutTest, WhatWasPromisedIsThere) {
   LoopDevice outer(dir_ / "outer.img", std::uint64_t{2} << 30);
   RunTool({"/sbin/mkfs.xfs", "-q", "-m", "reflink=1", outer.path()}, dir_ / "mkfs.log");
   const Mounted outer_mount(outer.path(), dir_ / "outer", "xfs");
@@ -100,8 +117,8 @@ TEST_F(PowerCutTest, WhatWasPromisedIsThere) {
     LoopDevice inner(disk, std::uint64_t{256} << 20);
     RunTool({"/sbin/mkfs.ext4", "-q", inner.path()}, dir_ / "mkfs.log");
     const Mounted inner_mount(inner.path(), dir_ / "inner", "ext4");
-    ASSERT_OK_AND_ASSIGN(const auto store, OpenFileStore(dir_ / "inner/store"));
-    ASSERT_OK_AND_ASSIGN(const auto group, store->OpenGroup(kServer, 1, Disks()));
+    ASSERT_OK_AND_ASSIGN(const auto store, OpenFileStore(dir_ / "inner/store", keys_));
+    ASSERT_OK_AND_ASSIGN(const auto group, OpenGroup(*store, 1));
     std::atomic<bool> done = false;
     std::thread worker([&] {
       std::mt19937 random(1);
@@ -150,8 +167,8 @@ TEST_F(PowerCutTest, WhatWasPromisedIsThere) {
     const auto& [durable, points] = promise;
     LoopDevice image(dir_ / absl::StrCat("outer/cut", cut), std::uint64_t{256} << 20);
     const Mounted mounted(image.path(), dir_ / "after", "ext4");
-    ASSERT_OK_AND_ASSIGN(const auto store, OpenFileStore(dir_ / "after/store"));
-    ASSERT_OK_AND_ASSIGN(const auto group, store->OpenGroup(kServer, 1 + cut % 2, Disks()));
+    ASSERT_OK_AND_ASSIGN(const auto store, OpenFileStore(dir_ / "after/store", keys_));
+    ASSERT_OK_AND_ASSIGN(const auto group, OpenGroup(*store, 1 + cut % 2));
     Versions lowest, highest;
     const std::int64_t newest = points.empty() ? 0 : points.rbegin()->first;
     EXPECT_GE(group->committed_epoch(), newest) << "cut " << cut;
@@ -173,6 +190,8 @@ TEST_F(PowerCutTest, WhatWasPromisedIsThere) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(PlainAndEncrypted, PowerCutTest, ::testing::Bool());
 
 }  // namespace
 }  // namespace godwit::store
