@@ -64,7 +64,7 @@ mon data avail warn = 2
 # A full OSD is to be noticed soon, and no longer than it is.
 osd mon report interval = 1
 # A snapshot waits for a round of the monitor, here ten times as often as by default.
-paxos propose interval = 0.1
+paxos propose interval = ${CEPH_PAXOS_SECONDS:-0.1}
 [client]
 log file =
 pid file =

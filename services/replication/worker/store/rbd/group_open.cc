@@ -267,6 +267,8 @@ absl::Status RbdGroup::Remove(const RbdOptions& options, const std::string& serv
 }
 
 absl::Status RbdGroup::RemoveAll(const std::string& claim) {
+  for (const pb::RbdDisk& disk : manifest_.disks())
+    RETURN_IF_ERROR(Image::CheckUnused(*cluster_, disk.image()));
   // Half of a group must never look like one.
   manifest_.set_format(kFormat);
   manifest_.set_removing(true);

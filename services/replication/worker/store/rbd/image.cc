@@ -60,6 +60,21 @@ absl::StatusOr<std::unique_ptr<Image>> Image::OpenReadOnly(Cluster& cluster,
   return image;
 }
 
+absl::Status Image::CheckUnused(Cluster& cluster, const std::string& name) {
+  // Read-only images are not among the watchers themselves.
+  const absl::StatusOr<std::unique_ptr<Image>> image = OpenReadOnly(cluster, name, "");
+  if (absl::IsNotFound(image.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(image);
+  std::vector<rbd_image_watcher_t> watchers(64);
+  std::size_t count = watchers.size();
+  RETURN_IF_ERROR(CephStatus(rbd_watchers_list((*image)->image_, watchers.data(), &count), name));
+  std::string who;
+  for (std::size_t i = 0; i < count; ++i) absl::StrAppend(&who, " ", watchers[i].addr);
+  rbd_watchers_list_cleanup(watchers.data(), count);
+  if (who.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("image ", name, " is in use by", who));
+}
+
 absl::Status Image::Remove(Cluster& cluster, const std::string& name) {
   {
     std::unique_ptr<Image> image(new Image(name));
@@ -71,8 +86,6 @@ absl::Status Image::Remove(Cluster& cluster, const std::string& name) {
     for (const std::string& snapshot : snapshots) RETURN_IF_ERROR(image->RemoveSnapshot(snapshot));
   }
   const int code = rbd_remove(cluster.io(), name.c_str());
-  if (code == -EBUSY)
-    return absl::FailedPreconditionError(absl::StrCat("image ", name, " is in use"));
   return code == -ENOENT ? absl::OkStatus() : CephStatus(code, name);
 }
 

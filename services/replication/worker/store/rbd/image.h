@@ -28,6 +28,8 @@ class Image {
   static absl::StatusOr<std::unique_ptr<Image>> OpenReadOnly(Cluster& cluster,
                                                              const std::string& name,
                                                              const std::string& snapshot);
+  // FAILED_PRECONDITION while others have it open: a machine on a clone.
+  static absl::Status CheckUnused(Cluster& cluster, const std::string& name);
   // With all snapshots. Also when there is none.
   static absl::Status Remove(Cluster& cluster, const std::string& name);
   ~Image();
