@@ -73,6 +73,15 @@ std::string StatusText(const json& status) {
   line("phase", Text(progress, "phase"));
   line("lag", Text(progress, "lag"));
   line("points", Text(status, "points"));
+  if (Bytes(progress, "changedBytesPerSecond") + Bytes(progress, "bytesPerSecond") > 0) {
+    line("rates", absl::StrFormat("changes %.1f MiB/s, sends %.1f MiB/s",
+                                  Bytes(progress, "changedBytesPerSecond") / (1 << 20),
+                                  Bytes(progress, "bytesPerSecond") / (1 << 20)));
+  }
+  line("up to date", Text(progress, "convergesIn").empty()
+                         ? ""
+                         : absl::StrCat("in ", Text(progress, "convergesIn")));
+  line("stalled by", Text(progress, "stallCause"));
   line("problem", Text(progress, "errorMessage"));
   for (const json& disk : List(status, "disks")) out += DiskText(disk, progress);
   return out;

@@ -52,10 +52,16 @@ absl::Status CaptureStream::Drain() {
 
 absl::Status CaptureStream::Settle(absl::Duration patience) { return capture_->Settle(patience); }
 
+CaptureStream::Amount CaptureStream::Captured() {
+  absl::MutexLock lock(&mutex_);
+  return {.waiting_bytes = redo_.bytes(), .captured_bytes = taken_bytes_ + redo_.bytes()};
+}
+
 absl::Status CaptureStream::Take(RedoLog* redo, absl::Time* upto) {
   absl::MutexLock lock(&mutex_);
   *upto = absl::Now();
   const absl::Status drained = Drain();
+  taken_bytes_ += redo_.bytes();
   redo->Absorb(&redo_);
   RETURN_IF_ERROR(drained);
   RETURN_IF_ERROR(capture_->Complete());

@@ -36,6 +36,12 @@ class CaptureStream {
   // had been submitted before it is there. DATA_LOSS or RESOURCE_EXHAUSTED: writes are missing
   // since the last Take (and *redo may lack any of them); then only Stop helps.
   absl::Status Take(RedoLog* redo, absl::Time* upto);
+  // Thread-safe. What was captured and not taken; and what was captured at all, where a page counts
+  // once between two calls of Take.
+  struct Amount {
+    std::int64_t waiting_bytes = 0, captured_bytes = 0;
+  };
+  Amount Captured();
 
  private:
   void Loop();
@@ -47,6 +53,7 @@ class CaptureStream {
   absl::Mutex mutex_;  // of Drain and Complete
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   RedoLog redo_ ABSL_GUARDED_BY(mutex_);
+  std::int64_t taken_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace godwit::agent

@@ -34,6 +34,7 @@ absl::Status Engine::Converge(BlockSession& session, Sender& sender,
   for (int round = 0; round < kConvergeRounds; ++round) {
     Freezer::Sync(mounts);
     RETURN_IF_ERROR(TakeMarks(/*exact=*/true).status());
+    Predict();
     std::int64_t pending = 0;
     {
       absl::MutexLock lock(&mutex_);

@@ -55,6 +55,7 @@ Engine::Engine(Options options, std::vector<std::unique_ptr<SourceDisk>> disks,
       dial_(std::move(dial)),
       state_(LoadReplicaState(options_.state_path, options_.boot_id)),
       window_(static_cast<std::size_t>(options_.max_redo_bytes)),
+      convergence_(options_.convergence),
       cursors_(disks_.size()),
       hash_cursors_(disks_.size()) {}
 
@@ -135,6 +136,7 @@ pb::AgentProgress Engine::Progress() {
   progress.set_bytes_per_second(rate_);
   progress.set_error_message(error_);
   progress.set_stall_cause(stall_);
+  TellPrediction(&progress);
   progress.set_abandoned_cut_count(abandoned_cuts_);
   progress.set_connected_generation(connected_generation_);
   *progress.mutable_verification() = verification_;
@@ -198,6 +200,7 @@ void Engine::Loop() {
       absl::MutexLock lock(&mutex_);
       connected = connected_generation_ != 0;
       connected_generation_ = 0;
+      convergence_.Reset();
       for (const auto& disk : disks_) disk->ForgetSent();
       if (status.ok()) continue;
       phase_ = Phase::CONNECTING;
@@ -262,6 +265,7 @@ absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
     if (status.ok())
       status = sender.Send(piece.index, *disks_[piece.index], piece.blocks, piece.plain);
     ahead_.Done();
+    CountTraffic(sender.session());
   }
   RETURN_IF_ERROR(status);
   RETURN_IF_ERROR(sender.Flush());
@@ -357,6 +361,7 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
     if (!following_) {
       RETURN_IF_ERROR(TakeMarks().status());
       RETURN_IF_ERROR(LeaveOutUnused());
+      Predict();
     }
     const bool paused = SendingPaused();
     if (paused) StopFollowing();

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "agent/engine/capture_stream.h"
+#include "agent/engine/convergence.h"
 #include "agent/engine/freezer.h"
 #include "agent/engine/read_ahead.h"
 #include "agent/engine/sender.h"
@@ -49,6 +50,7 @@ class Engine {
     std::int64_t verify_bytes_per_second = std::int64_t{8} << 20;
     // Between two interim epochs while writes are captured.
     absl::Duration follow_interval = absl::Milliseconds(300);
+    Convergence::Options convergence;
   };
   using Dial = std::function<std::shared_ptr<grpc::Channel>(const replication::v1::Assignment&)>;
   // `capture`: of `disks`, in their order; null where the kernel cannot do it: then points are made
@@ -175,6 +177,11 @@ class Engine {
   // Of what SendPending sends at a time: less when the limit is low, so that it takes about a
   // second.
   std::int64_t Slice();
+  // Looks whether sending catches up with the source. Just after marks were taken, and those that
+  // captured writes explain were put aside.
+  void Predict() ABSL_LOCKS_EXCLUDED(mutex_);
+  void TellPrediction(replication::v1::AgentProgress* progress)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::int64_t PendingBytes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetPhase(replication::v1::AgentProgress::Phase phase);
   void OnDurable(const InFlight& sent);
@@ -221,6 +228,7 @@ class Engine {
   std::int64_t wire_bytes_ ABSL_GUARDED_BY(mutex_) = 0, plain_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int64_t rate_bytes_ ABSL_GUARDED_BY(mutex_) = 0, rate_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time rate_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+  Convergence convergence_ ABSL_GUARDED_BY(mutex_);
   bool first_point_ ABSL_GUARDED_BY(mutex_) = false;  // a point exists
   // The replica holds the source as of then; InfinitePast: not known.
   absl::Time consistent_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();

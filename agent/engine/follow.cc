@@ -47,6 +47,7 @@ absl::Status Engine::Gather(BlockSession& session, Sender& sender, absl::Time* c
   };
   if (following_) {
     RETURN_IF_ERROR(Look(/*exact=*/false, cut_time));
+    Predict();
     // Before the worker gets what was captured since.
     RETURN_IF_ERROR(AskHeld(session));
     if (!pending()) return absl::OkStatus();
@@ -65,6 +66,7 @@ absl::Status Engine::Gather(BlockSession& session, Sender& sender, absl::Time* c
     CountTraffic(session);
     RETURN_IF_ERROR(session.Flush(kDurablePatience));
     RETURN_IF_ERROR(Look(/*exact=*/true, cut_time));
+    Predict();
     if (!pending()) return absl::OkStatus();
   }
   return absl::AbortedError("blocks change without a write that could be captured");

@@ -29,6 +29,8 @@ class RedoLog {
   void Absorb(RedoLog* newer);
   // More was captured than fits: nothing here is of use.
   bool overflowed() const { return overflowed_; }
+  // Held in memory, in whole pages.
+  std::int64_t bytes() const { return static_cast<std::int64_t>(pages_.size() * kPage); }
   bool empty() const { return blocks_.empty() && !overflowed_; }
   // A captured write (or discard) touched the block.
   bool Covers(std::uint32_t disk, std::uint64_t block) const {

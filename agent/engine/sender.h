@@ -21,6 +21,7 @@ class Sender {
   Sender(BlockSession& session, RateLimit& limit)
       : session_(session), limit_(limit), buffer_(block::kMaxFrameBlocks * block::kBlockSize) {}
 
+  BlockSession& session() const { return session_; }
   // Sends blocks whose content is in `plain`, one behind the other.
   absl::Status Send(std::uint32_t index, const SourceDisk& disk, const BlockGroup& blocks,
                     block::MutableBytes plain);

@@ -73,7 +73,10 @@ absl::StatusOr<std::uint64_t> SourceDisk::TakeMarks(bool exact, std::vector<std:
   std::uint64_t marks = 0;
   RETURN_IF_ERROR(tracker_->Take(exact, [&](std::uint64_t block) {
     if (block >= states_.size()) return;
-    if (fresh != nullptr && (states_[block] & kPending) == 0) fresh->push_back(block);
+    if ((states_[block] & kPending) == 0) {
+      ++marked_;
+      if (fresh != nullptr) fresh->push_back(block);
+    }
     Change(block, kPending, 0);
     ++marks;
   }));
@@ -87,7 +90,10 @@ SourceDisk::Standing SourceDisk::StandingOf(std::uint64_t block) const {
   return (state & kCaptured) != 0 ? Standing::kFilled : Standing::kUnused;
 }
 
-void SourceDisk::Captured(std::uint64_t block) { Change(block, kCaptured, kPending); }
+void SourceDisk::Captured(std::uint64_t block) {
+  if ((states_[block] & kPending) != 0) --marked_;
+  Change(block, kCaptured, kPending);
+}
 
 void SourceDisk::SetAllPending() {
   for (std::uint64_t i = 0; i < states_.size(); ++i) {

@@ -58,6 +58,8 @@ class SourceDisk {
   void Committed();
 
   std::uint64_t pending() const { return pending_; }
+  // Blocks that marks made pending, since Open; without those that captured writes explained.
+  std::uint64_t marked() const { return marked_; }
   std::uint64_t unverified() const { return unverified_; }
   // What is known of a block, for whoever wants to compare it.
   enum class Standing {
@@ -102,7 +104,7 @@ class SourceDisk {
   const Fd fd_;
   const std::unique_ptr<ChangeTracker> tracker_;
   const std::span<std::uint8_t> states_;
-  std::uint64_t pending_ = 0, unverified_ = 0, durable_ = 0;
+  std::uint64_t pending_ = 0, unverified_ = 0, durable_ = 0, marked_ = 0;
 };
 
 }  // namespace godwit::agent

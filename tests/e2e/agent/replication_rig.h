@@ -139,7 +139,9 @@ class ReplicationRig : public ::testing::Test {
                         .boot_id = boot_id_,
                         .quiesce_folder = dir_ / "quiesce.d",
                         .resume_folder = dir_ / "resume.d",
-                        .devices = devices_},
+                        .devices = devices_,
+                        .max_redo_bytes = max_redo_bytes_,
+                        .convergence = convergence_},
         std::move(disks), StartCapture(), freezer_.get(), [this](const pb::Assignment& assignment) {
           return rpc::Dial(assignment.endpoint(),
                            *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)),
@@ -219,7 +221,9 @@ class ReplicationRig : public ::testing::Test {
   std::int64_t generation_ = 0;
   bool resumed_ = false, scan_ = false, tracefs_ = false, freeze_ = false;
   std::optional<WriteCapture::Records> records_;
-  std::vector<std::string> devices_;   // of file systems to ask for unused space, and to freeze
+  std::vector<std::string> devices_;  // of file systems to ask for unused space, and to freeze
+  std::int64_t max_redo_bytes_ = std::int64_t{64} << 20;
+  Convergence::Options convergence_;
   pb::AgentSettings settings_;         // of the next Direct
   std::string boot_id_ = "this-boot";  // of the next StartAgent
   std::unique_ptr<Engine> engine_;

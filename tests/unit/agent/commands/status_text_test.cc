@@ -36,6 +36,17 @@ disk         /dev/sdc  1.0 GiB  d-3  not there any more
 )");
 }
 
+TEST(StatusText, SaysWhetherSendingCatchesUp) {
+  const std::string good = StatusText(nlohmann::json::parse(R"({"progress": {
+    "changedBytesPerSecond": "3145728", "bytesPerSecond": "8388608", "convergesIn": "75s"}})"));
+  EXPECT_THAT(good, HasSubstr("rates        changes 3.0 MiB/s, sends 8.0 MiB/s\n"));
+  EXPECT_THAT(good, HasSubstr("up to date   in 75s\n"));
+  const std::string bad = StatusText(nlohmann::json::parse(
+      R"({"progress": {"stallCause": "NOT_CONVERGING", "errorMessage": "changes outrun it"}})"));
+  EXPECT_THAT(bad, HasSubstr("problem      changes outrun it\n"));
+  EXPECT_THAT(bad, HasSubstr("stalled by   NOT_CONVERGING\n"));
+}
+
 TEST(StatusText, TakesWhatAnOlderAgentLeft) {
   EXPECT_THAT(StatusText(nlohmann::json::parse(
                   R"({"server": 5, "progress": [], "disks": [{"device": "/dev/sda"}]})")),
