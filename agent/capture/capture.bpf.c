@@ -47,6 +47,7 @@ struct bio_vec {
 struct bio {
   struct block_device* bi_bdev;
   unsigned int bi_opf;
+  unsigned char bi_status;
   struct bvec_iter bi_iter;
   void* bi_private;
   struct bio_vec* bi_io_vec;
@@ -246,6 +247,22 @@ static __always_inline void capture(struct godwit_capture_control* state, struct
   bpf_ringbuf_submit_dynptr(&out, BPF_RB_NO_WAKEUP);
   __sync_fetch_and_add(&state->captured, 1);
   __sync_fetch_and_add(&state->captured_bytes, content);
+}
+
+// A range whose content is to be asked of the disk.
+static __always_inline void capture_unread(struct godwit_capture_control* state, __u32 disk,
+                                           __u64 sector, __u32 bytes) {
+  struct godwit_captured* head = bpf_ringbuf_reserve(&ring, sizeof *head, 0);
+  if (!head) {
+    __sync_fetch_and_add(&state->dropped, 1);
+    return;
+  }
+  head->sector = sector;
+  head->bytes = bytes;
+  head->disk = disk;
+  head->zero = 1;
+  head->bad = 0;
+  bpf_ringbuf_submit(head, BPF_RB_NO_WAKEUP);
 }
 
 #include "agent/capture/capture_ends.bpf.h"

@@ -27,6 +27,12 @@ static __always_inline void note_late(struct godwit_capture_control* state, __u6
   if (begun < state->settled_since) __sync_fetch_and_add(&state->late, 1);
 }
 
+// What was captured of a write that failed may never come to the disk.
+static __always_inline void note_failure(struct godwit_capture_control* state, __u32 disk,
+                                         __u64 sector, __u32 bytes) {
+  if (state->enabled && bytes != 0) capture_unread(state, disk, sector, bytes);
+}
+
 SEC("tp_btf/block_rq_complete")
 int BPF_PROG(completed, struct request* rq, int error, unsigned int nr_bytes) {
   __u32 op = BPF_CORE_READ(rq, cmd_flags) & 0xff, index = 0, zero = 0;
@@ -41,6 +47,7 @@ int BPF_PROG(completed, struct request* rq, int error, unsigned int nr_bytes) {
   }
   __u64 begun = BPF_CORE_READ(rq, start_time_ns);
   if (begun != 0) note_late(state, begun);
+  if (error) note_failure(state, index, BPF_CORE_READ(rq, __sector), nr_bytes);
   account(disk, index, op, BPF_CORE_READ(rq, __sector), nr_bytes, 1);
   return 0;
 }
@@ -61,13 +68,24 @@ int BPF_PROG(ended, struct request_queue* q, struct bio* bio) {
     index = noted->disk;
     struct godwit_capture_disk* disk = bpf_map_lookup_elem(&disks, &index);
     note_late(state, noted->submitted_ns);
+    if (BPF_CORE_READ(bio, bi_status)) note_failure(state, index, noted->sector, noted->bytes);
     if (disk) end_bio(disk, noted);
     bpf_map_delete_elem(&under_way, &address);
     return 0;
   }
-  if (!changes_data(BPF_CORE_READ(bio, bi_opf) & 0xff)) return 0;
+  __u32 op = BPF_CORE_READ(bio, bi_opf) & 0xff;
+  if (!changes_data(op)) return 0;
   struct godwit_capture_disk* disk = find(disk_of(bio), &index);
-  if (!disk || !disk->bio_ends) return 0;
+  if (!disk) return 0;
+  if (!disk->bio_ends) {
+    // It failed before it became a request: the queue was full, and it was not to wait.
+    __u64 sector = BPF_CORE_READ(bio, bi_iter.bi_sector);
+    __u32 bytes = BPF_CORE_READ(bio, bi_iter.bi_size);
+    if (!BPF_CORE_READ(bio, bi_status) || bytes == 0) return 0;
+    note_failure(state, index, sector, bytes);
+    account(disk, index, op, sector, bytes, 1);
+    return 0;
+  }
   __u64 parent = (__u64)BPF_CORE_READ(bio, bi_private);
   // The part of a bio that was split, or one from nobody knows when.
   if (!bpf_map_lookup_elem(&under_way, &parent)) note_late(state, 0);

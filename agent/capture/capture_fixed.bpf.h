@@ -103,21 +103,6 @@ GODWIT_RECORD_MAKER(4096)
 GODWIT_RECORD_MAKER(16384)
 GODWIT_RECORD_MAKER(65536)
 
-static __always_inline void capture_zero(struct godwit_capture_control* state, struct bio* bio,
-                                         __u32 disk) {
-  struct godwit_captured* head = bpf_ringbuf_reserve(&ring, sizeof *head, 0);
-  if (!head) {
-    __sync_fetch_and_add(&state->dropped, 1);
-    return;
-  }
-  head->sector = BPF_CORE_READ(bio, bi_iter.bi_sector);
-  head->bytes = BPF_CORE_READ(bio, bi_iter.bi_size);
-  head->disk = disk;
-  head->zero = 1;
-  head->bad = 0;
-  bpf_ringbuf_submit(head, BPF_RB_NO_WAKEUP);
-}
-
 static __always_inline void capture_content(struct godwit_capture_control* state,
                                             struct fixed_copy* copy) {
   volatile struct fixed_copy* now = copy;
@@ -139,7 +124,7 @@ static __always_inline void capture_fixed(struct godwit_capture_control* state, 
     return;
   }
   if (op != OP_WRITE) {
-    capture_zero(state, bio, disk);
+    capture_unread(state, disk, BPF_CORE_READ(bio, bi_iter.bi_sector), bytes);
   } else if (!copy || copy->in_use) {
     __sync_fetch_and_add(&state->dropped, 1);
     return;

@@ -20,7 +20,7 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/signals.h"
 #include "services/common/rpc/serve.h"
-#include "tests/e2e/agent/loop_device.h"
+#include "tests/e2e/agent/device_kinds.h"
 #include "tests/support/mini_cluster.h"
 #include "tests/support/status_matchers.h"
 
@@ -28,7 +28,8 @@ namespace godwit::agent {
 
 namespace pb = ::godwit::replication::v1;
 namespace registry_pb = ::godwit::registry::v1;
-using ::godwit::testing::LoopDevice;
+using ::godwit::testing::BlockDevice;
+using ::godwit::testing::DeviceKind;
 using ::godwit::testing::MiniCluster;
 using ::godwit::testing::Process;
 using ::godwit::testing::TempDir;
@@ -61,15 +62,16 @@ class DisksE2eTest : public ::testing::Test {
   }
 
   // A new disk, full of data, that appears on the machine as `name`.
-  LoopDevice& Add(const std::string& name, std::uint64_t bytes) {
-    auto& loop = loops_[name] = std::make_unique<LoopDevice>(dir_ / ("file-" + name), bytes);
+  BlockDevice& Add(const std::string& name, std::uint64_t bytes,
+                   DeviceKind kind = DeviceKind::kLoop) {
+    auto& loop = loops_[name] = testing::MakeDevice(kind, dir_ / ("file-" + name), bytes);
     Fill(*loop, 0);
     std::filesystem::create_symlink(loop->path(), dir_ / ("dev/" + name));
     std::filesystem::create_symlink("/sys/block" + loop->path().substr(4),
                                     dir_ / ("sys/block/" + name));
     return *loop;
   }
-  static void Fill(LoopDevice& loop, std::uint64_t from) {
+  static void Fill(BlockDevice& loop, std::uint64_t from) {
     static unsigned seed = 1;
     loop.Write(from, loop.bytes() - from, seed++);
   }
@@ -111,12 +113,13 @@ class DisksE2eTest : public ::testing::Test {
                      .disk_seed = NewUuid(),
                      .all_disks = true};
   }
-  // The disks that were added so far are chosen.
-  void Install() {
+  // The disks that were added so far are chosen; of kinds that must be named, those in `named`.
+  void Install(const std::vector<std::string>& named = {}) {
     const Places places = PlacesIn(dir_.path());
-    ASSERT_OK_AND_ASSIGN(const auto found, FindDisks(places.sys, "", places.dev));
+    ASSERT_OK_AND_ASSIGN(const auto found, FindDisks(places.sys, "", places.dev, named));
     for (const FoundDisk& disk : found)
       installation_.disk_ids.push_back(DiskId(installation_.disk_seed, disk));
+    if (!named.empty()) installation_.disks = PlanDisks(installation_, found).known;
     ASSERT_OK(SaveInstallation(installation_, places.state_folder));
   }
   void StartAgent() {
@@ -238,7 +241,7 @@ class DisksE2eTest : public ::testing::Test {
   }
 
   TempDir dir_;
-  std::map<std::string, std::unique_ptr<LoopDevice>> loops_;
+  std::map<std::string, std::unique_ptr<BlockDevice>> loops_;
   std::unique_ptr<MiniCluster> cluster_;
   std::unique_ptr<pb::ReplicationService::Stub> operator_;
   std::string server_;  // name

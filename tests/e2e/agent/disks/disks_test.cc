@@ -30,7 +30,7 @@ TEST_F(DisksE2eTest, AResizedDiskIsSentAsAnotherOneAndTheOthersAreNot) {
   const std::string point = NewPoint();
   std::set<std::string> ids = {first_id};
   for (const std::uint64_t bytes : {14 * kMiB, 5 * kMiB}) {
-    LoopDevice& loop = *loops_["vdb"];
+    BlockDevice& loop = *loops_["vdb"];
     const std::uint64_t old = loop.bytes();
     std::atomic<bool> stop = false;
     std::thread load([&] {
@@ -86,6 +86,31 @@ TEST_F(DisksE2eTest, ANewDiskIsOnlyReportedWhenDisksWereChosen) {
   EXPECT_TRUE(Eventually([&] { return Registered() == Sizes(); }, absl::Seconds(15)));
   EXPECT_EQ(Get().state(), pb::Replication::CONTINUOUS);
   ExpectPointHolds(NewPoint(), chosen);
+}
+
+TEST_F(DisksE2eTest, ADeviceWithoutRequestsIsReplicatedWhenItIsNamed) {
+  BlockDevice& zram = Add("zram9", 8 * kMiB, DeviceKind::kZram);
+  Add("zram10", kMiB, DeviceKind::kZram);  // nobody named it
+  installation_.all_disks = false;
+  Install({"zram9"});
+  StartAgent();
+  const auto chosen = [this] {
+    auto contents = Contents();
+    contents.erase("zram10");
+    return contents;
+  };
+  EXPECT_THAT(StatusOf("zram9")["tracker"].get<std::string>(), HasSubstr("block_bio_complete"));
+  EXPECT_THAT(StatusOf("vda")["tracker"].get<std::string>(), HasSubstr("block_rq_complete"));
+  EXPECT_EQ(Status()["points"], "by capture: records of dynamic size");
+  EXPECT_TRUE(StatusOf("zram10").empty());
+  Fill(zram, 3 * kMiB);
+  Fill(*loops_["vdb"], 5 * kMiB);
+  ExpectPointHolds(NewPoint(), chosen());
+  EXPECT_OK(service_.Terminate().status());
+  zram.Write(kMiB, 64 << 10, 77);
+  StartAgent();
+  ExpectPointHolds(NewPoint(), chosen());
+  EXPECT_LE(SentBytes(), kMiB) << "its changes were noted while the agent was away";
 }
 
 TEST_F(DisksE2eTest, ADiskThatIsGoneStallsUntilItIsBackOrForgotten) {
