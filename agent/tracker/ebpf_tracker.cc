@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "agent/tracker/dirty.skel.h"
@@ -104,6 +106,8 @@ class EbpfTracker final : public ChangeTracker {
     return absl::OkStatus();
   }
   void Own(dirty_bpf* skeleton) { skeleton_ = skeleton; }
+  // Whoever removes the pins does not end the tracking of an agent that runs.
+  void Hold(Fd link) { links_.push_back(std::move(link)); }
 
   std::string Describe() const override {
     return absl::StrCat("ebpf: tp_btf/block_rq_complete",
@@ -156,6 +160,15 @@ class EbpfTracker final : public ChangeTracker {
     return absl::OkStatus();
   }
 
+  TrackerLosses Losses() const override {
+    const godwit_meta& meta = *meta_.as<godwit_meta>();
+    return {.out_of_range = meta.out_of_range,
+            .passthrough = meta.passthrough,
+            .ranges_dropped = meta.ranges_dropped,
+            .recursion_misses = Misses().value_or(0),
+            .completions_missed = missed_wide_};
+  }
+
   bool TakeLost() override {
     const godwit_meta& meta = *meta_.as<godwit_meta>();
     const std::uint64_t misses = Misses().value_or(seen_losses_ + 1);
@@ -174,6 +187,7 @@ class EbpfTracker final : public ChangeTracker {
 
   absl::Status Detach() override {
     if (skeleton_ != nullptr) dirty_bpf__destroy(std::exchange(skeleton_, nullptr));
+    links_.clear();
     std::error_code error;
     std::filesystem::remove_all(folder_, error);
     rmdir(kPinRoot);
@@ -202,6 +216,7 @@ class EbpfTracker final : public ChangeTracker {
   dirty_bpf* skeleton_ = nullptr;
   Mapping dirty_, states_, meta_, in_flight_;
   Fd ranges_, program_;
+  std::vector<Fd> links_;  // of programs that an agent before attached
   // What an agent before had seen is kept nowhere: after a restart an old loss counts again.
   std::uint64_t seen_losses_ = 0;
   std::optional<InFlightAudit> audit_;
@@ -230,9 +245,9 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
   const auto pinned = [&](const char* name) {
     return Fd(bpf_obj_get((folder + "/" + name).c_str()));
   };
-  const Fd link = pinned(kLink);
+  Fd link = pinned(kLink), issue = pinned(kIssueLink), requeue = pinned(kRequeueLink);
   if (!link.valid()) return absl::NotFoundError("no pinned program");
-  const bool audited = pinned(kIssueLink).valid() && pinned(kRequeueLink).valid();
+  const bool audited = issue.valid() && requeue.valid();
   Mapping meta;
   RETURN_IF_ERROR(meta.Map(fds[3].get(), sizeof(godwit_meta)));
   const godwit_meta& found = *meta.as<godwit_meta>();
@@ -243,6 +258,7 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
   auto tracker = std::make_unique<EbpfTracker>(
       folder, device, EbpfTracker::Options{.resumed = true, .pinned = true, .audited = audited});
   RETURN_IF_ERROR(tracker->Map(maps, link.get()));
+  for (Fd* held : {&link, &issue, &requeue}) tracker->Hold(std::move(*held));
   return tracker;
 }
 

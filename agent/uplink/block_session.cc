@@ -36,6 +36,18 @@ absl::Duration RunDelay() {
   return absl::Nanoseconds(delay);
 }
 
+WorkerWork WorkBetween(const pb::WorkerTimes& from, const pb::WorkerTimes& to) {
+  const auto since = [](std::int64_t before, std::int64_t now) {
+    return absl::Microseconds(std::max<std::int64_t>(now - before, 0));
+  };
+  return {.verify = since(from.verify_micros(), to.verify_micros()),
+          .write = since(from.write_micros(), to.write_micros()),
+          .sync = since(from.sync_micros(), to.sync_micros()),
+          .turn = since(from.turn_micros(), to.turn_micros()),
+          .limit = since(from.limit_micros(), to.limit_micros()),
+          .database = since(from.database_micros(), to.database_micros())};
+}
+
 }  // namespace
 
 BlockSession::BlockSession(std::shared_ptr<grpc::Channel> channel, Callbacks callbacks)
@@ -97,8 +109,10 @@ void BlockSession::Take(const pb::WorkerFrame& frame) {
         in_flight_.pop_front();
       }
       if (ack.credit_bytes() > 0) credit_ = ack.credit_bytes();
+      if (ack.has_times()) Learn(ack.times());
     } else if (frame.has_epoch_committed()) {
       committed_ = frame.epoch_committed();
+      if (committed_.has_times()) Learn(committed_.times());
     } else if (frame.has_ended()) {
       ended_ = true;
       status_ = absl::Status(static_cast<absl::StatusCode>(frame.ended().code()),
@@ -114,6 +128,11 @@ void BlockSession::Take(const pb::WorkerFrame& frame) {
     absl::MutexLock lock(&mutex_);
     durable_ = std::max<std::uint64_t>(durable_, frame.ack().durable_sequence());
   }
+}
+
+void BlockSession::Learn(const pb::WorkerTimes& times) {
+  told_ = times;
+  if (!taken_) taken_ = told_;  // what was before this session
 }
 
 absl::Status BlockSession::Send(pb::AgentFrame frame, InFlight in_flight) {
@@ -218,6 +237,7 @@ BlockSession::Waits BlockSession::TakeWaits() {
   absl::MutexLock lock(&mutex_);
   Waits waits = std::exchange(waits_, {});
   waits.running = running - std::exchange(running_before_, running);
+  if (told_) waits.work = WorkBetween(*std::exchange(taken_, told_), *told_);
   return waits;
 }
 

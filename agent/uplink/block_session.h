@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "agent/engine/bottleneck.h"
 #include "agent/engine/source_disk.h"
 #include "godwit/replication/v1/block_stream.grpc.pb.h"
 
@@ -60,6 +61,7 @@ class BlockSession {
   // or the line; for the worker to take or commit what it has; running. By that thread.
   struct Waits {
     absl::Duration line, worker, running;
+    std::optional<WorkerWork> work;  // of the worker meanwhile; nullopt: it does not tell
   };
   Waits TakeWaits();
   std::int64_t wire_bytes();
@@ -71,6 +73,7 @@ class BlockSession {
   BlockSession(std::shared_ptr<grpc::Channel> channel, Callbacks callbacks);
   void ReceiveLoop();
   void Take(const replication::v1::WorkerFrame& frame);
+  void Learn(const replication::v1::WorkerTimes& times) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::unique_ptr<replication::v1::BlockStream::Stub> stub_;
   const Callbacks callbacks_;
@@ -98,6 +101,9 @@ class BlockSession {
   absl::Duration waited_ ABSL_GUARDED_BY(mutex_);
   absl::Duration runnable_before_, running_before_;  // of the thread that sends
   Waits waits_ ABSL_GUARDED_BY(mutex_);
+  // What the worker told, and that of it which TakeWaits gave already.
+  std::optional<replication::v1::WorkerTimes> told_ ABSL_GUARDED_BY(mutex_), taken_
+      ABSL_GUARDED_BY(mutex_);
   absl::Time wait_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
 };
 

@@ -44,9 +44,10 @@ absl::Status Run(const Config& config) {
                  .max_connections = static_cast<int>(config.database_connections)});
   coordinator::RegistryClient registry(rpc::Dial(config.registry, registry_peer, tls), RealClock());
   coordinator::AgentReports agents(pool, registry, coordinator::DecodeReplicationSettings);
-  coordinator::WorkerReports workers(pool, config.lease_duration);
+  coordinator::WorkerReports workers(pool, coordinator::DecodeReplicationSettings,
+                                     config.lease_duration);
   coordinator::Servers servers(pool);
-  coordinator::Points points(pool);
+  coordinator::Points points(pool, coordinator::DecodeReplicationSettings);
   coordinator::Verifications verifications(
       pool, [&tls](const std::string& text) { return rpc::SignReport(text, tls); }, GODWIT_VERSION);
   coordinator::Housekeeping::Options options{.lease = config.lease_duration};

@@ -109,6 +109,10 @@ absl::StatusOr<WorkerAnswer> WorkerReports::Heartbeat(const store::WorkerReport&
                      store::ListOrdersFor(connection, report.id, store_id, kOrdersPerHeartbeat));
     return absl::OkStatus();
   }));
+  for (const store::LeasedGroup& group : answer.leases) {
+    // Weights have no windows: any time will do.
+    answer.share_weights.push_back(decode_(group.settings, absl::UnixEpoch()).share_weight);
+  }
   return answer;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/common/pg/pool.h"
+#include "services/replication/coordinator/engine/ports.h"
 #include "services/replication/coordinator/store/order_store.h"
 #include "services/replication/coordinator/store/point_store.h"
 #include "services/replication/coordinator/store/worker_store.h"
@@ -14,6 +15,7 @@ namespace godwit::coordinator {
 
 struct WorkerAnswer {
   std::vector<store::LeasedGroup> leases;
+  std::vector<int> share_weights;  // of the leases
   std::vector<store::Order> orders;
 };
 
@@ -30,7 +32,8 @@ struct OrderReport {
 class WorkerReports {
  public:
   // `pool` must outlive it.
-  WorkerReports(pg::Pool& pool, absl::Duration lease) : pool_(pool), lease_(lease) {}
+  WorkerReports(pg::Pool& pool, DecodeSettings decode, absl::Duration lease)
+      : pool_(pool), decode_(std::move(decode)), lease_(lease) {}
 
   absl::Duration lease() const { return lease_; }
   absl::StatusOr<std::int64_t> Register(const Worker& worker);
@@ -45,6 +48,7 @@ class WorkerReports {
 
  private:
   pg::Pool& pool_;
+  const DecodeSettings decode_;
   const absl::Duration lease_;
 };
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "services/replication/worker/engine/lease_table.h"
+#include "services/replication/worker/engine/work_meter.h"
 #include "services/replication/worker/store/store.h"
 
 namespace godwit::worker {
@@ -21,6 +22,8 @@ struct HostedGroup {
   std::string server;
   std::shared_ptr<store::Group> group;
   std::atomic<std::int64_t> received_bytes{0};
+  absl::Mutex gate;  // shared by frames, held alone by syncs and commits: see work.h
+  WorkMeter meter{RealClock()};
 };
 
 // Thread-safe.
@@ -32,6 +35,8 @@ class GroupHost {
   // lease's.
   absl::StatusOr<std::shared_ptr<HostedGroup>> Open(const std::string& server,
                                                     std::int64_t generation);
+  // Null when it is not open.
+  std::shared_ptr<HostedGroup> Find(const std::string& server) const;
   // Ends the streams of the group and forgets it, so that the next Open reads the store anew.
   void Close(const std::string& server);
   // Closes what is no longer leased under the generation it was opened with.
