@@ -153,6 +153,14 @@ class EbpfCapture final : public WriteCapture {
     std::atomic_ref<__u64>(control_->settled_since).store(0);
   }
 
+  CaptureLosses Losses() override {
+    return {.dropped = Load(control_->dropped),
+            .too_large = Load(control_->too_large),
+            .unreadable = Load(control_->unreadable) + bad_,
+            .late = Load(control_->late),
+            .misses = Misses()};
+  }
+
   absl::Status Complete() override {
     if (Lost() == lost_before_) return absl::OkStatus();
     return absl::DataLossError(absl::StrCat(

@@ -28,7 +28,12 @@ struct CapturedWrite {
   std::span<const std::uint8_t> content;
 };
 
-// Drain and Complete may be called beside Settle and Upkeep; otherwise not thread-safe.
+// What is missing of captured writes since the program began.
+struct CaptureLosses {
+  std::uint64_t dropped = 0, too_large = 0, unreadable = 0, late = 0, misses = 0;
+};
+
+// Drain, Complete and Losses may be called beside Settle and Upkeep; otherwise not thread-safe.
 class WriteCapture {
  public:
   struct Device {
@@ -65,6 +70,7 @@ class WriteCapture {
   virtual void End() = 0;
   // Writes are missing since Begin: DATA_LOSS says why.
   virtual absl::Status Complete() = 0;
+  virtual CaptureLosses Losses() { return {}; }
 };
 
 }  // namespace godwit::agent

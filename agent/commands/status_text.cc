@@ -55,6 +55,23 @@ std::string DiskText(const json& disk, const json& progress) {
   return out;
 }
 
+std::string HealthText(const json& progress) {
+  const auto found = progress.find("health");
+  if (found == progress.end() || !found->is_object()) return "";
+  const json& health = *found;
+  std::string out;
+  for (const json& loss : List(health, "losses")) {
+    absl::StrAppend(&out, out.empty() ? "" : ", ", Text(loss, "kind"), " ",
+                    static_cast<std::int64_t>(Bytes(loss, "count")));
+  }
+  if (const double rescans = Bytes(health, "rescanCount"); rescans > 0) {
+    absl::StrAppendFormat(&out, "%s%.0f whole disks compared, last at %s because of %s",
+                          out.empty() ? "" : "; ", rescans, Text(health, "rescanTime"),
+                          Text(health, "rescanReason"));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string StatusText(const json& status) {
@@ -73,6 +90,7 @@ std::string StatusText(const json& status) {
   line("phase", Text(progress, "phase"));
   line("lag", Text(progress, "lag"));
   line("points", Text(status, "points"));
+  line("losses", HealthText(progress));
   if (Bytes(progress, "changedBytesPerSecond") + Bytes(progress, "bytesPerSecond") > 0) {
     line("rates", absl::StrFormat("changes %.1f MiB/s, sends %.1f MiB/s",
                                   Bytes(progress, "changedBytesPerSecond") / (1 << 20),

@@ -32,6 +32,9 @@ class CaptureStream {
   // To be called at least every few 100 ms, also when it does not run.
   void Upkeep() { capture_->Upkeep(); }
 
+  // By any thread.
+  CaptureLosses Losses() { return capture_->Losses(); }
+
   // Appends to *redo all that was captured since the last Take; *upto is a moment: every write that
   // had been submitted before it is there. DATA_LOSS or RESOURCE_EXHAUSTED: writes are missing
   // since the last Take (and *redo may lack any of them); then only Stop helps.

@@ -143,6 +143,10 @@ pb::AgentProgress Engine::Progress() {
   if (consistent_ != absl::InfinitePast())
     *progress.mutable_lag() =
         TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - consistent_));
+  TrackerLosses losses;
+  for (const auto& disk : disks_) losses = losses + disk->tracker().Losses();
+  *progress.mutable_health() =
+      health_.Report(losses, stream_ == nullptr ? CaptureLosses{} : stream_->Losses());
   *progress.mutable_bottleneck() = stages_.Look();
   if (directive_.settings().sending_paused()) {
     progress.mutable_bottleneck()->set_stage(pb::Bottleneck::THROTTLE);
@@ -230,8 +234,11 @@ absl::StatusOr<std::uint64_t> Engine::TakeMarks(bool exact, std::vector<BlockPla
     marks += taken;
     for (const std::uint64_t block : blocks) fresh->emplace_back(i, block);
     if (disk->tracker().TakeLost()) {
+      const std::string losses = LossesText(disk->tracker().Losses());
       Log(Severity::kWarning, "change marks may be lost: the disk is compared as a whole",
-          {{"disk", disk->disk_id()}});
+          {{"disk", disk->disk_id()}, {"losses", losses}});
+      health_.Rescan(disk->disk_id(),
+                     absl::StrCat("marks may be lost", losses.empty() ? "" : ": ", losses));
       disk->SetAllUnverified();
       whole_disks_ = true;
     }
@@ -306,8 +313,7 @@ void Engine::CountTraffic(BlockSession& session) {
   wire_bytes_ += wire - std::exchange(wire_seen_, wire);
   plain_bytes_ += plain - std::exchange(plain_seen_, plain);
   const BlockSession::Waits waits = session.TakeWaits();
-  stages_.Add(pb::Bottleneck::LINK, waits.line);
-  stages_.Add(pb::Bottleneck::WORKER_DISK, waits.worker);
+  stages_.AddWaits(waits.line, waits.worker, waits.work);
   stages_.Add(pb::Bottleneck::THROTTLE, limit_.TakeWait());
   stages_.Add(pb::Bottleneck::SOURCE_CPU, waits.running);
 }

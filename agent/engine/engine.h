@@ -18,6 +18,7 @@
 #include "agent/engine/capture_stream.h"
 #include "agent/engine/convergence.h"
 #include "agent/engine/freezer.h"
+#include "agent/engine/health.h"
 #include "agent/engine/read_ahead.h"
 #include "agent/engine/sender.h"
 #include "agent/engine/source_disk.h"
@@ -234,6 +235,7 @@ class Engine {
   absl::Time consistent_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::string done_request_ ABSL_GUARDED_BY(mutex_);
   std::optional<replication::v1::PointReport> report_ ABSL_GUARDED_BY(mutex_);
+  Health health_ ABSL_GUARDED_BY(mutex_);
   std::deque<Asked> asked_ ABSL_GUARDED_BY(mutex_);  // hashes without an answer, in order
   int verify_asked_ ABSL_GUARDED_BY(mutex_) = 0;     // of them
   replication::v1::VerificationProgress verification_ ABSL_GUARDED_BY(mutex_);

@@ -36,6 +36,8 @@ absl::Status Engine::Reconcile(const pb::Opened& opened) {
     } else if (!(in_step || ahead) || !known) {
       disk.SetAllUnverified();
       ++compared;
+      health_.Rescan(disk.disk_id(), !known ? "what changed since the last comparison is not known"
+                                            : "the replica is not where this agent left it");
     }
     known_.insert(disk.disk_id());
   }

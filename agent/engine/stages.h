@@ -1,11 +1,12 @@
 // Where the time of replication goes: which stage holds up the others.
 #pragma once
 
-#include <array>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "agent/engine/bottleneck.h"
 #include "godwit/replication/v1/replication.pb.h"
 #include "services/common/base/clock.h"
 
@@ -19,8 +20,9 @@ class Stages {
 
   // The engine spent this waiting for (or in) a stage.
   void Add(Stage stage, absl::Duration time);
-  // The stage that took most of the time since the last look, which is at least a second ago; IDLE
-  // when none took a fifth of it.
+  // It waited for the line and for the worker; what the worker did meanwhile, when it tells.
+  void AddWaits(absl::Duration line, absl::Duration worker, const std::optional<WorkerWork>& work);
+  // NameBottleneck of the time since the last look, which is at least a second ago.
   replication::v1::Bottleneck Look();
 
   // Adds the life of the object.
@@ -39,8 +41,7 @@ class Stages {
  private:
   Clock& clock_;
   absl::Mutex mutex_;
-  std::array<absl::Duration, replication::v1::Bottleneck::Stage_ARRAYSIZE> spent_
-      ABSL_GUARDED_BY(mutex_){};
+  StageTimes times_ ABSL_GUARDED_BY(mutex_);
   absl::Duration since_ ABSL_GUARDED_BY(mutex_);
   replication::v1::Bottleneck last_ ABSL_GUARDED_BY(mutex_);
 };

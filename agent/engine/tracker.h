@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "agent/tracker/losses.h"
 
 namespace godwit::agent {
 
@@ -32,6 +33,7 @@ class ChangeTracker {
   virtual absl::Status Take(bool exact, const std::function<void(std::uint64_t block)>& mark) = 0;
   // True when marks may have been lost since the last call: the whole disk must be compared.
   virtual bool TakeLost() = 0;
+  virtual TrackerLosses Losses() const { return {}; }
   // Takes everything out of the kernel; the object is of no use afterwards. Destruction without it
   // leaves the tracking on where that is possible.
   virtual absl::Status Detach() = 0;

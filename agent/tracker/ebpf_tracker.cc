@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "agent/tracker/bio_notes.h"
@@ -134,6 +136,8 @@ class EbpfTracker final : public ChangeTracker {
     std::atomic_ref<__u64>(meta_.as<godwit_meta>()->unknown_ends).store(0);
   }
   void Own(dirty_bpf* skeleton) { skeleton_ = skeleton; }
+  // Whoever removes the pins does not end the tracking of an agent that runs.
+  void Hold(Fd link) { links_.push_back(std::move(link)); }
 
   std::string Describe() const override {
     return absl::StrCat("ebpf: ",
@@ -190,6 +194,17 @@ class EbpfTracker final : public ChangeTracker {
     return absl::OkStatus();
   }
 
+  TrackerLosses Losses() const override {
+    const godwit_meta& meta = *meta_.as<godwit_meta>();
+    return {.out_of_range = meta.out_of_range,
+            .passthrough = meta.passthrough,
+            .ranges_dropped = meta.ranges_dropped,
+            .bios_dropped = meta.bios_dropped,
+            .unknown_ends = meta.unknown_ends,
+            .recursion_misses = Misses().value_or(0),
+            .completions_missed = missed_wide_};
+  }
+
   bool TakeLost() override {
     const godwit_meta& meta = *meta_.as<godwit_meta>();
     const std::uint64_t misses = Misses().value_or(seen_losses_ + 1);
@@ -210,6 +225,7 @@ class EbpfTracker final : public ChangeTracker {
 
   absl::Status Detach() override {
     if (skeleton_ != nullptr) dirty_bpf__destroy(std::exchange(skeleton_, nullptr));
+    links_.clear();
     std::error_code error;
     std::filesystem::remove_all(folder_, error);
     rmdir(kPinRoot);
@@ -254,6 +270,7 @@ class EbpfTracker final : public ChangeTracker {
   Fd ranges_, program_;
   Fd bios_, queue_program_;  // of a device without requests
   BioNotes notes_;
+  std::vector<Fd> links_;  // of programs that an agent before attached
   // What an agent before had seen is kept nowhere: after a restart an old loss counts again.
   std::uint64_t seen_losses_ = 0;
   std::optional<InFlightAudit> audit_;
@@ -282,7 +299,7 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
   const auto pinned = [&](const char* name) {
     return Fd(bpf_obj_get((folder + "/" + name).c_str()));
   };
-  const Fd link = pinned(kLink);
+  Fd link = pinned(kLink), issue = pinned(kIssueLink), requeue = pinned(kRequeueLink);
   if (!link.valid()) return absl::NotFoundError("no pinned program");
   Mapping meta;
   RETURN_IF_ERROR(meta.Map(fds[3].get(), sizeof(godwit_meta)));
@@ -292,7 +309,7 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
     return absl::NotFoundError("the pins are of another version or another device");
   }
   const bool bio_ends = found.completion == GODWIT_BIO_ENDS;
-  const bool audited = bio_ends || (pinned(kIssueLink).valid() && pinned(kRequeueLink).valid());
+  const bool audited = bio_ends || (issue.valid() && requeue.valid());
   auto tracker = std::make_unique<EbpfTracker>(
       folder, device,
       EbpfTracker::Options{.resumed = true,
@@ -301,9 +318,14 @@ absl::StatusOr<std::unique_ptr<ChangeTracker>> Adopt(const TrackedDevice& device
                            .kind = bio_ends ? CompletionKind::kBios : CompletionKind::kRequests});
   RETURN_IF_ERROR(tracker->Map(maps, link.get()));
   if (bio_ends) {
-    const Fd bios = pinned(kBiosMap), queue = pinned(kQueueLink);
+    const Fd bios = pinned(kBiosMap);
+    Fd queue = pinned(kQueueLink);
     if (!bios.valid() || !queue.valid()) return absl::NotFoundError("no pinned programs");
     RETURN_IF_ERROR(tracker->MapBios(bios.get(), queue.get()));
+    tracker->Hold(std::move(queue));
+  }
+  for (Fd* held : {&link, &issue, &requeue}) {
+    if (held->valid()) tracker->Hold(std::move(*held));
   }
   return tracker;
 }

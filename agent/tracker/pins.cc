@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/tracker/dirty_layout.h"
 #include "agent/tracker/ebpf_tracker.h"
+#include "agent/tracker/losses.h"
 #include "services/common/base/file.h"
 
 namespace godwit::agent {
@@ -49,18 +50,13 @@ std::string LossesOf(const std::string& disk_id) {
       meta.layout != GODWIT_LAYOUT) {
     return "";
   }
-  std::string out;
-  const auto add = [&](std::uint64_t count, const char* what) {
-    if (count > 0) absl::StrAppend(&out, out.empty() ? "" : ", ", count, " ", what);
-  };
-  add(meta.out_of_range, "requests outside of the disk");
-  add(meta.passthrough, "passthrough writes");
-  add(meta.ranges_dropped, "dropped ranges");
-  add(meta.bios_dropped, "bios more than can be noted");
-  add(meta.unknown_ends, "ends of bios that were not noted");
-  add(RecursionMisses(folder + "/link") + RecursionMisses(folder + "/link_queue"),
-      "recursion misses");
-  return out;
+  return LossesText({.out_of_range = meta.out_of_range,
+                     .passthrough = meta.passthrough,
+                     .ranges_dropped = meta.ranges_dropped,
+                     .bios_dropped = meta.bios_dropped,
+                     .unknown_ends = meta.unknown_ends,
+                     .recursion_misses = RecursionMisses(folder + "/link") +
+                                         RecursionMisses(folder + "/link_queue")});
 }
 
 }  // namespace godwit::agent

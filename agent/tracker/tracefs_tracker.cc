@@ -96,9 +96,15 @@ class TracefsTracker final : public ChangeTracker {
     const std::uint64_t now = Dropped();
     absl::MutexLock lock(&mutex_);
     const bool lost = now != dropped_ || broken_;
+    // What was cut short in the pipe is not counted by the kernel.
+    events_lost_ += now != dropped_ ? now - dropped_ : broken_ ? 1 : 0;
     dropped_ = now;
     broken_ = false;
     return lost;
+  }
+  TrackerLosses Losses() const override {
+    absl::MutexLock lock(&mutex_);
+    return {.events_lost = events_lost_};
   }
   absl::Status Detach() override {
     Stop();
@@ -182,12 +188,12 @@ class TracefsTracker final : public ChangeTracker {
   Fd pipe_;
   std::thread thread_;
   std::vector<std::uint8_t> states_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<bool> dirty_ ABSL_GUARDED_BY(mutex_);
   bool any_ ABSL_GUARDED_BY(mutex_) = false, broken_ ABSL_GUARDED_BY(mutex_) = false;
   bool told_ ABSL_GUARDED_BY(mutex_) = false;  // of anything
-  std::uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0, events_lost_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string line_ ABSL_GUARDED_BY(mutex_);  // the beginning of one
 };
 

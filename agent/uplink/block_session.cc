@@ -37,6 +37,18 @@ absl::Duration RunDelay() {
   return absl::Nanoseconds(delay);
 }
 
+WorkerWork WorkBetween(const pb::WorkerTimes& from, const pb::WorkerTimes& to) {
+  const auto since = [](std::int64_t before, std::int64_t now) {
+    return absl::Microseconds(std::max<std::int64_t>(now - before, 0));
+  };
+  return {.verify = since(from.verify_micros(), to.verify_micros()),
+          .write = since(from.write_micros(), to.write_micros()),
+          .sync = since(from.sync_micros(), to.sync_micros()),
+          .turn = since(from.turn_micros(), to.turn_micros()),
+          .limit = since(from.limit_micros(), to.limit_micros()),
+          .database = since(from.database_micros(), to.database_micros())};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BlockSession>> BlockSession::Open(const Dial& dial, pb::Open open,
@@ -106,6 +118,7 @@ void BlockSession::TakeAck(const pb::Ack& ack, std::vector<InFlight>* durable) {
   }
   *durable = in_flight_.Durable(upto);
   if (ack.credit_bytes() > 0) credit_ = ack.credit_bytes();
+  if (ack.has_times()) Learn(ack.times());
 }
 
 void BlockSession::Take(int lane, const pb::WorkerFrame& frame) {
@@ -128,6 +141,7 @@ void BlockSession::Take(int lane, const pb::WorkerFrame& frame) {
       TakeAck(frame.ack(), &done);
     } else if (frame.has_epoch_committed()) {
       committed_ = frame.epoch_committed();
+      if (committed_.has_times()) Learn(committed_.times());
     }
   }
   // Outside of the lock: the engine may be waiting in Send with its own.
@@ -150,6 +164,11 @@ bool BlockSession::Room(const pb::AgentFrame& frame, const InFlight& in_flight, 
   }
   const std::int64_t window = in_flight_.window_bytes();
   return window == 0 || window + in_flight.bytes <= credit_;
+}
+
+void BlockSession::Learn(const pb::WorkerTimes& times) {
+  told_ = times;
+  if (!taken_) taken_ = told_;  // what was before this session
 }
 
 absl::Status BlockSession::Send(pb::AgentFrame frame, InFlight in_flight) {
@@ -253,6 +272,7 @@ BlockSession::Waits BlockSession::TakeWaits() {
   absl::MutexLock lock(&mutex_);
   Waits waits = std::exchange(waits_, {});
   waits.running = running - std::exchange(running_before_, running);
+  if (told_) waits.work = WorkBetween(*std::exchange(taken_, told_), *told_);
   return waits;
 }
 

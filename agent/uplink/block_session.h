@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "agent/engine/bottleneck.h"
 #include "agent/uplink/in_flight.h"
 #include "agent/uplink/lane.h"
 #include "agent/uplink/round_trip.h"
@@ -56,6 +57,7 @@ class BlockSession {
   // or the line; for the worker to take or commit what it has; running. By that thread.
   struct Waits {
     absl::Duration line, worker, running;
+    std::optional<WorkerWork> work;  // of the worker meanwhile; nullopt: it does not tell
   };
   Waits TakeWaits();
   std::int64_t wire_bytes();
@@ -70,6 +72,7 @@ class BlockSession {
   void Take(int lane, const replication::v1::WorkerFrame& frame);
   void TakeAck(const replication::v1::Ack& ack, std::vector<InFlight>* durable)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Learn(const replication::v1::WorkerTimes& times) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The first one is told to whoever asks.
   void End(absl::Status status);
   bool Room(const replication::v1::AgentFrame& frame, const InFlight& in_flight, int* lane) const
@@ -93,6 +96,9 @@ class BlockSession {
   absl::Duration waited_ ABSL_GUARDED_BY(mutex_);
   absl::Duration runnable_before_, running_before_;  // of the thread that sends
   Waits waits_ ABSL_GUARDED_BY(mutex_);
+  // What the worker told, and that of it which TakeWaits gave already.
+  std::optional<replication::v1::WorkerTimes> told_ ABSL_GUARDED_BY(mutex_), taken_
+      ABSL_GUARDED_BY(mutex_);
   absl::Time wait_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
 };
 

@@ -9,7 +9,9 @@ def words(device, seconds, pattern, block, rate=None, depth=8):
     """The command of a run on a whole device, past the page cache. `rate` in bytes a second; None: as fast as it goes."""
     command = ["fio", "--name=load", f"--filename={device}", "--direct=1", "--ioengine=libaio", f"--rw={pattern}", f"--bs={block}",
                f"--iodepth={depth}", "--time_based", f"--runtime={seconds}", "--output-format=json", "--randrepeat=1",
-               "--refill_buffers", "--buffer_compress_percentage=50", "--group_reporting"]
+               "--refill_buffers", "--buffer_compress_percentage=50", "--group_reporting",
+               # A job of its own would outlive a fio that is killed.
+               "--thread"]
     return command + ([f"--rate={rate}"] if rate else [])
 
 

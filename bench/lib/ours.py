@@ -18,10 +18,10 @@ def new_id(prefix):
 class Worker(Talker):
     """`disks`: {server id: {disk id: bytes}}. `store` None: what comes is thrown away."""
 
-    def __init__(self, bench, folder, disks, store=None, log="worker.log"):
+    def __init__(self, bench, folder, disks, store=None, log="worker.log", options=()):
         self.folder = str(folder)
         os.makedirs(self.folder, exist_ok=True)
-        words = [bench.program("worker"), "--worker", WORKER, "--tls-dir", f"{self.folder}/tls"]
+        words = [bench.program("worker"), "--worker", WORKER, "--tls-dir", f"{self.folder}/tls", *options]
         if store:
             words += ["--store", store]
         for server, sizes in disks.items():

@@ -28,6 +28,7 @@ namespace {
 struct Config {
   std::string store, listen = "127.0.0.1:0", worker, tls_dir;
   std::vector<std::string> leases;
+  bool turns = true;
 };
 
 // "s-...=d-...:BYTES[,d-...:BYTES]"; without disks the one that is pushed to.
@@ -104,7 +105,7 @@ absl::Status Run(const Config& config) {
   leases.Renew(RealClock().Monotonic(), absl::Hours(24), leased);
   worker::GroupHost host(*store, leases);
   worker::BlockStreamService service(
-      host, leases, {},
+      host, leases, {.turns = config.turns},
       [](const std::string& server, std::int64_t, const store::PointFacts& facts) {
         nlohmann::json line = Usage();
         line["server"] = server;
@@ -149,6 +150,7 @@ int main(int argc, char** argv) {
   flags.String("listen", &config.listen, "address:port of the block stream");
   flags.String("worker", &config.worker, "id of this worker (w-...)");
   flags.String("tls-dir", &config.tls_dir, "folder that receives the certificates of all parties");
+  flags.Bool("turns", &config.turns, "servers take turns at the store");
   flags.Strings("lease", &config.leases, "SERVER=DISK:BYTES,...; may be repeated");
   return godwit::bench::Main(flags, argc, argv, [&] { return godwit::bench::Run(config); });
 }

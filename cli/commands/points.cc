@@ -14,6 +14,8 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/views/replication_view.h"
+#include "cli/views/settings_view.h"
+#include "godwit/registry/v1/source_server_service.grpc.pb.h"
 #include "godwit/replication/v1/replication_service.grpc.pb.h"
 #include "services/common/base/ids.h"
 
@@ -46,6 +48,12 @@ Command List() {
                              CallAllPages(context, &ReplicationService::Stub::ListPoints, request));
             if (context.json()) return PrintJson(context, list);
             PrintPoints(list, context.out());
+            registry::v1::GetSettingsRequest settings;
+            settings.set_name(request.parent());
+            const auto found =
+                Call(context, &registry::v1::SourceServerService::Stub::GetReplicationSettings,
+                     settings);
+            if (found.ok()) context.out() << "\nkept: " << RetentionText(*found) << std::endl;
             return absl::OkStatus();
           }};
 }

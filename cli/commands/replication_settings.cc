@@ -25,7 +25,7 @@ using registry::v1::SourceServerService;
 
 struct Given {
   std::string bandwidth, json;
-  std::int64_t lanes = 0;
+  std::int64_t lanes = 0, weight = 0;
   absl::Duration cut_interval, freeze_budget, undo_window;
   bool never_freeze = false, encrypt_staging = false;
   std::vector<std::string> windows, labels, retention;
@@ -43,6 +43,8 @@ void Given::AddTo(Options& options) {
                   "22:00-06:00=paused; the first that matches counts; \"none\" empties the list");
   options.Int("lanes", &lanes, 1, 8,
               "parallel block streams, each on a connection of its own, 1 to 8");
+  options.Int("share-weight", &weight, 1, 100,
+              "share of its worker beside other servers, 1 to 100 (default 1)");
   options.Duration("cut-interval", &cut_interval,
                    "time between points; 0: 10 s (interim epochs come several a second)");
   options.Duration("freeze-budget", &freeze_budget, "longest freeze of the source's file systems");
@@ -98,6 +100,7 @@ absl::StatusOr<std::set<std::string>> Given::Apply(const Options& options,
     }
   }
   if (is_given("lanes", "lane_count")) settings.set_lane_count(static_cast<int>(lanes));
+  if (is_given("share-weight", "share_weight")) settings.set_share_weight(static_cast<int>(weight));
   if (is_given("cut-interval", "cut_interval"))
     *settings.mutable_cut_interval() = FromDuration(cut_interval);
   if (is_given("freeze-budget", "freeze_budget"))

@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/views/replication_view.h"
 #include "cli/views/server_view.h"
+#include "cli/views/settings_view.h"
 #include "cli/watch.h"
 #include "godwit/registry/v1/enrollment_service.grpc.pb.h"
 #include "godwit/registry/v1/source_server_service.grpc.pb.h"
@@ -117,6 +118,12 @@ Command Get() {
             if (replication != nullptr) {
               context.out() << "\n";
               PrintReplication(*replication, context.clock().Now(), context.out());
+              registry::v1::GetSettingsRequest settings;
+              settings.set_name(name);
+              const auto kept =
+                  Call(context, &SourceServerService::Stub::GetReplicationSettings, settings);
+              if (kept.ok())
+                context.out() << "\nPoints kept: " << RetentionText(*kept) << std::endl;
             }
             return absl::OkStatus();
           }};

@@ -16,13 +16,24 @@ std::string Labels(const google::protobuf::Map<std::string, std::string>& labels
   return sorted.empty() ? "-" : absl::StrJoin(sorted, ", ", absl::PairFormatter("="));
 }
 
+std::string OwnBytes(const replication::v1::Point& point) {
+  return point.has_own_bytes() ? Bytes(point.own_bytes()) : "-";
+}
+
+std::string Expires(const replication::v1::Point& point) {
+  if (point.pinned()) return "never (pinned)";
+  if (point.has_expire_time()) return When(point.expire_time());
+  return point.clone_count() > 0 ? "not while in use" : "not while the newest or asked for";
+}
+
 }  // namespace
 
 void PrintPoints(const replication::v1::ListPointsResponse& list, std::ostream& out) {
-  Table table({"POINT", "OF", "CONSISTENCY", "CHANGED", "PINNED", "CLONES", "DESCRIPTION"});
+  Table table(
+      {"POINT", "OF", "CONSISTENCY", "CHANGED", "ALONE HOLDS", "EXPIRES", "CLONES", "DESCRIPTION"});
   for (const auto& point : list.points()) {
     table.Row({ShortName(point.name()), When(point.cut_time()), EnumWord(point.consistency()),
-               Bytes(point.changed_bytes()), point.pinned() ? "yes" : "no",
+               Bytes(point.changed_bytes()), OwnBytes(point), Expires(point),
                absl::StrCat(point.clone_count()),
                point.description().empty() ? "-" : point.description()});
   }
@@ -41,7 +52,8 @@ void PrintPoint(const replication::v1::Point& point, std::ostream& out) {
     fields.Add("File systems frozen for", Span(point.freeze_time()));
   }
   if (point.has_quiesce_time()) fields.Add("Quiesced", When(point.quiesce_time()));
-  fields.Add("Pinned", point.pinned() ? "yes" : "no");
+  fields.Add("Alone holds", OwnBytes(point));
+  fields.Add("Expires", Expires(point));
   fields.Add("Description", point.description());
   fields.Add("Root hash", point.root_hash());
   fields.Print(out);

@@ -47,6 +47,25 @@ std::string BottleneckText(const Bottleneck& bottleneck) {
                       "%)", bottleneck.action().empty() ? "" : ": ", bottleneck.action());
 }
 
+std::string SharesText(const Bottleneck& bottleneck) {
+  std::vector<std::string> parts;
+  for (const auto& share : bottleneck.shares()) {
+    parts.push_back(absl::StrCat(EnumWord(share.stage()), " ", share.permille() / 10, "%"));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+void AddHealth(const replication::v1::CaptureHealth& health, Fields& fields) {
+  std::vector<std::string> parts;
+  for (const auto& loss : health.losses())
+    parts.push_back(absl::StrCat(EnumWord(loss.kind()), " ", loss.count()));
+  fields.Add("Lost on the source", absl::StrJoin(parts, ", "));
+  if (health.rescan_count() == 0) return;
+  fields.Add("Disks compared",
+             absl::StrCat(health.rescan_count(), ", last at ", When(health.rescan_time()), ": ",
+                          health.rescan_reason()));
+}
+
 std::string Ago(const google::protobuf::Timestamp& time, absl::Time now) {
   if (time.seconds() == 0) return "-";
   return absl::StrCat(Span(std::max(absl::ZeroDuration(), now - ToTime(time))), " ago");
@@ -152,6 +171,7 @@ void PrintReplication(const Replication& replication, absl::Time now, std::ostre
                          : absl::StrCat(Bytes(replication.sent_bytes()), " (",
                                         Bytes(replication.wire_bytes()), " on the wire)"));
   fields.Add("Bottleneck", BottleneckText(replication.bottleneck()));
+  fields.Add("Time spent in", SharesText(replication.bottleneck()));
   fields.Add("Worker", replication.worker().empty() ? "none" : ShortName(replication.worker()));
   fields.Add("Agent seen", Ago(replication.agent_seen_time(), now));
   fields.Add("Latest point", replication.latest_point().empty()
@@ -165,6 +185,11 @@ void PrintReplication(const Replication& replication, absl::Time now, std::ostre
              differences == 0
                  ? ""
                  : absl::StrCat(Blocks(differences), " of the replica not as the source had it"));
+  fields.Add("Stored",
+             replication.stored_bytes() == 0
+                 ? ""
+                 : absl::StrCat(Bytes(replication.stored_bytes()), " with all points and clones"));
+  AddHealth(replication.health(), fields);
   fields.Print(out);
   PrintDifferences("Newest differences", replication.differences(), out);
   PrintInitiation(replication, out);

@@ -50,6 +50,20 @@ void AddProof(const BootProof& proof, Fields& fields) {
 
 }  // namespace
 
+std::string RetentionText(const ReplicationSettings& settings) {
+  if (settings.retention().empty())
+    return "every point for 1m, one per 10m for 1h, one per 1h for 24h, one per 24h for 7d "
+           "(default)";
+  std::vector<std::string> rules;
+  for (const auto& rule : settings.retention()) {
+    const bool every = ToDuration(rule.every()) == absl::ZeroDuration();
+    rules.push_back(
+        absl::StrCat(every ? "every point" : absl::StrCat("one per ", Span(rule.every())), " for ",
+                     Span(rule.age())));
+  }
+  return absl::StrJoin(rules, ", ");
+}
+
 void PrintReplicationSettings(const ReplicationSettings& settings, std::ostream& out) {
   Fields fields;
   fields.Add("Bandwidth limit", Rate(settings.bandwidth_limit_bytes_per_second()));
@@ -57,6 +71,8 @@ void PrintReplicationSettings(const ReplicationSettings& settings, std::ostream&
     fields.Add("  window", BandwidthWindowText(window));
   }
   fields.Add("Lanes", absl::StrCat(settings.lane_count() == 0 ? 1 : settings.lane_count()));
+  fields.Add("Share weight",
+             absl::StrCat(settings.share_weight() == 0 ? 1 : settings.share_weight()));
   fields.Add("Cut interval", ToDuration(settings.cut_interval()) == absl::ZeroDuration()
                                  ? "as often as the load allows"
                                  : Span(settings.cut_interval()));

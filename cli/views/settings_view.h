@@ -9,6 +9,8 @@
 
 namespace godwit::cli {
 
+// Which points are kept, in a line.
+std::string RetentionText(const registry::v1::ReplicationSettings& settings);
 void PrintReplicationSettings(const registry::v1::ReplicationSettings& settings, std::ostream& out);
 void PrintLaunchSettings(const jobs::v1::LaunchSettings& settings, std::ostream& out);
 

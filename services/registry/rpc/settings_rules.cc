@@ -19,6 +19,7 @@ constexpr std::int64_t kMaxRate = std::int64_t{1} << 50;
 constexpr int kMaxWindows = 32;
 constexpr int kMaxRetentionRules = 16;
 constexpr int kMaxLanes = 8;
+constexpr int kMaxWeight = 100;
 constexpr int kMinutesOfDay = 24 * 60;
 constexpr int kAllWeekdays = 0x7f;
 constexpr int kMaxPaths = 64;
@@ -68,6 +69,7 @@ absl::Status CheckReplicationSettings(const std::string& prefix,
   }
   RETURN_IF_ERROR(CheckTags(field("worker_labels"), settings.worker_labels()));
   RETURN_IF_ERROR(CheckRange(field("lane_count"), settings.lane_count(), 0, kMaxLanes));
+  RETURN_IF_ERROR(CheckRange(field("share_weight"), settings.share_weight(), 0, kMaxWeight));
   RETURN_IF_ERROR(CheckCount(field("retention"), settings.retention_size(), kMaxRetentionRules));
   for (int i = 0; i < settings.retention_size(); ++i) {
     RETURN_IF_ERROR(

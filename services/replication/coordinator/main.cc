@@ -48,7 +48,7 @@ absl::Status Run(const Config& config) {
   coordinator::WorkerReports workers(pool, config.lease_duration,
                                      coordinator::DecodeReplicationSettings);
   coordinator::Servers servers(pool);
-  coordinator::Points points(pool);
+  coordinator::Points points(pool, coordinator::DecodeReplicationSettings);
   coordinator::Verifications verifications(
       pool, [&tls](const std::string& text) { return rpc::SignReport(text, tls); }, GODWIT_VERSION);
   coordinator::Housekeeping::Options options{.lease = config.lease_duration};

@@ -130,6 +130,17 @@ TEST_P(TrackerTest, LossesAndPinsAreSeenFromOutside) {
   EXPECT_FALSE(tracker_->Resumed());
 }
 
+TEST_F(TrackerTest, PinsThatSomebodyRemovesDoNotEndTheTrackingOfARunningAgent) {
+  tracker_.reset();
+  Start();
+  ASSERT_TRUE(tracker_->Resumed());
+  Take();
+  ASSERT_OK(RemovePins(device_.disk_id));
+  loop_.Write(7 * kBlockSize, 4096, 1);
+  EXPECT_THAT(Take(), ::testing::ElementsAre(7));
+  EXPECT_FALSE(tracker_->TakeLost());
+}
+
 // Takes while others write: a block whose content differs from the copy made after its last mark
 // must be marked again.
 TEST_P(TrackerTest, NoChangeIsEverMissed) {

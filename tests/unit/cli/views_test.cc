@@ -1,5 +1,7 @@
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
+#include "cli/format.h"
 #include "cli/views/fleet_view.h"
 #include "cli/views/job_view.h"
 #include "cli/views/replication_view.h"
@@ -76,6 +78,49 @@ TEST(ReplicationView, InitiationIsShownWhileItLasts) {
   replication.mutable_initiation_steps(0)->set_status(replication::v1::InitiationStep::SUCCEEDED);
   PrintReplication(replication, kNow, after);
   EXPECT_THAT(after.str(), Not(HasSubstr("START_DATA_TRANSFER")));
+}
+
+TEST(ReplicationView, LossesAndSpaceAreShownWhenThereIsSomethingToTell) {
+  Replication replication = Syncing();
+  std::ostringstream quiet, loud;
+  PrintReplication(replication, kNow, quiet);
+  EXPECT_THAT(quiet.str(), Not(HasSubstr("Lost on the source")));
+  EXPECT_THAT(quiet.str(), Not(HasSubstr("Disks compared")));
+  EXPECT_THAT(quiet.str(), Not(HasSubstr("Stored")));
+  replication.set_stored_bytes(3 << 20);
+  auto& loss = *replication.mutable_health()->add_losses();
+  loss.set_kind(replication::v1::Loss::PASSTHROUGH);
+  loss.set_count(2);
+  replication.mutable_health()->set_rescan_count(1);
+  replication.mutable_health()->set_rescan_reason("d-1: marks may be lost");
+  for (const int permille : {612, 120}) {
+    auto& share = *replication.mutable_bottleneck()->add_shares();
+    share.set_stage(permille > 500 ? replication::v1::Bottleneck::WORKER_SYNC
+                                   : replication::v1::Bottleneck::LINK);
+    share.set_permille(permille);
+  }
+  PrintReplication(replication, kNow, loud);
+  EXPECT_THAT(loud.str(), HasSubstr("PASSTHROUGH 2"));
+  EXPECT_THAT(loud.str(), HasSubstr("d-1: marks may be lost"));
+  EXPECT_THAT(loud.str(), HasSubstr("WORKER_SYNC 61%, LINK 12%"));
+  EXPECT_THAT(loud.str(), HasSubstr("3.0 MiB with all points and clones"));
+}
+
+TEST(PointView, SaysWhatAPointHoldsAndWhenItGoes) {
+  replication::v1::ListPointsResponse list;
+  for (int i = 0; i < 4; ++i)
+    list.add_points()->set_name(absl::StrCat("sourceServers/s-1/points/p-", i));
+  list.mutable_points(1)->mutable_expire_time()->set_seconds(1714564807);
+  list.mutable_points(1)->set_own_bytes(5 << 20);
+  list.mutable_points(2)->set_pinned(true);
+  list.mutable_points(3)->set_clone_count(1);
+  std::ostringstream out;
+  PrintPoints(list, out);
+  EXPECT_THAT(out.str(), HasSubstr("5.0 MiB"));
+  EXPECT_THAT(out.str(), HasSubstr("not while the newest"));
+  EXPECT_THAT(out.str(), HasSubstr("never (pinned)"));
+  EXPECT_THAT(out.str(), HasSubstr("not while in use"));
+  EXPECT_THAT(out.str(), HasSubstr(When(list.points(1).expire_time())));
 }
 
 TEST(JobView, ProgressCountsStepsAndBytes) {

@@ -23,6 +23,7 @@ constexpr absl::Duration kCacheTime = absl::Seconds(5);
 constexpr absl::Duration kCallTime = absl::Seconds(2);
 constexpr std::size_t kMostCached = 100000;
 constexpr int kMaxLanes = 8;
+constexpr int kMaxWeight = 100;
 constexpr int kMinutesOfDay = 24 * 60;
 
 absl::Duration ToDuration(const google::protobuf::Duration& duration) {
@@ -103,6 +104,7 @@ Settings DecodeReplicationSettings(const std::string& settings, absl::Time now) 
   }
   out.bandwidth = BandwidthAt(in.bandwidth_limit_bytes_per_second(), windows, now);
   out.lane_count = std::clamp(in.lane_count(), 1, kMaxLanes);
+  out.share_weight = std::clamp(in.share_weight(), 1, kMaxWeight);
   out.cut_interval = ToDuration(in.cut_interval());
   if (ToDuration(in.freeze_budget()) > absl::ZeroDuration()) {
     out.freeze_budget = std::min(ToDuration(in.freeze_budget()), absl::Seconds(5));

@@ -1,6 +1,8 @@
 #include "services/replication/coordinator/domain/retention.h"
 
 #include <algorithm>
+#include <map>
+#include <numeric>
 #include <set>
 
 namespace godwit::coordinator {
@@ -10,6 +12,60 @@ std::vector<RetentionRule> DefaultRetention() {
           {absl::Minutes(10), absl::Hours(1)},
           {absl::Hours(1), absl::Hours(24)},
           {absl::Hours(24), absl::Hours(24 * 7)}};
+}
+
+namespace {
+
+std::vector<std::size_t> OldestFirst(const std::vector<KeptPoint>& points) {
+  std::vector<std::size_t> order(points.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
+    return points[left].cut_time < points[right].cut_time;
+  });
+  return order;
+}
+
+// What a rule says of a slot: it keeps the oldest point in it that is not older than the age.
+struct Slot {
+  absl::Time free = absl::InfinitePast();  // from here on none of the points so far is that one
+};
+
+}  // namespace
+
+std::vector<std::optional<absl::Time>> ExpireTimes(const std::vector<KeptPoint>& points,
+                                                   const std::vector<RetentionRule>& rules,
+                                                   absl::Time now) {
+  std::vector<std::optional<absl::Time>> out(points.size());
+  std::map<std::pair<std::size_t, std::int64_t>, Slot> slots;  // by rule
+  const std::vector<std::size_t> order = OldestFirst(points);
+  for (const std::size_t i : order) {
+    const KeptPoint& point = points[i];
+    const auto slot_of = [&](std::size_t rule) -> Slot& {
+      const absl::Duration every = rules[rule].every;
+      // Without a distance every point is alone in its slot.
+      if (every <= absl::ZeroDuration()) return slots[{rule, static_cast<std::int64_t>(i)}];
+      return slots[{rule, (point.cut_time - absl::UnixEpoch()) / every}];
+    };
+    absl::Time until = now;
+    const bool stays = point.pinned || point.in_use || i == order.back();
+    if (stays) until = absl::InfiniteFuture();
+    // One rule may keep it until it is the oldest of another's slot.
+    for (bool longer = true; longer;) {
+      longer = false;
+      for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+        const absl::Time end = point.cut_time + rules[rule].age;
+        if (end <= until || slot_of(rule).free > until) continue;
+        until = end;
+        longer = true;
+      }
+    }
+    for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+      Slot& slot = slot_of(rule);
+      slot.free = std::max(slot.free, std::min(until, point.cut_time + rules[rule].age));
+    }
+    if (!stays) out[i] = until;
+  }
+  return out;
 }
 
 std::vector<KeptPoint> Expired(const std::vector<KeptPoint>& points,

@@ -1,6 +1,7 @@
 // Which points of a server are kept. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,5 +25,11 @@ std::vector<RetentionRule> DefaultRetention();
 // is over.
 std::vector<KeptPoint> Expired(const std::vector<KeptPoint>& points,
                                const std::vector<RetentionRule>& rules, absl::Time now);
+
+// When each of `points` will be among the expired if no newer ones come and the rules stay; in
+// their order. nullopt: never, because it is pinned, in use, or the newest.
+std::vector<std::optional<absl::Time>> ExpireTimes(const std::vector<KeptPoint>& points,
+                                                   const std::vector<RetentionRule>& rules,
+                                                   absl::Time now);
 
 }  // namespace godwit::coordinator

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/replication/coordinator/domain/figures.h"
 
 namespace godwit::coordinator {
 
@@ -105,6 +106,11 @@ struct Server {
   double drain_bytes_per_second = 0;  // how fast the backlog shrinks, smoothed
   int bottleneck_stage = 0, bottleneck_permille = 0;
   std::string bottleneck_action;
+  Figures bottleneck_shares;  // stage, permille
+  Figures losses;             // kind, count
+  int rescan_count = 0;
+  std::string rescan_reason;
+  std::optional<absl::Time> rescan_time;
   std::string agent_error;
   StallCause agent_cause = StallCause::kNone;
   int abandoned_cut_count = 0;
@@ -118,6 +124,7 @@ struct Server {
   std::optional<absl::Time> group_seen_time;
   std::int64_t group_generation = 0;
   bool group_connected = false;
+  std::int64_t group_allocated_bytes = 0;  // in the store, with points and clones
   std::string group_error;
   StallCause group_cause = StallCause::kNone;
 

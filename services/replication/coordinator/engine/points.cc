@@ -1,5 +1,7 @@
 #include "services/replication/coordinator/engine/points.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/common/base/ids.h"
@@ -75,14 +77,31 @@ absl::StatusOr<Points::Progress> Points::GetRequest(const std::string& server_id
 
 absl::StatusOr<store::Point> Points::Get(const std::string& server_id, const std::string& id) {
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
-  return store::LoadPoint(*connection, server_id, id);
+  ASSIGN_OR_RETURN(store::Point point, store::LoadPoint(*connection, server_id, id));
+  std::vector<store::Point> points = {std::move(point)};
+  RETURN_IF_ERROR(SetExpireTimes(*connection, server_id, points));
+  return points[0];
+}
+
+absl::Status Points::SetExpireTimes(pg::Connection& connection, const std::string& server_id,
+                                    std::vector<store::Point>& points) {
+  ASSIGN_OR_RETURN(const Server server, store::LoadServer(connection, server_id));
+  ASSIGN_OR_RETURN(const std::vector<KeptPoint> kept,
+                   store::ListForRetention(connection, server_id));
+  const auto times = ExpireTimes(kept, decode_(server.settings, server.now).retention, server.now);
+  std::map<std::string, std::optional<absl::Time>> by_id;
+  for (std::size_t i = 0; i < kept.size(); ++i) by_id[kept[i].id] = times[i];
+  for (store::Point& point : points) point.expire_time = by_id[point.id];
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<store::Point>> Points::List(const std::string& server_id,
                                                        std::int64_t before_epoch, int limit) {
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
-  RETURN_IF_ERROR(store::LoadServer(*connection, server_id));
-  return store::ListPoints(*connection, server_id, before_epoch, limit);
+  ASSIGN_OR_RETURN(std::vector<store::Point> points,
+                   store::ListPoints(*connection, server_id, before_epoch, limit));
+  RETURN_IF_ERROR(SetExpireTimes(*connection, server_id, points));
+  return points;
 }
 
 absl::StatusOr<store::Point> Points::Update(const std::string& server_id, const std::string& id,

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/common/pg/pool.h"
+#include "services/replication/coordinator/engine/ports.h"
 #include "services/replication/coordinator/store/order_store.h"
 #include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/point_store.h"
@@ -17,7 +18,7 @@ namespace godwit::coordinator {
 class Points {
  public:
   // `pool` must outlive it.
-  explicit Points(pg::Pool& pool) : pool_(pool) {}
+  Points(pg::Pool& pool, DecodeSettings decode) : pool_(pool), decode_(std::move(decode)) {}
 
   struct Progress {
     store::PointRequest request;
@@ -47,7 +48,11 @@ class Points {
  private:
   absl::StatusOr<store::Clone> BeginClone(const std::string& server_id, const std::string& point_id,
                                           const std::string& request_id);
+  // When retention deletes them.
+  absl::Status SetExpireTimes(pg::Connection& connection, const std::string& server_id,
+                              std::vector<store::Point>& points);
   pg::Pool& pool_;
+  const DecodeSettings decode_;
 };
 
 // Takes points out of the lists and orders the worker to remove them. The server is locked.

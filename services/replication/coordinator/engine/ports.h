@@ -36,6 +36,7 @@ class Registry {
 struct Settings {
   Bandwidth bandwidth;
   int lane_count = 1;
+  int share_weight = 1;
   absl::Duration cut_interval, freeze_budget = absl::Milliseconds(500);
   bool never_freeze = false;
   bool encrypt_staging = false;

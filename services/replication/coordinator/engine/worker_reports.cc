@@ -105,8 +105,10 @@ absl::StatusOr<WorkerAnswer> WorkerReports::Heartbeat(const store::WorkerReport&
     ASSIGN_OR_RETURN(std::vector<store::LeasedGroup> leases,
                      store::ListLeases(connection, report.id));
     for (store::LeasedGroup& group : leases) {
-      const bool encrypt = decode_(group.settings, absl::Now()).encrypt_staging;
-      answer.leases.push_back({.group = std::move(group), .encrypt_staging = encrypt});
+      const auto settings = decode_(group.settings, absl::Now());
+      answer.leases.push_back({.group = std::move(group),
+                               .encrypt_staging = settings.encrypt_staging,
+                               .share_weight = settings.share_weight});
     }
     std::string store_id;
     RETURN_IF_ERROR(store::CheckIncarnation(connection, report.id, report.incarnation, &store_id));

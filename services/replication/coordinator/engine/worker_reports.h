@@ -17,6 +17,7 @@ struct WorkerAnswer {
   struct Lease {
     store::LeasedGroup group;
     bool encrypt_staging = false;
+    int share_weight = 1;
   };
   std::vector<Lease> leases;
   std::vector<store::Order> orders;

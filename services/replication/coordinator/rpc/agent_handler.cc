@@ -54,6 +54,20 @@ absl::StatusOr<std::vector<Disk>> ReadDisks(const pb::HeartbeatRequest& request)
   return out;
 }
 
+absl::Status ReadHealth(const pb::CaptureHealth& health, Server& out) {
+  for (const pb::Loss& loss : health.losses()) {
+    if (pb::Loss::Kind_IsValid(loss.kind()) && loss.count() > 0 &&
+        out.losses.size() < pb::Loss::Kind_ARRAYSIZE) {
+      out.losses.emplace_back(loss.kind(), loss.count());
+    }
+  }
+  out.rescan_count = std::max(health.rescan_count(), 0);
+  out.rescan_reason = Clean(health.rescan_reason());
+  if (!health.has_rescan_time()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(out.rescan_time, ToTime("progress.health.rescan_time", health.rescan_time()));
+  return absl::OkStatus();
+}
+
 absl::Status ReadProgress(const pb::AgentProgress& progress, Server& out) {
   if (!pb::AgentProgress::Phase_IsValid(progress.phase())) {
     return rpc::FieldError("progress.phase", "is not known");
@@ -71,6 +85,13 @@ absl::Status ReadProgress(const pb::AgentProgress& progress, Server& out) {
                              : 0;
   out.bottleneck_permille = std::clamp(progress.bottleneck().busy_permille(), 0, 1000);
   out.bottleneck_action = Clean(progress.bottleneck().action());
+  for (const pb::StageShare& share : progress.bottleneck().shares()) {
+    if (pb::Bottleneck::Stage_IsValid(share.stage()) &&
+        out.bottleneck_shares.size() < pb::Bottleneck::Stage_ARRAYSIZE) {
+      out.bottleneck_shares.emplace_back(share.stage(), std::clamp(share.permille(), 0, 1000));
+    }
+  }
+  RETURN_IF_ERROR(ReadHealth(progress.health(), out));
   out.agent_error = Clean(progress.error_message());
   out.agent_cause = static_cast<StallCause>(progress.stall_cause());
   out.abandoned_cut_count = std::max(progress.abandoned_cut_count(), 0);

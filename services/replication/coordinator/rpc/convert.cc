@@ -32,6 +32,17 @@ void StepsToProto(const Server& server, pb::Replication* out) {
   }
 }
 
+void HealthToProto(const Server& server, pb::CaptureHealth* out) {
+  for (const auto& [kind, count] : server.losses) {
+    pb::Loss* loss = out->add_losses();
+    loss->set_kind(static_cast<pb::Loss::Kind>(kind));
+    loss->set_count(count);
+  }
+  out->set_rescan_count(server.rescan_count);
+  out->set_rescan_reason(server.rescan_reason);
+  if (server.rescan_time) SetTime(*server.rescan_time, out->mutable_rescan_time());
+}
+
 }  // namespace
 
 void ToProto(const Server& server, pb::Replication* out) {
@@ -66,8 +77,15 @@ void ToProto(const Server& server, pb::Replication* out) {
           static_cast<pb::Bottleneck::Stage>(server.bottleneck_stage));
       out->mutable_bottleneck()->set_busy_permille(server.bottleneck_permille);
       out->mutable_bottleneck()->set_action(server.bottleneck_action);
+      for (const auto& [stage, permille] : server.bottleneck_shares) {
+        pb::StageShare* share = out->mutable_bottleneck()->add_shares();
+        share->set_stage(static_cast<pb::Bottleneck::Stage>(stage));
+        share->set_permille(static_cast<int>(permille));
+      }
     }
   }
+  HealthToProto(server, out->mutable_health());
+  out->set_stored_bytes(server.group_allocated_bytes);
   if (server.state == State::kStalled) {
     out->set_stall_cause(static_cast<pb::Replication::StallCause>(server.stall_cause));
     out->mutable_error()->set_code(kUnavailable);
@@ -145,6 +163,8 @@ void ToProto(const store::Point& point, pb::Point* out) {
   SetDuration(point.freeze_time, out->mutable_freeze_time());
   if (point.quiesce_time) SetTime(*point.quiesce_time, out->mutable_quiesce_time());
   out->set_clone_count(point.clone_count);
+  if (point.own_bytes) out->set_own_bytes(*point.own_bytes);
+  if (point.expire_time) SetTime(*point.expire_time, out->mutable_expire_time());
 }
 
 void ToProto(const store::Clone& clone, pb::Clone* out) {

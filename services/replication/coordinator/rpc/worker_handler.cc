@@ -19,6 +19,7 @@ namespace pb = ::godwit::replication::v1;
 constexpr int kMostLabels = 32;
 constexpr int kMostGroups = 10000;
 constexpr int kMostDisks = 50;
+constexpr int kMostPoints = 10000;
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 60;
 
 absl::StatusOr<Worker> ReadWorker(const std::string& id, const pb::RegisterWorkerRequest& request) {
@@ -69,6 +70,11 @@ absl::StatusOr<store::WorkerReport> ReadHeartbeat(const std::string& id,
                           .allocated_bytes = in.allocated_bytes(),
                           .error = Clean(in.error_message()),
                           .cause = static_cast<StallCause>(in.stall_cause())});
+    RETURN_IF_ERROR(CheckRange(field + "point_sizes", in.point_sizes_size(), 0, kMostPoints));
+    for (const pb::PointSize& size : in.point_sizes()) {
+      RETURN_IF_ERROR(CheckRange(field + "point_sizes.own_bytes", size.own_bytes(), 0, kMostBytes));
+      out.groups.back().point_sizes.emplace_back(size.epoch(), size.own_bytes());
+    }
   }
   return out;
 }
@@ -153,9 +159,11 @@ void WriteOrder(const store::Order& order, pb::WorkerOrder* out) {
 }
 
 void WriteAnswer(const WorkerAnswer& answer, pb::WorkerHeartbeatResponse* out) {
-  for (const auto& [group, encrypt_staging] : answer.leases) {
+  for (const WorkerAnswer::Lease& given : answer.leases) {
+    const store::LeasedGroup& group = given.group;
     pb::GroupLease* lease = out->add_leases();
-    lease->set_encrypt_staging(encrypt_staging);
+    lease->set_encrypt_staging(given.encrypt_staging);
+    lease->set_share_weight(given.share_weight);
     lease->set_source_server(absl::StrCat("sourceServers/", group.server_id));
     lease->set_lease_generation(group.generation);
     for (const Disk& disk : group.disks) {

@@ -16,11 +16,12 @@ constexpr pg::Statement kInsert = {
     " to_timestamp($12::bigint / 1e6), $13::bool)"
     " on conflict on constraint point_once do nothing"};
 
-#define GODWIT_POINT_SELECT                                                                      \
-  "select p.id, p.server_id, p.store_id, p.epoch, p.generation, replication.micros(p.cut_time)," \
-  " replication.micros(p.commit_time), p.consistency, p.description, p.pinned, p.root_hash,"     \
-  " p.changed_bytes, p.freeze_micros, replication.micros(p.quiesce_time), p.requested,"          \
-  " (select count(*) from replication.clone c where c.point_id = p.id and c.state in (1, 2, 3))" \
+#define GODWIT_POINT_SELECT                                                                       \
+  "select p.id, p.server_id, p.store_id, p.epoch, p.generation, replication.micros(p.cut_time),"  \
+  " replication.micros(p.commit_time), p.consistency, p.description, p.pinned, p.root_hash,"      \
+  " p.changed_bytes, p.freeze_micros, replication.micros(p.quiesce_time), p.requested,"           \
+  " (select count(*) from replication.clone c where c.point_id = p.id and c.state in (1, 2, 3))," \
+  " coalesce(p.own_bytes, -1)"                                                                    \
   " from replication.point p"
 constexpr pg::Statement kLoad = {
     "point_load", GODWIT_POINT_SELECT " where p.server_id = $1 and p.id = $2 and p.state = 1"};
@@ -90,6 +91,7 @@ Point FromRow(const pg::Result& result, int index) {
   out.quiesce_time = row.Time();
   out.requested = row.Bool();
   out.clone_count = row.Small();
+  if (const std::int64_t own = row.Int(); own >= 0) out.own_bytes = own;
   return out;
 }
 

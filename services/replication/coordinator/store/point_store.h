@@ -25,6 +25,8 @@ struct Point {
   std::optional<absl::Time> quiesce_time;
   bool requested = false;
   int clone_count = 0;
+  std::optional<std::int64_t> own_bytes;  // of the store, see Point.own_bytes; nullopt: not known
+  std::optional<absl::Time> expire_time;  // not of the row
 };
 
 // True when the point is new; a known one (also one deleted lately) stays as it is.

@@ -20,7 +20,9 @@ namespace {
   " replication.micros(s.group_seen_time), s.group_generation, s.group_connected, s.group_error,"  \
   " s.group_cause, s.settings, s.keep_agent, replication.micros(s.undo_until),"                    \
   " s.staging_removed, replication.micros(s.verified_time), s.difference_count,"                   \
-  " s.agent_difference_count, s.differences, coalesce(w.endpoint, ''), w.id is not null and not "  \
+  " s.agent_difference_count, s.differences, s.bottleneck_shares, s.losses, s.rescan_count,"       \
+  " s.rescan_reason, replication.micros(s.rescan_time), s.group_allocated_bytes, "                 \
+  "coalesce(w.endpoint, ''), w.id is not null and not "                                            \
   "w.dead,"                                                                                        \
   " coalesce(p.id, ''), replication.micros(p.cut_time),"                                           \
   " replication.micros(clock_timestamp())"                                                         \
@@ -86,7 +88,9 @@ constexpr pg::Statement kReport = {
     " agent_error = $14, agent_cause = $15::smallint, abandoned_cut_count = $16::int,"
     " idle_time = to_timestamp($17::bigint / 1e6),"
     " verified_time = to_timestamp($18::bigint / 1e6), difference_count = $19::bigint,"
-    " agent_difference_count = $20::bigint, differences = $21, update_time = clock_timestamp()"
+    " agent_difference_count = $20::bigint, differences = $21, bottleneck_shares = $22,"
+    " losses = $23, rescan_count = $24::int, rescan_reason = $25,"
+    " rescan_time = to_timestamp($26::bigint / 1e6), update_time = clock_timestamp()"
     " where id = $1"};
 constexpr pg::Statement kForgetDisks = {
     "disk_forget",
@@ -176,6 +180,12 @@ Server FromRow(const pg::Result& result, int index) {
   out.difference_count = row.Int();
   out.agent_difference_count = row.Int();
   out.differences = ReadDifferences(row.Text());
+  out.bottleneck_shares = ToFigures(row.Text());
+  out.losses = ToFigures(row.Text());
+  out.rescan_count = row.Small();
+  out.rescan_reason = row.Text();
+  out.rescan_time = row.Time();
+  out.group_allocated_bytes = row.Int();
   out.worker_endpoint = row.Text();
   out.worker_alive = row.Bool();
   out.latest_point_id = row.Text();
@@ -314,7 +324,12 @@ absl::Status SaveReport(pg::Connection& connection, const Server& server) {
                                       When(server.verified_time),
                                       Number(server.difference_count),
                                       Number(server.agent_difference_count),
-                                      WriteDifferences(server.differences)})
+                                      WriteDifferences(server.differences),
+                                      ToText(server.bottleneck_shares),
+                                      ToText(server.losses),
+                                      Number(server.rescan_count),
+                                      server.rescan_reason,
+                                      When(server.rescan_time)})
                       .status());
   std::vector<std::string> ids;
   for (const Disk& disk : server.disks) ids.push_back(disk.disk_id);

@@ -50,7 +50,16 @@ constexpr pg::Statement kGroups = {
     " where s.id = r.server_id and s.worker_id = $1 and s.generation = r.generation"
     " and (s.group_generation <> r.generation or s.group_connected <> r.connected"
     "  or s.group_error <> r.error or s.group_cause <> r.cause"
+    "  or s.group_allocated_bytes <> r.allocated_bytes"
     "  or s.group_seen_time < now() - interval '10 seconds')"};
+constexpr pg::Statement kPointSizes = {
+    "worker_point_sizes",
+    "update replication.point p set own_bytes = r.own_bytes"
+    " from jsonb_to_recordset($2::jsonb) as r (server_id text, generation bigint, epoch bigint,"
+    " own_bytes bigint) join replication.server s on s.id = r.server_id"
+    " where s.worker_id = $1 and s.generation = r.generation and p.server_id = s.id"
+    " and p.store_id = s.store_id and p.epoch = r.epoch and p.own_bytes is distinct from "
+    "r.own_bytes"};
 constexpr pg::Statement kFreeUnheld = {
     "worker_free_unheld", "update replication.server set " GODWIT_FREE
                           " where worker_id = $1 and not id = any($2::text[]) returning id"};
@@ -114,6 +123,18 @@ std::string GroupsJson(const std::vector<GroupReport>& groups) {
   return absl::StrCat(out, "]");
 }
 
+std::string PointSizesJson(const std::vector<GroupReport>& groups) {
+  std::string out = "[";
+  for (const GroupReport& group : groups) {
+    for (const auto& [epoch, own_bytes] : group.point_sizes) {
+      absl::StrAppend(&out, out.size() == 1 ? "" : ",", "{\"server_id\":", Quoted(group.server_id),
+                      ",\"generation\":", group.generation, ",\"epoch\":", epoch,
+                      ",\"own_bytes\":", own_bytes, "}");
+    }
+  }
+  return absl::StrCat(out, "]");
+}
+
 absl::Status CheckRow(const pg::Result& found, const std::string& worker_id,
                       std::int64_t incarnation, std::string* store_id) {
   if (found.rows() == 0) {
@@ -162,7 +183,10 @@ absl::Status RenewWorker(pg::Connection& connection, const WorkerReport& report,
                          Number(report.store_total_bytes), Number(report.store_free_bytes)})
           .status());
   if (report.groups.empty()) return absl::OkStatus();
-  return connection.Exec(kGroups, {report.id, GroupsJson(report.groups)}).status();
+  RETURN_IF_ERROR(connection.Exec(kGroups, {report.id, GroupsJson(report.groups)}).status());
+  const std::string sizes = PointSizesJson(report.groups);
+  if (sizes == "[]") return absl::OkStatus();
+  return connection.Exec(kPointSizes, {report.id, sizes}).status();
 }
 
 absl::Status LetGo(pg::Connection& connection, const WorkerReport& report) {

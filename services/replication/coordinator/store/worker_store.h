@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,6 +24,7 @@ struct GroupReport {
   std::int64_t received_bytes = 0, allocated_bytes = 0;
   std::string error;
   StallCause cause = StallCause::kNone;
+  std::vector<std::pair<std::int64_t, std::int64_t>> point_sizes;  // epoch, own bytes; may be empty
 };
 struct WorkerReport {
   std::string id;
@@ -34,6 +36,7 @@ struct WorkerReport {
 struct LeasedGroup {
   std::string server_id;
   std::int64_t generation = 0;
+  std::string settings;  // as the registry gave them
   std::vector<Disk> disks;
   std::string settings;  // Server::settings
 };

@@ -43,6 +43,12 @@ absl::StatusOr<std::shared_ptr<HostedGroup>> GroupHost::Open(const std::string& 
   return hosted;
 }
 
+std::shared_ptr<HostedGroup> GroupHost::Find(const std::string& server) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = groups_.find(server);
+  return found == groups_.end() ? nullptr : found->second;
+}
+
 void GroupHost::Close(const std::string& server) {
   absl::MutexLock lock(&mutex_);
   groups_.erase(server);

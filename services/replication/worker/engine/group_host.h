@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "services/replication/worker/engine/lease_table.h"
 #include "services/replication/worker/engine/session_lanes.h"
+#include "services/replication/worker/engine/work_meter.h"
 #include "services/replication/worker/store/store.h"
 
 namespace godwit::worker {
@@ -21,10 +22,12 @@ namespace godwit::worker {
 struct HostedGroup {
   std::string server;
   std::shared_ptr<store::Group> group;
-  std::atomic<std::int64_t> received_bytes{0};
+  std::atomic<std::int64_t> received_bytes{0}, received_at_point{0};
   bool encrypt = false;  // it was opened as Lease::encrypt said
   // Streams that ended because a payload had been damaged on its way.
   std::atomic<std::int64_t> damaged_count{0};
+  absl::Mutex gate;  // shared by frames, held alone by syncs and commits: see work.h
+  WorkMeter meter{RealClock()};
 };
 
 // Thread-safe.
@@ -36,6 +39,8 @@ class GroupHost {
   // lease's.
   absl::StatusOr<std::shared_ptr<HostedGroup>> Open(const std::string& server,
                                                     std::int64_t generation);
+  // Null when it is not open.
+  std::shared_ptr<HostedGroup> Find(const std::string& server) const;
   // Ends the streams of the group and forgets it, so that the next Open reads the store anew.
   void Close(const std::string& server);
   // Closes what is no longer leased under the generation it was opened with, and what the settings

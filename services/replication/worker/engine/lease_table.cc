@@ -22,6 +22,12 @@ std::optional<Lease> LeaseTable::Find(const std::string& server) const {
   return found == leases_.end() ? std::nullopt : std::optional<Lease>(found->second);
 }
 
+double LeaseTable::Weight(const std::string& server) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = leases_.find(server);
+  return found == leases_.end() ? 1 : found->second.weight;
+}
+
 absl::Status LeaseTable::Check(const std::string& server, std::int64_t generation) const {
   absl::MutexLock lock(&mutex_);
   const auto found = leases_.find(server);

@@ -17,6 +17,7 @@ namespace godwit::worker {
 
 struct Lease {
   std::int64_t generation = 0;
+  double weight = 1;  // share of the worker that the server gets beside others
   std::vector<store::DiskSpec> disks;
   bool encrypt = false;  // the settings want the group encrypted at rest
 };
@@ -32,6 +33,8 @@ class LeaseTable {
   // Another process has the worker's name now.
   void DropAll();
   std::optional<Lease> Find(const std::string& server) const;
+  // Of the lease; 1 without one.
+  double Weight(const std::string& server) const;
   // OK while the group may be acknowledged under `generation`: the lease is held and less than two
   // thirds over. ABORTED: held no more or by another generation. UNAVAILABLE: not renewed in time.
   absl::Status Check(const std::string& server, std::int64_t generation) const;

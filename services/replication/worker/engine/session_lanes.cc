@@ -65,6 +65,11 @@ absl::Status SessionLanes::Await(absl::Span<const std::uint64_t> after,
   return ended_ ? status_ : absl::OkStatus();
 }
 
+std::int64_t SessionLanes::unsynced_bytes() const {
+  absl::MutexLock lock(&mutex_);
+  return unsynced_bytes_;
+}
+
 std::int64_t SessionLanes::plain_bytes() const {
   absl::MutexLock lock(&mutex_);
   return plain_bytes_;

@@ -41,6 +41,7 @@ class SessionLanes {
   // UNAVAILABLE after `patience`.
   absl::Status Await(absl::Span<const std::uint64_t> after, absl::Duration patience) const;
   std::int64_t plain_bytes() const;
+  std::int64_t unsynced_bytes() const;
 
   // The rest is for the one thread that makes durable.
   // Somebody waits for what was taken so far.

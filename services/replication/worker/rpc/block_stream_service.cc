@@ -1,5 +1,8 @@
 #include "services/replication/worker/rpc/block_stream_service.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "absl/strings/str_cat.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
@@ -63,6 +66,22 @@ BlockStreamService::Options Bounded(BlockStreamService::Options options) {
   return options;
 }
 
+// Frames cost processor time and a write that waits for the disk.
+TurnOrder::Limits FrameLimits() {
+  const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return {.turns = 2 * processors + 2, .bulk_turns = std::max(2, processors)};
+}
+
+// Syncs wait for the disk, and several small ones cost it hardly more than one. Large ones keep it
+// busy for long.
+TurnOrder::Limits SyncLimits() {
+  return {.turns = 16, .bulk_turns = 2, .bulk_bytes = std::int64_t{1} << 20};
+}
+
+std::unique_ptr<Turns> MakeTurns(bool wanted, TurnOrder::Limits limits) {
+  return wanted ? std::make_unique<Turns>(limits) : nullptr;
+}
+
 }  // namespace
 
 BlockStreamService::BlockStreamService(GroupHost& host, const LeaseTable& leases, Options options,
@@ -74,7 +93,9 @@ BlockStreamService::BlockStreamService(GroupHost& host, const LeaseTable& leases
       share_(
           options.bandwidth_limit_bytes_per_second > 0
               ? std::make_unique<FairShare>(options.bandwidth_limit_bytes_per_second, RealClock())
-              : nullptr) {}
+              : nullptr),
+      frames_(MakeTurns(options.turns, FrameLimits())),
+      syncs_(MakeTurns(options.turns, SyncLimits())) {}
 
 int BlockStreamService::LanesOf(const pb::Open& open) const {
   return open.lane() == 0 ? std::clamp(open.lane_count(), 1, options_.max_lanes)
@@ -103,7 +124,9 @@ grpc::Status BlockStreamService::Replicate(
                           *stream,
                           {.cancel = [context] { context->TryCancel(); },
                            .cancelled = [context] { return context->IsCancelled(); },
-                           .share = share_.get()});
+                           .share = share_.get(),
+                           .frames = frames_.get(),
+                           .syncs = syncs_.get()});
     const absl::Status status = session.Run();
     if (share_ != nullptr) share_->Forget(server);
     if (absl::IsDataLoss(status)) ++hosted->damaged_count;

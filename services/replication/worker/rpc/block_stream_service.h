@@ -9,6 +9,7 @@
 #include "services/replication/worker/engine/fair_share.h"
 #include "services/replication/worker/engine/group_host.h"
 #include "services/replication/worker/engine/lease_table.h"
+#include "services/replication/worker/engine/turns.h"
 #include "services/replication/worker/store/store.h"
 
 namespace godwit::worker {
@@ -27,6 +28,9 @@ class BlockStreamService final : public replication::v1::BlockStream::Service {
     absl::Duration ack_interval = absl::Milliseconds(20);
     // Of all servers together, shared fairly; 0: none. Agents get a smaller credit with it.
     std::int64_t bandwidth_limit_bytes_per_second = 0;
+    // Servers take turns at the store, by the weights of their leases. False only to measure what
+    // that is good for.
+    bool turns = true;
   };
   // `committed` is told of every point, after it is durable; it must not block.
   using Committed = std::function<void(const std::string& server, std::int64_t generation,
@@ -45,7 +49,8 @@ class BlockStreamService final : public replication::v1::BlockStream::Service {
   const LeaseTable& leases_;
   const Options options_;
   const Committed committed_;
-  const std::unique_ptr<FairShare> share_;  // null: no limit
+  const std::unique_ptr<FairShare> share_;       // null: no limit
+  const std::unique_ptr<Turns> frames_, syncs_;  // null: without turns
 };
 
 }  // namespace godwit::worker

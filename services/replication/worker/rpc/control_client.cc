@@ -4,6 +4,10 @@
 
 #include <grpcpp/channel.h>
 
+#include <algorithm>
+#include <set>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
@@ -20,8 +24,13 @@ namespace {
 // Points of a group that are reported again when it is taken over.
 constexpr std::size_t kRepeatedPoints = 64;
 constexpr std::size_t kMaxQueuedPoints = 10000;
+constexpr int kMostWeight = 100;
+// Before a point that could not be reported is reported again.
+constexpr absl::Duration kReportPause = absl::Milliseconds(500);
 // Walking a group's files for its size is not free.
 constexpr absl::Duration kSizeAge = absl::Seconds(30);
+constexpr std::size_t kMostSizes = 10000;
+constexpr absl::Duration kMeasurePause = absl::Seconds(1);
 
 pb::ReportPointRequest ToReport(const std::string& server, std::int64_t generation,
                                 const store::PointFacts& facts) {
@@ -63,6 +72,7 @@ void ControlClient::Start() {
   threads_.emplace_back([this] { HeartbeatLoop(); });
   threads_.emplace_back([this] { OrderLoop(); });
   threads_.emplace_back([this] { ReportLoop(); });
+  threads_.emplace_back([this] { MeasureLoop(); });
 }
 
 void ControlClient::Stop() {
@@ -118,12 +128,7 @@ absl::Status ControlClient::Heartbeat(bool draining) {
     group->set_committed_epoch(status.committed_epoch);
     group->set_agent_connected(status.connected);
     group->set_received_bytes(status.received_bytes);
-    auto& [taken, bytes] = allocated_[status.server];
-    if (absl::Now() - taken > kSizeAge) {
-      bytes = status.hosted->group->AllocatedBytes();
-      taken = absl::Now();
-    }
-    group->set_allocated_bytes(bytes);
+    AddSizes(status.server, group);
   }
   for (const GroupHost::Failure& failure : host_.Failures()) {
     pb::GroupStatus* group = request.add_groups();
@@ -141,7 +146,9 @@ absl::Status ControlClient::Heartbeat(bool draining) {
   for (const pb::GroupLease& granted : response.leases()) {
     const auto server = ParseName("source_server", "sourceServers", "s-", granted.source_server());
     if (!server.ok()) continue;
-    Lease lease{.generation = granted.lease_generation(), .encrypt = granted.encrypt_staging()};
+    Lease lease{.generation = granted.lease_generation(),
+                .encrypt = granted.encrypt_staging(),
+                .weight = std::clamp(granted.share_weight(), 1, kMostWeight)};
     for (const pb::LeasedDisk& disk : granted.disks()) {
       lease.disks.push_back({.disk_id = disk.disk_id(),
                              .device_name = disk.device_name(),
@@ -165,6 +172,43 @@ absl::Status ControlClient::Heartbeat(bool draining) {
   }
   TakeOrders(response);
   return absl::OkStatus();
+}
+
+void ControlClient::AddSizes(const std::string& server, pb::GroupStatus* group) {
+  absl::MutexLock lock(&mutex_);
+  Sizes& sizes = sizes_[server];
+  group->set_allocated_bytes(sizes.allocated_bytes);
+  for (const store::PointSize& size : std::exchange(sizes.points, {})) {
+    pb::PointSize* out = group->add_point_sizes();
+    out->set_epoch(size.epoch);
+    out->set_own_bytes(size.own_bytes);
+  }
+}
+
+// Reads files: heartbeats must not wait for it.
+void ControlClient::MeasureLoop() {
+  do {
+    std::set<std::string> open;
+    for (const GroupHost::Status& status : host_.List()) {
+      open.insert(status.server);
+      {
+        absl::MutexLock lock(&mutex_);
+        if (stopping_) return;
+        Sizes& sizes = sizes_[status.server];
+        const absl::Duration now = RealClock().Monotonic();
+        if (sizes.group == status.hosted.get() && now - sizes.taken < kSizeAge) continue;
+        sizes.group = status.hosted.get();
+        sizes.taken = now;
+      }
+      const std::int64_t bytes = status.hosted->group->AllocatedBytes();
+      std::vector<store::PointSize> points = status.hosted->group->PointSizes(kMostSizes);
+      absl::MutexLock lock(&mutex_);
+      sizes_[status.server].allocated_bytes = bytes;
+      sizes_[status.server].points = std::move(points);
+    }
+    absl::MutexLock lock(&mutex_);
+    std::erase_if(sizes_, [&](const auto& entry) { return !open.contains(entry.first); });
+  } while (!Sleep(kMeasurePause));
 }
 
 void ControlClient::RepeatReports(const std::string& server, std::int64_t generation,
@@ -314,6 +358,19 @@ void ControlClient::PointCommitted(const std::string& server, std::int64_t gener
   if (points_.size() < kMaxQueuedPoints) points_.push_back(ToReport(server, generation, facts));
 }
 
+void ControlClient::CountDatabase(absl::Duration time) {
+  std::set<std::string> servers;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const pb::ReportPointRequest& point : points_) servers.insert(point.source_server());
+  }
+  for (const std::string& name : servers) {
+    const auto server = ParseName("source_server", "sourceServers", "s-", name);
+    const auto hosted = server.ok() ? host_.Find(*server) : nullptr;
+    if (hosted != nullptr) hosted->meter.Add(WorkMeter::kDatabase, time);
+  }
+}
+
 void ControlClient::ReportLoop() {
   while (true) {
     pb::ReportPointRequest report;
@@ -330,7 +387,9 @@ void ControlClient::ReportLoop() {
     pb::ReportPointResponse response;
     grpc::ClientContext context;
     rpc::SetTimeout(context, absl::Seconds(10));
+    const absl::Duration from = RealClock().Monotonic();
     const absl::Status status = rpc::FromGrpc(stub_->ReportPoint(&context, report, &response));
+    CountDatabase(RealClock().Monotonic() - from);
     const bool again = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
                        absl::IsResourceExhausted(status) || absl::IsUnknown(status);
     if (!status.ok() && !again) {
@@ -345,7 +404,8 @@ void ControlClient::ReportLoop() {
       if (!again) points_.pop_front();
       stop = stopping_ && again;
     }
-    if (stop || (again && Sleep(absl::Milliseconds(500)))) return;
+    if (stop || (again && Sleep(kReportPause))) return;
+    if (again) CountDatabase(kReportPause);
   }
 }
 

@@ -48,6 +48,11 @@ class ControlClient {
   replication::v1::ReportOrderRequest CarryOut(const replication::v1::WorkerOrder& order);
   absl::Status CarryOut(const replication::v1::WorkerOrder& order,
                         replication::v1::ReportOrderRequest* report);
+  void MeasureLoop();
+  void AddSizes(const std::string& server, replication::v1::GroupStatus* group)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The points that are not reported have waited so much longer.
+  void CountDatabase(absl::Duration time) ABSL_LOCKS_EXCLUDED(mutex_);
   void RepeatReports(const std::string& server, std::int64_t generation, std::int64_t known_epoch);
   bool Stopping() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_; }
   // True when Stop() was called.
@@ -67,7 +72,14 @@ class ControlClient {
   std::set<std::string> known_orders_ ABSL_GUARDED_BY(mutex_);  // queued or running
   std::deque<replication::v1::ReportPointRequest> points_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::int64_t> reported_generation_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, std::pair<absl::Time, std::int64_t>> allocated_;  // heartbeat thread only
+  // What groups take of the store, as measured last.
+  struct Sizes {
+    const void* group = nullptr;  // an open one is measured anew
+    absl::Duration taken;
+    std::int64_t allocated_bytes = 0;
+    std::vector<store::PointSize> points;  // not told yet
+  };
+  std::map<std::string, Sizes> sizes_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
 };
 

@@ -2,7 +2,9 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/failpoint.h"
@@ -30,6 +32,24 @@ std::int64_t PlainBytes(const pb::AgentFrame& frame) {
   for (int i = 1; i < frame.patch().runs_size(); i += 2)
     sectors += static_cast<std::int64_t>(frame.patch().runs(i));
   return sectors * static_cast<std::int64_t>(block::kSectorSize);
+}
+
+// Holes cost little for their size.
+std::int64_t ZeroCost(const pb::Zero& zero) {
+  constexpr std::uint64_t kPerBlock = 256;
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(zero.block_count(), 65536) * kPerBlock);
+}
+
+void SetTimes(const WorkMeter& meter, pb::WorkerTimes* times) {
+  const auto micros = [&](WorkMeter::Stage stage) {
+    return absl::ToInt64Microseconds(meter.spent(stage));
+  };
+  times->set_verify_micros(micros(WorkMeter::kVerify));
+  times->set_write_micros(micros(WorkMeter::kWrite));
+  times->set_sync_micros(micros(WorkMeter::kSync));
+  times->set_turn_micros(micros(WorkMeter::kTurn));
+  times->set_limit_micros(micros(WorkMeter::kLimit));
+  times->set_database_micros(micros(WorkMeter::kDatabase));
 }
 
 }  // namespace
@@ -179,6 +199,7 @@ void StreamSession::Rest() {
 }
 
 void StreamSession::AwaitShare(std::int64_t bytes) {
+  const WorkMeter::Span waiting(hosted_.meter, WorkMeter::kLimit);
   const FairShare::Ticket ticket = flow_.share->Ask(hosted_.server, bytes);
   while (true) {
     const absl::Duration wait = flow_.share->Wait(ticket);
@@ -195,26 +216,16 @@ absl::StatusOr<std::uint64_t> StreamSession::DiskBytes(std::uint32_t disk) const
 
 absl::Status StreamSession::Take(const pb::AgentFrame& frame) {
   switch (frame.frame_case()) {
-    case pb::AgentFrame::kData: {
-      const pb::Data& data = frame.data();
-      ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(data.disk()));
-      hosted_.received_bytes += static_cast<std::int64_t>(data.payload().size());
-      GODWIT_FAILPOINT("worker.stream.data");
-      return decoder_.Decode(data, disk_bytes, [&](const BlockRun& run) {
-        return group_.Write(data.disk(), run.first_block, run.bytes);
-      });
-    }
-    case pb::AgentFrame::kPatch: {
-      const pb::Patch& patch = frame.patch();
-      ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(patch.disk()));
-      hosted_.received_bytes += static_cast<std::int64_t>(patch.payload().size());
-      ASSIGN_OR_RETURN(const std::vector<store::SectorRun> runs,
-                       decoder_.Decode(patch, disk_bytes));
-      return group_.Patch(patch.disk(), runs);
-    }
-    case pb::AgentFrame::kZero:
+    case pb::AgentFrame::kData:
+      return TakeData(frame.data());
+    case pb::AgentFrame::kPatch:
+      return TakePatch(frame.patch());
+    case pb::AgentFrame::kZero: {
+      const FrameWork work(hosted_, flow_.frames, ZeroCost(frame.zero()), Weight());
+      const WorkMeter::Span writing(hosted_.meter, WorkMeter::kWrite);
       return group_.Zero(frame.zero().disk(), frame.zero().first_block(),
                          frame.zero().block_count());
+    }
     case pb::AgentFrame::kHashes:
       return TakeHashes(frame);
     case pb::AgentFrame::kEpochBegin:
@@ -238,6 +249,41 @@ absl::Status StreamSession::Take(const pb::AgentFrame& frame) {
   return rpc::FieldError("frame", "unknown kind of frame: this worker is older than the agent");
 }
 
+absl::Status StreamSession::TakeData(const pb::Data& data) {
+  ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(data.disk()));
+  hosted_.received_bytes += static_cast<std::int64_t>(data.payload().size());
+  GODWIT_FAILPOINT("worker.stream.data");
+  const FrameWork work(hosted_, flow_.frames,
+                       std::popcount(data.present()) * std::int64_t{block::kBlockSize}, Weight());
+  WorkMeter::Span verifying(hosted_.meter, WorkMeter::kVerify);
+  GODWIT_FAILPOINT("worker.verify");
+  return decoder_.Decode(data, disk_bytes, [&](const BlockRun& run) {
+    const absl::Duration from = hosted_.meter.Now();
+    GODWIT_FAILPOINT("worker.write");
+    const absl::Status status = group_.Write(data.disk(), run.first_block, run.bytes);
+    const absl::Duration took = hosted_.meter.Now() - from;
+    verifying.Exclude(took);
+    hosted_.meter.Add(WorkMeter::kWrite, took);
+    return status;
+  });
+}
+
+absl::Status StreamSession::TakePatch(const pb::Patch& patch) {
+  ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(patch.disk()));
+  const auto bytes = static_cast<std::int64_t>(patch.payload().size());
+  hosted_.received_bytes += bytes;
+  const FrameWork work(hosted_, flow_.frames, bytes, Weight());
+  WorkMeter::Span verifying(hosted_.meter, WorkMeter::kVerify);
+  GODWIT_FAILPOINT("worker.verify");
+  ASSIGN_OR_RETURN(const std::vector<store::SectorRun> runs, decoder_.Decode(patch, disk_bytes));
+  const absl::Duration from = hosted_.meter.Now();
+  GODWIT_FAILPOINT("worker.write");
+  const absl::Status status = group_.Patch(patch.disk(), runs);
+  verifying.Exclude(hosted_.meter.Now() - from);
+  hosted_.meter.Add(WorkMeter::kWrite, hosted_.meter.Now() - from);
+  return status;
+}
+
 absl::Status StreamSession::TakeHashes(const pb::AgentFrame& frame) {
   const pb::Hashes& hashes = frame.hashes();
   ASSIGN_OR_RETURN(const std::uint64_t disk_bytes, DiskBytes(hashes.disk()));
@@ -251,16 +297,23 @@ absl::Status StreamSession::TakeHashes(const pb::AgentFrame& frame) {
   const auto set = [](std::string& bits, std::size_t i) {
     bits[i / 8] = static_cast<char>(bits[i / 8] | (1 << (i % 8)));
   };
-  for (std::size_t i = 0; i < digests.size(); ++i) {
-    std::optional<block::Digest> own;
-    bool bad = false;
-    if (hashes.read_back()) {
-      ASSIGN_OR_RETURN(own, group_.ReadBack(hashes.disk(), hashes.first_block() + i, &bad));
-    } else {
-      ASSIGN_OR_RETURN(own, group_.DigestAt(hashes.disk(), hashes.first_block() + i));
+  // A few blocks in each turn.
+  constexpr std::size_t kBlocks = 16;
+  const std::int64_t cost = hashes.read_back() ? kBlocks * std::int64_t{block::kBlockSize} : 0;
+  for (std::size_t i = 0; i < digests.size();) {
+    const FrameWork work(hosted_, flow_.frames, cost, Weight());
+    const WorkMeter::Span verifying(hosted_.meter, WorkMeter::kVerify);
+    for (const std::size_t end = std::min(i + kBlocks, digests.size()); i < end; ++i) {
+      std::optional<block::Digest> own;
+      bool bad = false;
+      if (hashes.read_back()) {
+        ASSIGN_OR_RETURN(own, group_.ReadBack(hashes.disk(), hashes.first_block() + i, &bad));
+      } else {
+        ASSIGN_OR_RETURN(own, group_.DigestAt(hashes.disk(), hashes.first_block() + i));
+      }
+      if (own != digests[i]) set(differs, i);
+      if (bad) set(damaged, i);
     }
-    if (own != digests[i]) set(differs, i);
-    if (bad) set(damaged, i);
   }
   diff.set_differs(differs);
   if (hashes.read_back()) diff.set_damaged(damaged);
@@ -273,7 +326,13 @@ absl::Status StreamSession::TakeCommit(const pb::EpochCommit& commit) {
   }
   ASSIGN_OR_RETURN(store::PointFacts facts, FactsOf(commit));
   RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
-  ASSIGN_OR_RETURN(facts, group_.Commit(facts));
+  {
+    const SyncWork work(hosted_, flow_.syncs, CommitCost(facts.interim), Weight());
+    const WorkMeter::Span syncing(hosted_.meter, WorkMeter::kSync);
+    GODWIT_FAILPOINT("worker.sync");
+    ASSIGN_OR_RETURN(facts, group_.Commit(facts));
+  }
+  if (!facts.interim) hosted_.received_at_point = hosted_.received_bytes.load();
   // Who slept through the commit must not call it one: another worker may own the group by now.
   RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
   epoch_begun_ = 0;
@@ -284,12 +343,24 @@ absl::Status StreamSession::TakeCommit(const pb::EpochCommit& commit) {
   *committed.mutable_commit_time() =
       TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(facts.commit_time));
   committed.set_root_hash(facts.root_hash);
+  SetTimes(hosted_.meter, committed.mutable_times());
   return Send(answer);
 }
 
+std::int64_t StreamSession::CommitCost(bool interim) {
+  // A point makes layers of all that came since the one before.
+  return interim ? lanes_.unsynced_bytes() : hosted_.received_bytes - hosted_.received_at_point;
+}
+
 absl::Status StreamSession::MakeDurable() {
-  std::vector<std::uint64_t> upto = lanes_.BeginSync();
-  RETURN_IF_ERROR(group_.Sync());
+  std::vector<std::uint64_t> upto;
+  {
+    const SyncWork work(hosted_, flow_.syncs, CommitCost(/*interim=*/true), Weight());
+    const WorkMeter::Span syncing(hosted_.meter, WorkMeter::kSync);
+    upto = lanes_.BeginSync();
+    GODWIT_FAILPOINT("worker.sync");
+    RETURN_IF_ERROR(group_.Sync());
+  }
   GODWIT_FAILPOINT("worker.stream.before_ack");
   // Only now: a worker that slept through the sync must not promise what another one owns.
   RETURN_IF_ERROR(leases_.Check(hosted_.server, group_.lease_generation()));
@@ -309,6 +380,7 @@ absl::Status StreamSession::SendAck(const std::vector<SessionLanes::Position>& l
   }
   ack.set_credit_bytes(
       credit_.Bytes(lanes_.plain_bytes(), absl::Microseconds(round_trip_us_.load())));
+  SetTimes(hosted_.meter, ack.mutable_times());
   return Send(frame);
 }
 

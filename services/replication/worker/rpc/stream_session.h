@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "services/replication/worker/engine/frames.h"
+#include "services/replication/worker/engine/work.h"
 #include "services/replication/worker/rpc/block_stream_service.h"
 
 namespace godwit::worker {
@@ -23,6 +24,7 @@ class StreamSession {
     std::function<void()> cancel;  // ends a blocked read
     std::function<bool()> cancelled;
     FairShare* share = nullptr;  // bounds how fast frames are read; null: nothing does
+    Turns *frames = nullptr, *syncs = nullptr;
   };
   // All must outlive it.
   StreamSession(HostedGroup& hosted, SessionLanes& lanes, const LeaseTable& leases,
@@ -49,10 +51,15 @@ class StreamSession {
   // What the frame must not overtake on other lanes was taken; also refuses what must be on lane 0.
   absl::Status AwaitTurn(const replication::v1::AgentFrame& frame);
   absl::Status Take(const replication::v1::AgentFrame& frame);
+  absl::Status TakeData(const replication::v1::Data& data);
+  absl::Status TakePatch(const replication::v1::Patch& patch);
   absl::Status TakeHashes(const replication::v1::AgentFrame& frame);
   absl::Status TakeCommit(const replication::v1::EpochCommit& commit);
   // Returns once the next frame may be read, after one of `bytes`; also when the stream ends.
   void AwaitShare(std::int64_t bytes);
+  // What a commit means for the disk, in bytes.
+  std::int64_t CommitCost(bool interim);
+  double Weight() const { return leases_.Weight(hosted_.server); }
   // Syncs and acknowledges everything received so far.
   absl::Status MakeDurable();
   void Acknowledge();

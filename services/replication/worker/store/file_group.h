@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "services/replication/worker/store/delta_log.h"
+#include "services/replication/worker/store/point_sizes.h"
 #include "services/replication/worker/store/store.h"
 #include "services/replication/worker/store/volume.h"
 
@@ -49,6 +50,7 @@ class FileGroup final : public Group {
   absl::Status DeleteClone(const std::string& clone_id) override;
   absl::Status DeletePoints(const std::vector<std::int64_t>& epochs) override;
   std::int64_t AllocatedBytes() const override;
+  std::vector<PointSize> PointSizes(std::size_t limit) const override;
 
  private:
   FileGroup(std::string group, std::int64_t generation, std::vector<DiskSpec> disks);
@@ -103,6 +105,7 @@ class FileGroup final : public Group {
   replication::v1::StagingManifest manifest_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Volume>> volumes_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<DeltaLog> delta_ ABSL_GUARDED_BY(mutex_);
+  mutable PointSizer sizer_;
   absl::Mutex compaction_ ABSL_ACQUIRED_BEFORE(mutex_);
   // The oldest point at the time a disk's base was looked through.
   std::map<std::string, std::int64_t> reclaimed_ ABSL_GUARDED_BY(compaction_);

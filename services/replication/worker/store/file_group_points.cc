@@ -75,6 +75,15 @@ absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string&
   return clone;
 }
 
+std::vector<PointSize> FileGroup::PointSizes(std::size_t limit) const {
+  pb::StagingManifest manifest;
+  {
+    absl::MutexLock lock(&mutex_);
+    manifest = manifest_;
+  }
+  return sizer_.Sizes(folder_, manifest, limit, group_key_);
+}
+
 absl::Status FileGroup::DeleteClone(const std::string& clone_id) {
   absl::MutexLock lock(&mutex_);
   std::error_code error;

@@ -51,6 +51,11 @@ struct SectorRun {
   block::Bytes bytes;
 };
 
+struct PointSize {
+  std::int64_t epoch = 0;
+  std::int64_t own_bytes = 0;
+};
+
 struct CloneFile {
   DiskSpec disk;
   std::string path;  // qcow2 overlay, absolute
@@ -111,7 +116,15 @@ class Group {
   // Forgets points and reclaims what only they need; unknown ones are ignored. Clones of them stay
   // what they are. FAILED_PRECONDITION: the newest point.
   virtual absl::Status DeletePoints(const std::vector<std::int64_t>& epochs) = 0;
+  // What all of it takes of the store.
   virtual std::int64_t AllocatedBytes() const = 0;
+  // What nothing but each point needs: the bytes of its layers (behind the point before it) that
+  // the next one replaces, of the newest point all of them. The newest first, at most `limit`; what
+  // the store does not know is left out. Takes a while, but nobody waits for it.
+  virtual std::vector<PointSize> PointSizes(std::size_t limit) const {
+    static_cast<void>(limit);
+    return {};
+  }
 };
 
 struct StoreSpace {

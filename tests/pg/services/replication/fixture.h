@@ -31,9 +31,9 @@ class CoordinatorPgTest : public ::testing::Test {
       return Settings{.retention = {{absl::ZeroDuration(), absl::Minutes(1)}}};
     };
     agents_ = std::make_unique<AgentReports>(*pool_, registry_, decode);
-    workers_ = std::make_unique<WorkerReports>(*pool_, kLease);
+    workers_ = std::make_unique<WorkerReports>(*pool_, kLease, decode);
     servers_ = std::make_unique<Servers>(*pool_);
-    points_ = std::make_unique<Points>(*pool_);
+    points_ = std::make_unique<Points>(*pool_, decode);
     const auto sign = [](const std::string& text) { return "signed " + text; };
     verifications_ = std::make_unique<Verifications>(*pool_, sign, "1");
     housekeeping_ = std::make_unique<Housekeeping>(

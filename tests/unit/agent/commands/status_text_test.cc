@@ -12,7 +12,9 @@ TEST(StatusText, SaysOfEveryDiskWhatBecomesOfIt) {
   const std::string text = StatusText(nlohmann::json::parse(R"({
     "server": "s-1", "replication": "c:1", "coordinator": "connected", "action": "REPLICATE",
     "points": "by freeze: it needs Linux 5.19",
-    "progress": {"phase": "COPYING", "lag": "1.500s", "errorMessage": "slow",
+    "progress": {"health": {"losses": [{"kind": "PASSTHROUGH", "count": "2"}, {"kind": "CAPTURE_DROPPED", "count": "1"}],
+                            "rescanCount": 1, "rescanTime": "2026-01-01T00:00:00Z", "rescanReason": "d-1: marks may be lost"},
+                 "phase": "COPYING", "lag": "1.500s", "errorMessage": "slow",
                  "disks": [{"diskId": "d-1", "pendingBytes": "3145728"}]},
     "disks": [
       {"disk_id": "d-1", "device": "/dev/sda", "bytes": 2147483648, "replicated": true,
@@ -27,6 +29,7 @@ directive    REPLICATE
 phase        COPYING
 lag          1.500s
 points       by freeze: it needs Linux 5.19
+losses       PASSTHROUGH 2, CAPTURE_DROPPED 1; 1 whole disks compared, last at 2026-01-01T00:00:00Z because of d-1: marks may be lost
 problem      slow
 disk         /dev/sda  2.0 GiB  d-1  replicated, 3.0 MiB to send
              ebpf: x

@@ -41,6 +41,7 @@ TEST(SettingsRulesTest, DefaultsAndFullSettingsAreFine) {
   EXPECT_OK(CheckLaunchSettings("settings", jobs_pb::LaunchSettings()));
   pb::ReplicationSettings settings;
   settings.set_lane_count(8);
+  settings.set_share_weight(100);
   pb::BandwidthWindow* night = settings.add_bandwidth_windows();
   night->set_start_minute(22 * 60);
   night->set_end_minute(6 * 60);  // wraps over midnight
@@ -66,6 +67,8 @@ TEST(SettingsRulesTest, BadReplicationFieldsAreNamed) {
   EXPECT_EQ(Spoilt([](R& s) { s.set_bandwidth_limit_bytes_per_second(16383); }),
             "settings.bandwidth_limit_bytes_per_second");
   EXPECT_EQ(Spoilt([](R& s) { s.set_lane_count(9); }), "settings.lane_count");
+  EXPECT_EQ(Spoilt([](R& s) { s.set_share_weight(101); }), "settings.share_weight");
+  EXPECT_EQ(Spoilt([](R& s) { s.set_share_weight(-1); }), "settings.share_weight");
   EXPECT_EQ(Spoilt([](R& s) { s.add_bandwidth_windows()->set_end_minute(1441); }),
             "settings.bandwidth_windows[0].end_minute");
   EXPECT_EQ(Spoilt([](R& s) {

@@ -67,7 +67,7 @@ class CoordinatorTest : public ::testing::Test {
     agents_ = std::make_unique<AgentReports>(*pool_, registry_, DecodeReplicationSettings);
     workers_ = std::make_unique<WorkerReports>(*pool_, kLease, DecodeReplicationSettings);
     servers_ = std::make_unique<Servers>(*pool_);
-    points_ = std::make_unique<Points>(*pool_);
+    points_ = std::make_unique<Points>(*pool_, DecodeReplicationSettings);
     verifications_ = std::make_unique<Verifications>(
         *pool_, [this](const std::string& text) { return rpc::SignReport(text, tls_); }, "1.2.3");
     housekeeping_ = std::make_unique<Housekeeping>(
@@ -168,9 +168,7 @@ class CoordinatorTest : public ::testing::Test {
     return Call(*worker.stub, &WorkerStub::ReportPoint, request).status();
   }
 
-  absl::StatusOr<pb::Directive> AgentBeat(pb::AgentProgress::Phase phase, std::int64_t pending = 0,
-                                          std::int64_t connected = 0,
-                                          const pb::VerificationProgress* verification = nullptr) {
+  absl::StatusOr<pb::Directive> AgentBeat(const pb::AgentProgress& progress) {
     auto stub = pb::AgentService::NewStub(Channel(absl::StrCat("agent/", kServer)));
     pb::HeartbeatRequest request;
     request.set_agent_version("1");
@@ -180,14 +178,20 @@ class CoordinatorTest : public ::testing::Test {
     disk->set_device_name("/dev/sda");
     disk->set_size_bytes(1 << 30);
     disk->set_is_boot_disk(true);
-    if (verification != nullptr)
-      *request.mutable_progress()->mutable_verification() = *verification;
-    request.mutable_progress()->set_phase(phase);
-    request.mutable_progress()->set_connected_generation(connected);
-    request.mutable_progress()->add_disks()->set_disk_id(kDisk);
-    request.mutable_progress()->mutable_disks(0)->set_pending_bytes(pending);
-    request.mutable_progress()->mutable_disks(0)->set_replicated_bytes((1 << 30) - pending);
+    *request.mutable_progress() = progress;
     return Call(*stub, &pb::AgentService::Stub::Heartbeat, request);
+  }
+  absl::StatusOr<pb::Directive> AgentBeat(pb::AgentProgress::Phase phase, std::int64_t pending = 0,
+                                          std::int64_t connected = 0,
+                                          const pb::VerificationProgress* verification = nullptr) {
+    pb::AgentProgress progress;
+    if (verification != nullptr) *progress.mutable_verification() = *verification;
+    progress.set_phase(phase);
+    progress.set_connected_generation(connected);
+    progress.add_disks()->set_disk_id(kDisk);
+    progress.mutable_disks(0)->set_pending_bytes(pending);
+    progress.mutable_disks(0)->set_replicated_bytes((1 << 30) - pending);
+    return AgentBeat(progress);
   }
   // A server with a lease of `worker` and a first point; the lease's generation.
   std::int64_t Replicate(Worker& worker) {

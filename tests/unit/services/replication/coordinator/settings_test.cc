@@ -20,6 +20,7 @@ TEST(SettingsTest, DefaultsForNothingAndForNonsense) {
     EXPECT_FALSE(settings.bandwidth.paused);
     EXPECT_EQ(settings.bandwidth.limit_bytes_per_second, 0);
     EXPECT_EQ(settings.lane_count, 1);
+    EXPECT_EQ(settings.share_weight, 1);
     EXPECT_EQ(settings.freeze_budget, absl::Milliseconds(500));
     EXPECT_EQ(settings.retention.size(), 4u);
   }
