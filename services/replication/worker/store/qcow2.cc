@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/check.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/crypt/encrypted_image.h"
 #include "services/common/crypt/luks_header.h"
 
 namespace godwit::store {
@@ -388,7 +389,9 @@ absl::StatusOr<LayerTable> ReadLayerTable(const std::string& path,
 
 absl::Status CreateOverlay(const std::string& path, std::uint64_t disk_bytes,
                            const Backing& backing, const crypt::GroupKeyPtr& group) {
-  ASSIGN_OR_RETURN(BlockFile file, NewLayer(path, group));
+  if (group != nullptr)  // on an image: see BackingOf
+    return crypt::CreateEncryptedImage(path, disk_bytes, backing.file, *group);
+  ASSIGN_OR_RETURN(BlockFile file, BlockFile::Open(path, BlockFile::Mode::kCreate));
   return SealQcow2(file, disk_bytes, backing, FirstDataCluster(file, kBlockSize), {});
 }
 
