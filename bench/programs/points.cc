@@ -99,9 +99,9 @@ absl::Status Run(const Config& config) {
                                                         .size_bytes = bytes,
                                                         .is_boot_disk = true}}));
   Volume volume(*group, bytes);
-  RETURN_IF_ERROR(volume.Fill());
-  RETURN_IF_ERROR(volume.Commit(false));
   nlohmann::json line;
+  ASSIGN_OR_RETURN(line["fill_seconds"], Seconds([&] { return volume.Fill(); }));
+  RETURN_IF_ERROR(volume.Commit(false));
   ASSIGN_OR_RETURN(line["blocks_before_mib_per_second"], volume.Blocks(config.after_bytes));
   RETURN_IF_ERROR(volume.Commit(false));
   ASSIGN_OR_RETURN(line["change_seconds"], Seconds([&] { return volume.Change(config.changed); }));
