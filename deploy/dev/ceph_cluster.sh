@@ -1,13 +1,13 @@
 #!/bin/bash
-# ceph_cluster.sh FOLDER: a Ceph cluster of one monitor and one OSD in FOLDER, on loopback, with cephx, until it is
+# ceph_cluster.sh FOLDER: a Ceph cluster of one monitor, one manager and one OSD in FOLDER, on loopback, with cephx, until it is
 # ended by a signal. FOLDER must not exist or be empty. When it serves, FOLDER/ready is there:
 #   FOLDER/ceph.conf  for clients (client.admin, and client.godwit with the rights that docs/staging.md gives it)
-#   pool "staging"    replicated once
+#   pool "staging"    replicated once; figures of its space come some ten seconds later
 # CEPH_OSD_BYTES (default 4 GiB) is the size of the OSD, a sparse file. Needs no root, no LVM, no device mapper.
 set -euo pipefail
 folder=$(readlink -m "$1")
 bytes=${CEPH_OSD_BYTES:-4294967296}
-mkdir -p "$folder"/{mon,osd/0,log,run}
+mkdir -p "$folder"/{mon,mgr/x,osd/0,log,run}
 cd "$folder"
 
 pids=()
@@ -71,6 +71,10 @@ pid file =
 admin socket =
 [mon]
 mon data = $folder/mon/a
+[mgr]
+mgr data = $folder/mgr/\$id
+mgr initial modules =
+mgr stats period = 2
 [osd]
 osd data = $folder/osd/\$id
 osd objectstore = bluestore
@@ -93,6 +97,8 @@ monmaptool --create --clobber --fsid "$fsid" --addv a "v2:127.0.0.1:$port" monma
 ceph-mon --mkfs -i a --monmap monmap --keyring mon.a.keyring >log/mkfs.out 2>&1
 daemon ceph-mon -i a -f
 await 30 ceph -s --connect-timeout 5
+ceph auth get-or-create mgr.x mon 'allow profile mgr' osd 'allow *' -o mgr.x.keyring
+daemon ceph-mgr -i x -f
 uuid=$(</proc/sys/kernel/random/uuid)
 ceph-authtool --create-keyring osd.0.keyring --gen-key -n osd.0 >/dev/null
 secret=$(ceph-authtool -p -n osd.0 osd.0.keyring)

@@ -182,6 +182,31 @@ TEST_F(RbdStoreTest, WhoMayNotIsTold) {
               StatusIs(absl::StatusCode::kInvalidArgument, "--clone-folder"));
 }
 
+TEST_F(RbdStoreTest, ItKnowsItsSpaceAndTheQuotaOfThePool) {
+  const auto await = [&](const char* quota, std::int64_t least, std::int64_t most) {
+    ASSERT_OK(
+        TheCluster()
+            ->Ceph({"osd", "pool", "set-quota", testing::CephCluster::Pool(), "max_bytes", quota})
+            .status());
+    const absl::Time end = absl::Now() + absl::Seconds(60);
+    absl::StatusOr<StoreSpace> space;
+    do {
+      absl::SleepFor(absl::Milliseconds(500));
+      ASSERT_OK_AND_ASSIGN(store_, backend_->Open());
+      space = store_->Space();
+    } while ((!space.ok() || space->total_bytes < least || space->total_bytes > most) &&
+             absl::Now() < end);
+    ASSERT_OK(space);
+    EXPECT_GE(space->total_bytes, least);
+    EXPECT_LE(space->total_bytes, most);
+    EXPECT_GE(space->free_bytes, 0);
+    EXPECT_LE(space->free_bytes, space->total_bytes);
+  };
+  group_.reset();
+  await("1073741824", 1 << 30, 1 << 30);
+  await("0", std::int64_t{3} << 30, std::int64_t{4} << 30);
+}
+
 TEST_F(RbdStoreTest, AFullPoolSaysSoAndLosesNothing) {
   ASSERT_OK(Write(0, 0, 20, 'a'));
   Commit();

@@ -223,7 +223,7 @@ absl::Status Cluster::CutOff(const std::string& address) {
 
 absl::StatusOr<StoreSpace> Cluster::Space() const {
   ASSIGN_OR_RETURN(const std::string answer,
-                   Ask(json{{"prefix", "df"}, {"format", "json"}}.dump()));
+                   Ask(json{{"prefix", "df"}, {"detail", "detail"}, {"format", "json"}}.dump()));
   const json parsed = json::parse(answer, nullptr, /*allow_exceptions=*/false);
   const json pools = parsed.is_object() ? parsed.value("pools", json::array()) : json::array();
   for (const json& pool : pools) {

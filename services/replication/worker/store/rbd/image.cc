@@ -12,7 +12,7 @@ namespace {
 
 // Under way at once: enough to keep a few OSDs busy, little enough for many groups in a worker.
 constexpr std::uint64_t kMaxBytesUnderWay = std::uint64_t{16} << 20;
-constexpr std::size_t kMaxWritesUnderWay = 128;
+constexpr std::size_t kMaxWritesUnderWay = 1024;
 // Of one zeroing: bounds how long one waits.
 constexpr std::uint64_t kMaxZeroBytes = std::uint64_t{1} << 30;
 constexpr int kObjectOrder = 22;  // 4 MiB

@@ -1,5 +1,9 @@
 #include "services/replication/worker/store/rbd/rbd_store.h"
 
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
 #include "services/replication/worker/store/check_group.h"
@@ -11,12 +15,28 @@ namespace {
 
 constexpr char kStoreId[] = "godwit.store_id";
 
+// The cluster's own figures are some seconds old.
+constexpr absl::Duration kSpaceAge = absl::Seconds(10);
+
 class RbdStore final : public Store {
  public:
   RbdStore(std::unique_ptr<rbd::Cluster> cluster, std::string id)
-      : cluster_(std::move(cluster)), id_(std::move(id)) {}
+      : cluster_(std::move(cluster)), id_(std::move(id)), space_(cluster_->Space()) {
+    asking_ = std::thread([this] { AskForSpace(); });
+  }
+  ~RbdStore() override {
+    {
+      absl::MutexLock lock(&mutex_);
+      ending_ = true;
+    }
+    asking_.join();
+  }
   const std::string& id() const override { return id_; }
-  absl::StatusOr<StoreSpace> Space() const override { return cluster_->Space(); }
+  // Never waits: heartbeats go on when the cluster is away.
+  absl::StatusOr<StoreSpace> Space() const override {
+    absl::MutexLock lock(&mutex_);
+    return space_;
+  }
   absl::StatusOr<std::shared_ptr<Group>> OpenGroup(const std::string& server_id,
                                                    std::int64_t generation,
                                                    const std::vector<DiskSpec>& disks) override {
@@ -29,8 +49,23 @@ class RbdStore final : public Store {
   }
 
  private:
+  void AskForSpace() {
+    mutex_.Lock();
+    while (!mutex_.AwaitWithTimeout(absl::Condition(&ending_), kSpaceAge)) {
+      mutex_.Unlock();
+      absl::StatusOr<StoreSpace> space = cluster_->Space();
+      mutex_.Lock();
+      space_ = std::move(space);
+    }
+    mutex_.Unlock();
+  }
+
   const std::unique_ptr<rbd::Cluster> cluster_;
   const std::string id_;
+  mutable absl::Mutex mutex_;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::StatusOr<StoreSpace> space_ ABSL_GUARDED_BY(mutex_);
+  std::thread asking_;
 };
 
 }  // namespace
