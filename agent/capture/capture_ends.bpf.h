@@ -2,6 +2,8 @@
 // Part of capture.bpf.c: the ends of writes. See also agent/tracker/dirty_bios.bpf.h.
 #pragma once
 
+#include "agent/tracker/bio_parts.bpf.h"
+
 static __always_inline void end_bio(struct godwit_capture_disk* disk, struct godwit_bio* noted) {
   __u32 bytes = noted->bytes;
   noted->bytes = 0;  // never twice
@@ -86,8 +88,6 @@ int BPF_PROG(ended, struct request_queue* q, struct bio* bio) {
     account(disk, index, op, sector, bytes, 1);
     return 0;
   }
-  __u64 parent = (__u64)BPF_CORE_READ(bio, bi_private);
-  // The part of a bio that was split, or one from nobody knows when.
-  if (!bpf_map_lookup_elem(&under_way, &parent)) note_late(state, 0);
+  if (!is_part(&under_way, bio)) note_late(state, 0);  // begun nobody knows when
   return 0;
 }

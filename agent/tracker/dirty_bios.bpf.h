@@ -10,6 +10,8 @@
 // - The end of a bio that was not noted is counted: its place is not known any more.
 #pragma once
 
+#include "agent/tracker/bio_parts.bpf.h"
+
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, GODWIT_BIOS);
@@ -68,8 +70,7 @@ int BPF_PROG(ended, struct request_queue* q, struct bio* bio) {
   struct godwit_bio* noted = bpf_map_lookup_elem(&bios, &address);
   if (!noted) {
     if (!changes_data(BPF_CORE_READ(bio, bi_opf) & 0xff) || !is_ours(disk_of(bio))) return 0;
-    __u64 parent = (__u64)BPF_CORE_READ(bio, bi_private);
-    if (bpf_map_lookup_elem(&bios, &parent)) return 0;
+    if (is_part(&bios, bio)) return 0;
     struct godwit_meta* counters = counters_of_disk();
     if (counters) count(&counters->unknown_ends);
     return 0;

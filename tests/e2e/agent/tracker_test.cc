@@ -88,6 +88,23 @@ TEST_P(TrackerTest, DiscardsAndZeroedRangesAreMarkedWhole) {
   EXPECT_EQ(*marked.rbegin(), 4199u);
 }
 
+// A discard that is too long for the device becomes a chain of bios, each the parent of the one
+// before it.
+TEST_P(TrackerTest, ChainsOfBiosAreMarkedWhole) {
+  const Fd limit(open(absl::StrCat("/sys/dev/block/", device_.major, ":", device_.first_minor,
+                                   "/queue/discard_max_bytes")
+                          .c_str(),
+                      O_WRONLY | O_CLOEXEC));
+  ASSERT_EQ(write(limit.get(), "1048576", 7), 7);
+  std::uint64_t range[2] = {100 * kBlockSize, std::uint64_t{50} << 20};
+  ASSERT_EQ(ioctl(loop_.fd(), BLKDISCARD, range), 0);
+  const std::set<std::uint64_t> marked = Take();
+  EXPECT_EQ(marked.size(), range[1] / kBlockSize);
+  EXPECT_EQ(*marked.begin(), 100u);
+  EXPECT_THAT(Take(), ::testing::IsEmpty());
+  EXPECT_FALSE(tracker_->TakeLost());
+}
+
 TEST_P(TrackerTest, OtherDevicesAreNotMarked) {
   const auto other = testing::MakeDevice(GetParam(), dir_ / "other", 1 << 20);
   other->Write(0, 65536, 1);
