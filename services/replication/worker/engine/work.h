@@ -35,15 +35,16 @@ class FrameWork {
   const MeasuredTurn turn_;
 };
 
-// Nothing else works at the group meanwhile.
+// Nothing else works at the group meanwhile. Frames go on until it is its turn, and those that are in
+// front of it then have turns of their own kind.
 class SyncWork {
  public:
   SyncWork(HostedGroup& hosted, Turns* turns, std::int64_t bytes, double weight)
-      : closed_(&hosted.gate), turn_(turns, hosted, bytes, weight) {}
+      : turn_(turns, hosted, bytes, weight), closed_(&hosted.gate) {}
 
  private:
-  const absl::WriterMutexLock closed_;
   const FrameWork::MeasuredTurn turn_;
+  const absl::WriterMutexLock closed_;
 };
 
 }  // namespace godwit::worker
