@@ -38,7 +38,6 @@ struct LeasedGroup {
   std::int64_t generation = 0;
   std::string settings;  // as the registry gave them
   std::vector<Disk> disks;
-  std::string settings;  // Server::settings
 };
 
 // Saves the worker and gives its new incarnation. Servers it still has keep it, but get a new

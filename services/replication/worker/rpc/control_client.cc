@@ -147,8 +147,8 @@ absl::Status ControlClient::Heartbeat(bool draining) {
     const auto server = ParseName("source_server", "sourceServers", "s-", granted.source_server());
     if (!server.ok()) continue;
     Lease lease{.generation = granted.lease_generation(),
-                .encrypt = granted.encrypt_staging(),
-                .weight = std::clamp(granted.share_weight(), 1, kMostWeight)};
+                .weight = static_cast<double>(std::clamp(granted.share_weight(), 1, kMostWeight)),
+                .encrypt = granted.encrypt_staging()};
     for (const pb::LeasedDisk& disk : granted.disks()) {
       lease.disks.push_back({.disk_id = disk.disk_id(),
                              .device_name = disk.device_name(),
