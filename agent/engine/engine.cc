@@ -126,6 +126,7 @@ pb::AgentProgress Engine::Progress() {
   }
   progress.set_wire_bytes(wire_bytes_);
   progress.set_sent_bytes(plain_bytes_);
+  progress.set_codec(codec_);
   const absl::Duration age = absl::Now() - rate_since_;
   if (age >= absl::Seconds(2)) {
     rate_ = static_cast<std::int64_t>(static_cast<double>(plain_bytes_ - rate_bytes_) /
@@ -272,7 +273,7 @@ absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
     if (status.ok())
       status = sender.Send(piece.index, *disks_[piece.index], piece.blocks, piece.plain);
     ahead_.Done();
-    CountTraffic(sender.session());
+    CountTraffic(sender);
   }
   RETURN_IF_ERROR(status);
   RETURN_IF_ERROR(sender.Flush());
@@ -307,11 +308,13 @@ std::int64_t Engine::BeginPending(std::size_t index, std::size_t most) {
   return std::popcount(group.present) * std::int64_t{kBlockSize};
 }
 
-void Engine::CountTraffic(BlockSession& session) {
+void Engine::CountTraffic(const Sender& sender) {
+  BlockSession& session = sender.session();
   const std::int64_t wire = session.wire_bytes(), plain = session.plain_bytes();
   absl::MutexLock lock(&mutex_);
   wire_bytes_ += wire - std::exchange(wire_seen_, wire);
   plain_bytes_ += plain - std::exchange(plain_seen_, plain);
+  codec_ = sender.codec();
   const BlockSession::Waits waits = session.TakeWaits();
   stages_.AddWaits(waits.line, waits.worker, waits.work);
   stages_.Add(pb::Bottleneck::THROTTLE, limit_.TakeWait());
@@ -353,7 +356,7 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
   wire_seen_ = plain_seen_ = 0;
   const absl::Status status = Send(assignment, *session, sender);
   StopFollowing();
-  CountTraffic(*session);
+  CountTraffic(sender);
   return status;
 }
 
@@ -378,7 +381,7 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
     if (!following_ && !paused) {
       ASSIGN_OR_RETURN(sent, SendPending(sender, Slice()));
     }
-    CountTraffic(session);
+    CountTraffic(sender);
     const pb::PointOrder* const ordered = work.order && !work.initial ? &*work.order : nullptr;
     if (ordered != nullptr && ordered->request_id() != last_order) {
       last_order = ordered->request_id();

@@ -125,7 +125,7 @@ class Engine {
   // The piece that was begun first, once it is read.
   ReadAhead::Piece& Read();
   // Adds what the session sent since the last call to what Progress tells.
-  void CountTraffic(BlockSession& session);
+  void CountTraffic(const Sender& sender);
   // Makes a point, with an order the one that it asks for; or an interim epoch.
   absl::Status Cut(BlockSession& session, Sender& sender, const replication::v1::PointOrder* order,
                    bool interim);
@@ -226,6 +226,7 @@ class Engine {
       replication::v1::Replication::STALL_CAUSE_UNSPECIFIED;
   int abandoned_cuts_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int64_t connected_generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string codec_ ABSL_GUARDED_BY(mutex_);  // as the last sender had it
   std::int64_t wire_bytes_ ABSL_GUARDED_BY(mutex_) = 0, plain_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int64_t rate_bytes_ ABSL_GUARDED_BY(mutex_) = 0, rate_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time rate_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();

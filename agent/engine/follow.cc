@@ -63,7 +63,7 @@ absl::Status Engine::Gather(BlockSession& session, Sender& sender, absl::Time* c
     for (bool sent = true; sent;) {
       ASSIGN_OR_RETURN(sent, SendPending(sender, Slice()));
     }
-    CountTraffic(session);
+    CountTraffic(sender);
     RETURN_IF_ERROR(session.Flush(kDurablePatience));
     RETURN_IF_ERROR(Look(/*exact=*/true, cut_time));
     Predict();

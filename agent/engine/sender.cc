@@ -5,6 +5,7 @@
 #include <iterator>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/block/hash.h"
@@ -153,6 +154,10 @@ absl::Status Sender::Flush() {
   }
   zeros_.clear();
   return absl::OkStatus();
+}
+
+std::string Sender::codec() const {
+  return kLadder[rung_] == kNone ? "none" : absl::StrCat("zstd ", kLadder[rung_]);
 }
 
 void Sender::ChooseLevel() {

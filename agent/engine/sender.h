@@ -27,6 +27,8 @@ class Sender {
                     block::MutableBytes plain);
   // Sends what was captured during a cut.
   absl::Status SendPatches(const RedoLog& redo);
+  // How payloads are compressed now, for people.
+  std::string codec() const;
   // Plain bytes of a frame: less than there is room for when the rate is low.
   std::size_t FrameBytes();
   // Zero blocks are gathered to ranges: sends what is left.
@@ -46,7 +48,7 @@ class Sender {
   block::AlignedBuffer buffer_;
   std::string packed_;
   // Of zstd, or kNone.
-  std::size_t rung_ = 1;
+  std::size_t rung_ = 1;  // of the ladder of levels
   int frames_since_choice_ = 0;
   struct ZeroRun {
     std::uint64_t first, count;

@@ -169,7 +169,9 @@ void PrintReplication(const Replication& replication, absl::Time now, std::ostre
   fields.Add("Sent", replication.sent_bytes() == 0
                          ? ""
                          : absl::StrCat(Bytes(replication.sent_bytes()), " (",
-                                        Bytes(replication.wire_bytes()), " on the wire)"));
+                                        Bytes(replication.wire_bytes()), " on the wire",
+                                        replication.codec().empty() ? "" : ", now ",
+                                        replication.codec(), ")"));
   fields.Add("Bottleneck", BottleneckText(replication.bottleneck()));
   fields.Add("Time spent in", SharesText(replication.bottleneck()));
   fields.Add("Worker", replication.worker().empty() ? "none" : ShortName(replication.worker()));

@@ -1,6 +1,8 @@
 -- Where the time of replication goes, what tracking and capture missed, and what points and replicas hold.
 
 alter table server
+  -- How the agent compresses, for people.
+  add column codec text not null default '',
   -- Stages and their shares in permille: "10:612 4:120".
   add column bottleneck_shares text not null default '',
   -- Kinds of losses and how many the kernel counted: "2:1".

@@ -103,6 +103,7 @@ struct Server {
   Phase phase = Phase::kUnknown;
   std::int64_t connected_generation = 0;
   std::int64_t wire_bytes = 0, sent_bytes = 0, bytes_per_second = 0;
+  std::string codec;
   double drain_bytes_per_second = 0;  // how fast the backlog shrinks, smoothed
   int bottleneck_stage = 0, bottleneck_permille = 0;
   std::string bottleneck_action;

@@ -78,6 +78,7 @@ absl::Status ReadProgress(const pb::AgentProgress& progress, Server& out) {
   RETURN_IF_ERROR(CheckRange("progress.disks", progress.disks_size(), 0, kMostDisks));
   out.phase = static_cast<Phase>(progress.phase());
   out.wire_bytes = Count(progress.wire_bytes());
+  out.codec = Clean(progress.codec(), 32);
   out.sent_bytes = Count(progress.sent_bytes());
   out.bytes_per_second = Count(progress.bytes_per_second());
   out.bottleneck_stage = pb::Bottleneck::Stage_IsValid(progress.bottleneck().stage())

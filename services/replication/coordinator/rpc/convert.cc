@@ -72,6 +72,7 @@ void ToProto(const Server& server, pb::Replication* out) {
     if (const auto lag = Lag(server)) SetDuration(*lag, out->mutable_lag());
     if (const auto eta = Eta(server)) SetTime(*eta, out->mutable_eta_time());
     out->set_bytes_per_second(server.bytes_per_second);
+    out->set_codec(server.codec);
     if (server.bottleneck_stage != 0) {
       out->mutable_bottleneck()->set_stage(
           static_cast<pb::Bottleneck::Stage>(server.bottleneck_stage));

@@ -21,7 +21,7 @@ namespace {
   " s.group_cause, s.settings, s.keep_agent, replication.micros(s.undo_until),"                    \
   " s.staging_removed, replication.micros(s.verified_time), s.difference_count,"                   \
   " s.agent_difference_count, s.differences, s.bottleneck_shares, s.losses, s.rescan_count,"       \
-  " s.rescan_reason, replication.micros(s.rescan_time), s.group_allocated_bytes, "                 \
+  " s.rescan_reason, replication.micros(s.rescan_time), s.codec, s.group_allocated_bytes, "        \
   "coalesce(w.endpoint, ''), w.id is not null and not "                                            \
   "w.dead,"                                                                                        \
   " coalesce(p.id, ''), replication.micros(p.cut_time),"                                           \
@@ -90,7 +90,7 @@ constexpr pg::Statement kReport = {
     " verified_time = to_timestamp($18::bigint / 1e6), difference_count = $19::bigint,"
     " agent_difference_count = $20::bigint, differences = $21, bottleneck_shares = $22,"
     " losses = $23, rescan_count = $24::int, rescan_reason = $25,"
-    " rescan_time = to_timestamp($26::bigint / 1e6), update_time = clock_timestamp()"
+    " rescan_time = to_timestamp($26::bigint / 1e6), codec = $27, update_time = clock_timestamp()"
     " where id = $1"};
 constexpr pg::Statement kForgetDisks = {
     "disk_forget",
@@ -185,6 +185,7 @@ Server FromRow(const pg::Result& result, int index) {
   out.rescan_count = row.Small();
   out.rescan_reason = row.Text();
   out.rescan_time = row.Time();
+  out.codec = row.Text();
   out.group_allocated_bytes = row.Int();
   out.worker_endpoint = row.Text();
   out.worker_alive = row.Bool();
@@ -329,7 +330,8 @@ absl::Status SaveReport(pg::Connection& connection, const Server& server) {
                                       ToText(server.losses),
                                       Number(server.rescan_count),
                                       server.rescan_reason,
-                                      When(server.rescan_time)})
+                                      When(server.rescan_time),
+                                      server.codec})
                       .status());
   std::vector<std::string> ids;
   for (const Disk& disk : server.disks) ids.push_back(disk.disk_id);
