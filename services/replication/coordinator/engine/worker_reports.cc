@@ -101,13 +101,9 @@ absl::StatusOr<WorkerAnswer> WorkerReports::Heartbeat(const store::WorkerReport&
     if (report.leaving) RETURN_IF_ERROR(store::LockPlacement(connection));
     RETURN_IF_ERROR(store::RenewWorker(connection, report, lease_));
     if (report.leaving) RETURN_IF_ERROR(store::LetGo(connection, report));
-    answer.leases.clear();  // the transaction may be repeated
-    ASSIGN_OR_RETURN(std::vector<store::LeasedGroup> leases,
-                     store::ListLeases(connection, report.id));
-    for (store::LeasedGroup& group : leases) {
-      const bool encrypt = decode_(group.settings, absl::Now()).encrypt_staging;
-      answer.leases.push_back({.group = std::move(group), .encrypt_staging = encrypt});
-    }
+    ASSIGN_OR_RETURN(answer.leases, store::ListLeases(connection, report.id));
+    for (store::LeasedGroup& group : answer.leases)
+      group.encrypt_staging = decode_(group.settings, absl::Now()).encrypt_staging;
     std::string store_id;
     RETURN_IF_ERROR(store::CheckIncarnation(connection, report.id, report.incarnation, &store_id));
     if (report.leaving) return absl::OkStatus();

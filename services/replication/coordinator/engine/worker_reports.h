@@ -14,11 +14,7 @@
 namespace godwit::coordinator {
 
 struct WorkerAnswer {
-  struct Lease {
-    store::LeasedGroup group;
-    bool encrypt_staging = false;
-  };
-  std::vector<Lease> leases;
+  std::vector<store::LeasedGroup> leases;
   std::vector<store::Order> orders;
 };
 

@@ -153,9 +153,9 @@ void WriteOrder(const store::Order& order, pb::WorkerOrder* out) {
 }
 
 void WriteAnswer(const WorkerAnswer& answer, pb::WorkerHeartbeatResponse* out) {
-  for (const auto& [group, encrypt_staging] : answer.leases) {
+  for (const store::LeasedGroup& group : answer.leases) {
     pb::GroupLease* lease = out->add_leases();
-    lease->set_encrypt_staging(encrypt_staging);
+    lease->set_encrypt_staging(group.encrypt_staging);
     lease->set_source_server(absl::StrCat("sourceServers/", group.server_id));
     lease->set_lease_generation(group.generation);
     for (const Disk& disk : group.disks) {

@@ -35,7 +35,8 @@ struct LeasedGroup {
   std::string server_id;
   std::int64_t generation = 0;
   std::vector<Disk> disks;
-  std::string settings;  // Server::settings
+  std::string settings;          // Server::settings
+  bool encrypt_staging = false;  // of the settings; filled in by WorkerReports
 };
 
 // Saves the worker and gives its new incarnation. Servers it still has keep it, but get a new

@@ -31,7 +31,7 @@ class CoordinatorPgTest : public ::testing::Test {
       return Settings{.retention = {{absl::ZeroDuration(), absl::Minutes(1)}}};
     };
     agents_ = std::make_unique<AgentReports>(*pool_, registry_, decode);
-    workers_ = std::make_unique<WorkerReports>(*pool_, kLease);
+    workers_ = std::make_unique<WorkerReports>(*pool_, kLease, decode);
     servers_ = std::make_unique<Servers>(*pool_);
     points_ = std::make_unique<Points>(*pool_);
     const auto sign = [](const std::string& text) { return "signed " + text; };
