@@ -101,14 +101,11 @@ absl::StatusOr<WorkerAnswer> WorkerReports::Heartbeat(const store::WorkerReport&
     if (report.leaving) RETURN_IF_ERROR(store::LockPlacement(connection));
     RETURN_IF_ERROR(store::RenewWorker(connection, report, lease_));
     if (report.leaving) RETURN_IF_ERROR(store::LetGo(connection, report));
-    answer.leases.clear();  // the transaction may be repeated
-    ASSIGN_OR_RETURN(std::vector<store::LeasedGroup> leases,
-                     store::ListLeases(connection, report.id));
-    for (store::LeasedGroup& group : leases) {
+    ASSIGN_OR_RETURN(answer.leases, store::ListLeases(connection, report.id));
+    for (store::LeasedGroup& group : answer.leases) {
       const auto settings = decode_(group.settings, absl::Now());
-      answer.leases.push_back({.group = std::move(group),
-                               .encrypt_staging = settings.encrypt_staging,
-                               .share_weight = settings.share_weight});
+      group.encrypt_staging = settings.encrypt_staging;
+      group.share_weight = settings.share_weight;
     }
     std::string store_id;
     RETURN_IF_ERROR(store::CheckIncarnation(connection, report.id, report.incarnation, &store_id));

@@ -14,12 +14,7 @@
 namespace godwit::coordinator {
 
 struct WorkerAnswer {
-  struct Lease {
-    store::LeasedGroup group;
-    bool encrypt_staging = false;
-    int share_weight = 1;
-  };
-  std::vector<Lease> leases;
+  std::vector<store::LeasedGroup> leases;
   std::vector<store::Order> orders;
 };
 

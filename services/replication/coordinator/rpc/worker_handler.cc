@@ -159,11 +159,10 @@ void WriteOrder(const store::Order& order, pb::WorkerOrder* out) {
 }
 
 void WriteAnswer(const WorkerAnswer& answer, pb::WorkerHeartbeatResponse* out) {
-  for (const WorkerAnswer::Lease& given : answer.leases) {
-    const store::LeasedGroup& group = given.group;
+  for (const store::LeasedGroup& group : answer.leases) {
     pb::GroupLease* lease = out->add_leases();
-    lease->set_encrypt_staging(given.encrypt_staging);
-    lease->set_share_weight(given.share_weight);
+    lease->set_encrypt_staging(group.encrypt_staging);
+    lease->set_share_weight(group.share_weight);
     lease->set_source_server(absl::StrCat("sourceServers/", group.server_id));
     lease->set_lease_generation(group.generation);
     for (const Disk& disk : group.disks) {

@@ -38,6 +38,9 @@ struct LeasedGroup {
   std::int64_t generation = 0;
   std::string settings;  // as the registry gave them
   std::vector<Disk> disks;
+  // Of the settings; filled in by WorkerReports.
+  bool encrypt_staging = false;
+  int share_weight = 1;
 };
 
 // Saves the worker and gives its new incarnation. Servers it still has keep it, but get a new

@@ -97,15 +97,16 @@ absl::Status FileGroup::TakeManifest(const std::vector<std::int64_t>& generation
   } else {
     ASSIGN_OR_RETURN(manifest_, LoadManifest(ManifestPath(group_, *newest)));
     // One that holds nothing yet may become an encrypted one (group_encryption.h).
-    if (manifest_.points().empty() && manifest_.disks().empty() && group_key_ != nullptr)
-      manifest_.set_encrypted(true);
+    const bool turned = manifest_.points().empty() && manifest_.disks().empty() &&
+                        group_key_ != nullptr && !manifest_.encrypted();
+    if (turned) manifest_.set_encrypted(true);
     if (manifest_.encrypted() != (group_key_ != nullptr)) {
       return absl::DataLossError(
           absl::StrCat(group_, "/", crypt::kGroupKeyFile,
                        manifest_.encrypted() ? ": gone, and the replica cannot be read without it"
                                              : ": the key of a replica that is not encrypted"));
     }
-    if (*newest == generation_) return SaveManifest(ManifestPath(group_, generation_), manifest_);
+    if (*newest == generation_ && !turned) return absl::OkStatus();
     const std::string from = GenerationFolder(group_, *newest);
     for (const pb::StagedDisk& disk : manifest_.disks()) {
       RETURN_IF_ERROR(MakeDirs(folder_ + "/" + disk.disk_id(), 0750));

@@ -9,8 +9,8 @@ using OutageTest = CoordinatorPgTest;
 constexpr absl::Duration kOutageLease = absl::Seconds(3);  // longer: real rounds run
 
 TEST_F(OutageTest, NobodyIsTakenOverBecauseTheDatabaseWasAway) {
-  workers_ = std::make_unique<WorkerReports>(
-      *pool_, kOutageLease, [](const std::string&, absl::Time) { return Settings(); });
+  const auto decode = [](const std::string&, absl::Time) { return Settings{}; };
+  workers_ = std::make_unique<WorkerReports>(*pool_, kOutageLease, decode);
   const std::int64_t first = Register(kWorker1, "shared");
   const std::int64_t second = Register(kWorker2, "shared");
   ASSERT_OK(Beat(kWorker1, first));
