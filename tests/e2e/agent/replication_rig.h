@@ -63,8 +63,11 @@ class ReplicationRig : public ::testing::Test {
     disks_.push_back(std::make_unique<SourceLoop>(kind, dir_ / name, bytes));
     return *disks_.back();
   }
+  virtual absl::StatusOr<std::unique_ptr<store::Store>> MakeStore() {
+    return store::OpenFileStore(dir_ / "store");
+  }
   void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(store_, store::OpenFileStore(dir_ / "store"));
+    ASSERT_OK_AND_ASSIGN(store_, MakeStore());
     ASSERT_OK_AND_ASSIGN(freezer_, Freezer::Start());
     StartWorker(1);
   }
