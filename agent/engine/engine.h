@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "agent/engine/capture_stream.h"
 #include "agent/engine/convergence.h"
+#include "agent/engine/follow_gate.h"
 #include "agent/engine/freezer.h"
 #include "agent/engine/health.h"
 #include "agent/engine/read_ahead.h"
@@ -141,7 +142,7 @@ class Engine {
   absl::Status Gather(BlockSession& session, Sender& sender, absl::Time* cut_time);
   // One look at what changed: marks, then captured writes, which explain most of the marks.
   absl::Status Look(bool exact, absl::Time* upto);
-  // window_ is committed: the replica follows the source.
+  // window_ is committed: the replica follows the source, unless that would overflow again.
   void Followed();
   // No more capture: what was captured and not committed is pending.
   void StopFollowing();
@@ -211,7 +212,10 @@ class Engine {
   // Engine thread only: the replica is the source as of the last commit and what was captured
   // since.
   bool following_ = false;
-  RedoLog window_;  // captured and not committed; engine thread only
+  RedoLog window_;                    // captured and not committed; engine thread only
+  FollowGate gate_;                   // engine thread only
+  absl::Duration capture_began_;      // of the cut that may begin to follow; engine thread only
+  std::int64_t captured_before_ = 0;  // engine thread only
   // When captured writes that were committed last touched a block. Their marks may come late.
   absl::flat_hash_map<BlockPlace, absl::Time> recent_;  // engine thread only
   absl::Time recent_swept_;                             // engine thread only

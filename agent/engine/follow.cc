@@ -27,6 +27,8 @@ absl::Status Engine::Look(bool exact, absl::Time* upto) {
     if (disk->unverified() > 0)
       return absl::AbortedError("change marks were lost: the disks are compared first");
   }
+  if (following_ && !taken.ok())
+    gate_.Overflowed(RealClock().Monotonic(), stream_->Captured().captured_bytes);
   // Nobody knows what the marks are of.
   RETURN_IF_ERROR(taken);
   for (const BlockPlace& place : fresh) {
@@ -54,6 +56,8 @@ absl::Status Engine::Gather(BlockSession& session, Sender& sender, absl::Time* c
   } else {
     window_ = RedoLog(static_cast<std::size_t>(options_.max_redo_bytes));
     stream_->Start();
+    capture_began_ = RealClock().Monotonic();
+    captured_before_ = stream_->Captured().captured_bytes;
   }
   // What is read from here on has every write that is not in window_.
   RETURN_IF_ERROR(stream_->Settle(kSettlePatience));
@@ -80,7 +84,13 @@ void Engine::Followed() {
     absl::erase_if(recent_, [&](const auto& entry) { return now - entry.second > kLongestWrite; });
   }
   window_ = RedoLog(static_cast<std::size_t>(options_.max_redo_bytes));
+  if (following_) return;
   following_ = true;
+  const absl::Duration clock = RealClock().Monotonic();
+  const std::int64_t captured = stream_->Captured().captured_bytes;
+  if (!gate_.MayFollow(clock, captured - captured_before_, clock - capture_began_))
+    return StopFollowing();
+  gate_.Began(clock, captured);
 }
 
 void Engine::StopFollowing() {

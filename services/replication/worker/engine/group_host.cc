@@ -88,6 +88,9 @@ absl::StatusOr<std::unique_ptr<GroupHost::Lane>> GroupHost::Enter(const std::str
   absl::MutexLock lock(&mutex_);
   Sessions& sessions = sessions_[server];
   if (lane == 0) {
+    // A lane may be waiting for another one.
+    if (sessions.lanes != nullptr)
+      sessions.lanes->End(absl::UnavailableError("a newer session of this server began"));
     for (const auto& [id, end] : sessions.streams) end();
     const auto left = [&]() { return sessions.streams.empty(); };
     if (!mutex_.AwaitWithTimeout(absl::Condition(&left), absl::Seconds(15))) {
