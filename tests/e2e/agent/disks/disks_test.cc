@@ -129,7 +129,8 @@ TEST_F(DisksE2eTest, ADiskThatIsGoneStallsUntilItIsBackOrForgotten) {
   ASSERT_TRUE(Eventually(stalls, absl::Seconds(15)));
   EXPECT_THAT(Get().error().message(), HasSubstr(id));
   EXPECT_EQ(Get().disks_size(), 2) << "the lease is of both";
-  EXPECT_EQ(StatusOf("vdb")["missing"], true);
+  // It is noted once the coordinator has answered.
+  EXPECT_TRUE(Eventually([&] { return StatusOf("vdb")["missing"] == true; }, absl::Seconds(15)));
   loops_["vdb"]->Resize(8 * kMiB);
   Fill(*loops_["vdb"], 3 * kMiB);
   AwaitState(pb::Replication::CONTINUOUS);
