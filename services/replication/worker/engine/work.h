@@ -35,8 +35,8 @@ class FrameWork {
   const MeasuredTurn turn_;
 };
 
-// Nothing else works at the group meanwhile. Frames go on until it is its turn, and those that are in
-// front of it then have turns of their own kind.
+// Nothing else works at the group meanwhile. Frames go on until it is its turn, and those that are
+// in front of it then have turns of their own kind.
 class SyncWork {
  public:
   SyncWork(HostedGroup& hosted, Turns* turns, std::int64_t bytes, double weight)
