@@ -161,4 +161,9 @@ absl::StatusOr<int> PageSize(std::int32_t page_size) {
   return page_size;
 }
 
+absl::Status CheckRequestId(const std::string& request_id) {
+  const absl::Status status = CheckUuid("request_id", request_id);
+  return status.ok() ? status : rpc::FieldError("request_id", "must be an UUIDv4 in lower case");
+}
+
 }  // namespace godwit::coordinator

@@ -45,4 +45,7 @@ absl::StatusOr<ChildName> ParseChild(absl::string_view field, absl::string_view 
 // 0 means 50; 1 to 500.
 absl::StatusOr<int> PageSize(std::int32_t page_size);
 
+// A UUIDv4.
+absl::Status CheckRequestId(const std::string& request_id);
+
 }  // namespace godwit::coordinator
