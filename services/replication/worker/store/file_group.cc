@@ -38,7 +38,7 @@ absl::Status RemoveGeneration(const std::string& group, std::int64_t generation)
 
 constexpr std::uint64_t kSectorsPerBlock = block::kBlockSize / block::kSectorSize;
 // A log that is larger than this is sealed with the next epoch: a point copies no more than it.
-constexpr std::uint64_t kMaxDeltaBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMaxDeltaBytes = std::uint64_t{48} << 20;
 // Blocks (of 64 KiB) that are read for the root hash of a point that nobody asked for.
 constexpr std::uint64_t kMaxRehashed = 256;
 
@@ -177,7 +177,14 @@ absl::Status FileGroup::Healthy() const {
   return broken_;
 }
 
+absl::Status FileGroup::Fenced(absl::Status status) const {
+  if (status.ok() || absl::IsAborted(status)) return status;
+  absl::Status fence = CheckFence(group_, generation_);
+  return fence.ok() ? status : fence;
+}
+
 absl::Status FileGroup::Broken(absl::Status status) {
+  status = Fenced(std::move(status));
   if (!status.ok() && broken_.ok()) broken_ = status;
   return status;
 }
@@ -187,7 +194,7 @@ absl::Status FileGroup::Write(std::size_t disk, std::uint64_t first_block,
   RETURN_IF_ERROR(CheckPayload(disks_, disk, first_block, bytes));
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
-  if (delta_ == nullptr) return volumes_[disk]->Write(first_block, bytes);
+  if (delta_ == nullptr) return Fenced(volumes_[disk]->Write(first_block, bytes));
   RETURN_IF_ERROR(Broken(delta_->Write(disk, first_block * kSectorsPerBlock, bytes)));
   return Added();
 }
@@ -200,7 +207,7 @@ absl::Status FileGroup::Zero(std::size_t disk, std::uint64_t first_block, std::u
     RETURN_IF_ERROR(Promote().status());
     RETURN_IF_ERROR(LeaveDelta());
   }
-  if (delta_ == nullptr) return volumes_[disk]->Zero(first_block, count);
+  if (delta_ == nullptr) return Fenced(volumes_[disk]->Zero(first_block, count));
   RETURN_IF_ERROR(Broken(delta_->Zero(disk, first_block, count)));
   return Added();
 }
@@ -209,8 +216,8 @@ absl::Status FileGroup::Patch(std::size_t disk, const std::vector<SectorRun>& ru
   RETURN_IF_ERROR(CheckRuns(disks_, disk, runs));
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Usable());
-  if (delta_ == nullptr && Clean()) RETURN_IF_ERROR(BeginDelta());
-  if (delta_ == nullptr) return volumes_[disk]->Patch(runs);
+  if (delta_ == nullptr && Clean()) RETURN_IF_ERROR(Fenced(BeginDelta()));
+  if (delta_ == nullptr) return Fenced(volumes_[disk]->Patch(runs));
   for (const SectorRun& run : runs) {
     RETURN_IF_ERROR(Broken(delta_->Write(disk, run.sector, run.bytes)));
   }
@@ -290,18 +297,24 @@ absl::StatusOr<PointFacts> FileGroup::Commit(const PointFacts& wanted) {
   PointFacts facts = wanted;
   facts.changed_bytes = 0;
   facts.commit_time = absl::Now();
-  if (facts.interim && delta_ == nullptr && Clean()) RETURN_IF_ERROR(BeginDelta());
+  if (facts.interim && delta_ == nullptr && Clean()) RETURN_IF_ERROR(Fenced(BeginDelta()));
   if (facts.interim && delta_ != nullptr && delta_->bytes() < kMaxDeltaBytes) {
     RETURN_IF_ERROR(Broken(delta_->Commit(ToStaged(facts))));
     RETURN_IF_ERROR(Broken(CheckFence(group_, generation_)));
     committed_ = facts.epoch;
     return facts;
   }
-  if (delta_ == nullptr) return Seal(facts, nullptr, nullptr);
+  if (delta_ == nullptr) {
+    auto sealed = Seal(facts, nullptr, nullptr);
+    if (!sealed.ok()) return Fenced(sealed.status());
+    return sealed;
+  }
   RETURN_IF_ERROR(SyncAll());
   std::vector<DeltaPages> pages;
   for (std::size_t i = 0; i < volumes_.size(); ++i) pages.push_back(delta_->pages(i));
-  ASSIGN_OR_RETURN(facts, Seal(facts, &pages, &delta_->file()));
+  auto sealed = Seal(facts, &pages, &delta_->file());
+  if (!sealed.ok()) return Fenced(sealed.status());
+  facts = *std::move(sealed);
   RemoveDelta();
   return facts;
 }

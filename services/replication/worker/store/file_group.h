@@ -61,6 +61,8 @@ class FileGroup final : public Group {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Usable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Broken(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What failed failed because a newer generation took the files away: ABORTED then.
+  absl::Status Fenced(absl::Status status) const;
   absl::Status Publish(const replication::v1::StagingManifest& manifest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::int64_t LastPoint() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
