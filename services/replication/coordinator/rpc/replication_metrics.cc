@@ -48,6 +48,21 @@ void Add(const Server& server, Samples& to) {
   to.Counter("godwit_replication_differences_total",
              "Blocks of the replica found to differ since the server came into service.", id,
              static_cast<double>(server.difference_count));
+  for (const auto& [kind, count] : server.losses) {
+    Samples::Labels loss = id;
+    loss.emplace_back("kind", pb::Loss::Kind_Name(kind));
+    to.Counter(
+        "godwit_replication_losses_total",
+        "Changes that tracking or capture may have missed, since they began; each kind leads "
+        "to a comparison of the whole disk or ends following.",
+        loss, static_cast<double>(count));
+  }
+  to.Counter("godwit_replication_rescans_total",
+             "Comparisons of whole disks that were begun since the agent's process began.", id,
+             static_cast<double>(server.rescan_count));
+  to.Gauge("godwit_replication_stored_bytes",
+           "What the replica holds of its worker's store, with points and clones.", id,
+           static_cast<double>(server.group_allocated_bytes));
   if (server.agent_seen_time) {
     to.Gauge("godwit_replication_agent_silence_seconds", "Time since the agent last reported.", id,
              Seconds(server.now - *server.agent_seen_time));

@@ -53,6 +53,8 @@ TEST_F(ClusterTest, MetricsSayHowReplicationStands) {
   EXPECT_GT(of_server("godwit_replication_sent_bytes_total"), 0);
   EXPECT_GT(of_server("godwit_group_received_bytes_total"), 0);
   EXPECT_EQ(of_server("godwit_group_connected"), 1);
+  EXPECT_EQ(of_server("godwit_group_damaged_payloads_total"), 0);
+  EXPECT_GT(of_server("godwit_group_stage_seconds_total", ",stage=\"write\""), 0);
   EXPECT_GT(values["godwit_rpc_calls_total{code=\"0\",method=\"replication.GetReplication\"}"], 0);
 }
 
