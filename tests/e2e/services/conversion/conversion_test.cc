@@ -1,14 +1,20 @@
 // Real disks of real servers, converted in the appliance; the proof is that they boot.
 #include "services/conversion/appliance/appliance.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+
+#include <algorithm>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
+#include "services/common/crypt/master_keys.h"
+#include "services/common/crypt/qemu_image.h"
+#include "services/replication/worker/store/file_store.h"
 #include "tests/support/process.h"
 #include "tests/support/source_machine.h"
 #include "tests/support/status_matchers.h"
@@ -49,8 +55,9 @@ class ConversionTest : public ::testing::Test {
     nic.set_source_name("lan0");
     return task;
   }
-  ApplianceResult Convert(const pb::ConversionTask& task) {
-    const auto appliance = Appliance::Open({.folder = GODWIT_APPLIANCE});
+  ApplianceResult Convert(const pb::ConversionTask& task, const std::string& master_keys = "") {
+    const auto appliance =
+        Appliance::Open({.folder = GODWIT_APPLIANCE, .master_key_file = master_keys});
     EXPECT_OK(appliance.status());
     const std::atomic<bool> cancel{false};
     return appliance->Run(task, dir_.path(), kPatience, cancel, [](const std::string&) {});
@@ -90,6 +97,52 @@ TEST_F(ConversionTest, AServerWithoutVirtioBootsOnVirtio) {
     absl::SleepFor(absl::Milliseconds(500));
   }
   EXPECT_THAT(machine->Console(), HasSubstr("login:")) << "the serial console shows the boot";
+}
+
+// The clone of a point in an encrypted group; then what it holds, without encryption, boots.
+TEST_F(ConversionTest, AnEncryptedReplicaIsConvertedInPlace) {
+  ASSERT_OK_AND_ASSIGN(image_, SourceMachine::Image("ext4"));
+  const std::string keys = dir_ / "master.keys";
+  ASSERT_OK(crypt::AddMasterKey(keys).status());
+  ASSERT_OK_AND_ASSIGN(const auto store, store::OpenFileStore(dir_ / "store", keys));
+  const Fd image(open(image_.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto size = static_cast<std::uint64_t>(lseek(image.get(), 0, SEEK_END));
+  ASSERT_OK_AND_ASSIGN(const auto group,
+                       store->OpenEncryptedGroup("s-0123456789abcdef0", 1,
+                                                 {{.disk_id = "d-0123456789abcdef0",
+                                                   .device_name = "/dev/sda",
+                                                   .size_bytes = size,
+                                                   .is_boot_disk = true}}));
+  block::AlignedBuffer buffer(16 * block::kBlockSize);
+  for (std::uint64_t at = 0; at < size; at += buffer.size()) {
+    const auto bytes = buffer.bytes().first(std::min<std::uint64_t>(buffer.size(), size - at));
+    ASSERT_EQ(pread(image.get(), bytes.data(), bytes.size(), static_cast<off_t>(at)),
+              static_cast<ssize_t>(bytes.size()));
+    if (!block::IsZero(bytes)) ASSERT_OK(group->Write(0, at / block::kBlockSize, bytes));
+  }
+  ASSERT_OK(group->Commit({.epoch = 1, .cut_time = absl::Now(), .consistency = 1}).status());
+  ASSERT_OK_AND_ASSIGN(const auto clone, group->CreateClone("c-0123456789abcdef0", 1));
+  disk_ = clone[0].path;
+  EXPECT_THAT(Convert(Task()).status,
+              ::godwit::testing::StatusIs(absl::StatusCode::kFailedPrecondition, "master"))
+      << "without the key";
+  const ApplianceResult result = Convert(Task(), keys);
+  ASSERT_OK(result.status);
+  EXPECT_THAT(result.task.changes(), Contains(Property(&pb::Change::path, "/boot/grub/grub.cfg")));
+
+  ASSERT_OK_AND_ASSIGN(const auto opened, crypt::QemuImage::Open(disk_, keys));
+  ASSERT_TRUE(opened.encrypted());
+  const std::string passphrase = dir_ / "passphrase", plain = dir_ / "plain.qcow2";
+  ASSERT_OK(WriteFileAtomically(passphrase, opened.key()->passphrase().bytes(), 0600));
+  ASSERT_OK_AND_ASSIGN(Process convert,
+                       Process::Start({.command = {"/usr/bin/qemu-img", "convert", "--object",
+                                                   "secret,id=godwit,file=" + passphrase, "-O",
+                                                   "qcow2", opened.Url(), plain},
+                                       .log = dir_ / "convert.log"}));
+  ASSERT_EQ(*convert.Wait(absl::Minutes(3)), 0) << convert.Log();
+  ASSERT_OK_AND_ASSIGN(
+      auto machine, SourceMachine::Start({.hardware = "virtio", .booted = false, .disk = plain}));
+  ASSERT_OK(machine->WaitForPage(kPatience));
 }
 
 TEST_F(ConversionTest, APreflightPlansAndWritesNothing) {
