@@ -12,7 +12,8 @@
 
 namespace godwit {
 
-// What one scrape gets. Names begin with "godwit_" and end with the unit.
+// What one scrape gets. Names end with the unit; all but those of the process itself begin with
+// "godwit_".
 class Samples {
  public:
   using Labels = std::vector<std::pair<std::string, std::string>>;
