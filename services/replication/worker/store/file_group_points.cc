@@ -176,8 +176,8 @@ absl::Status FileGroup::Reclaim() {
   for (const pb::StagedDisk& disk : disks) {
     std::int64_t& since = reclaimed_[disk.disk_id()];
     if (NewlyCovered(folder_, disk, since, oldest) < disk.size_bytes() / kReclaimShare) continue;
-    ASSIGN_OR_RETURN(const bool looked, ReclaimBase(folder_, disk, oldest, group_key_));
-    if (looked) since = oldest;
+    ASSIGN_OR_RETURN(const std::uint64_t covered, ReclaimBase(folder_, disk, oldest, group_key_));
+    if (covered > 0) since = oldest;
   }
   return absl::OkStatus();
 }

@@ -55,13 +55,13 @@ std::int64_t NewlyCovered(const std::string& folder, const pb::StagedDisk& disk,
   return bytes;
 }
 
-absl::StatusOr<bool> ReclaimBase(const std::string& folder, const pb::StagedDisk& disk,
-                                 std::int64_t epoch, const crypt::GroupKeyPtr& group) {
-  if (disk.files_size() == 0 || !IsBase(disk.files(0).name())) return true;
+absl::StatusOr<std::uint64_t> ReclaimBase(const std::string& folder, const pb::StagedDisk& disk,
+                                          std::int64_t epoch, const crypt::GroupKeyPtr& group) {
+  if (disk.files_size() == 0 || !IsBase(disk.files(0).name())) return 0;
   const std::string path = folder + "/" + disk.files(0).name();
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return ErrnoStatus(path);
-  if (info.st_nlink > 1) return false;
+  if (info.st_nlink > 1) return 0;
   const auto disk_bytes = static_cast<std::uint64_t>(disk.size_bytes());
   Coverage coverage(disk_bytes);
   for (const pb::StagedFile& file : disk.files()) {
@@ -71,13 +71,15 @@ absl::StatusOr<bool> ReclaimBase(const std::string& folder, const pb::StagedDisk
     RETURN_IF_ERROR(coverage.Add(table));
   }
   ASSIGN_OR_RETURN(BlockFile base, BlockFile::Open(path, BlockFile::Mode::kOpen));
+  std::uint64_t covered = 0;
   for (std::uint64_t first = 0, end; first < coverage.blocks(); first = end + 1) {
     for (end = first; end < coverage.blocks() && coverage.Whole(end); ++end) continue;
     if (end == first) continue;
+    covered += end - first;
     const std::uint64_t from = first * block::kBlockSize;
     RETURN_IF_ERROR(base.PunchHole(from, std::min(end * block::kBlockSize, disk_bytes) - from));
   }
-  return true;
+  return covered;
 }
 
 }  // namespace godwit::store

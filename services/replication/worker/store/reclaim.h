@@ -15,11 +15,12 @@ namespace godwit::store {
 std::int64_t NewlyCovered(const std::string& folder, const replication::v1::StagedDisk& disk,
                           std::int64_t since, std::int64_t epoch);
 
-// Makes holes in the base where the layers up to the point `epoch` hold the whole block. `epoch` is
-// the oldest point that is kept, durably. Whoever takes the group over later keeps these points or
-// newer ones, so this is harmless however late it happens. False: nothing was looked at, because a
-// clone, which may be of a point that is gone, shares the base.
-absl::StatusOr<bool> ReclaimBase(const std::string& folder, const replication::v1::StagedDisk& disk,
-                                 std::int64_t epoch, const crypt::GroupKeyPtr& group);
+// Makes holes in the base where the layers up to the point `epoch` hold the whole block; how many
+// blocks they hold. `epoch` is the oldest point that is kept, durably. Whoever takes the group over
+// later keeps these points or newer ones, so this is harmless however late it happens. Does nothing
+// while a clone, which may be of a point that is gone, shares the base.
+absl::StatusOr<std::uint64_t> ReclaimBase(const std::string& folder,
+                                          const replication::v1::StagedDisk& disk,
+                                          std::int64_t epoch, const crypt::GroupKeyPtr& group);
 
 }  // namespace godwit::store
