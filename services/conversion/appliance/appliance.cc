@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/appliance/job_json.h"
 #include "services/conversion/appliance/results.h"
 #include "services/conversion/converter/cpio.h"
 
@@ -35,20 +36,6 @@ std::string Quoted(const std::string& path) {
     if (c == ',') quoted.push_back(c);
   }
   return quoted;
-}
-
-std::string JobJson(const conversion::v1::ConversionTask& task) {
-  nlohmann::json disks = nlohmann::json::array(), nics = nlohmann::json::array();
-  for (const auto& disk : task.disks()) disks.push_back(disk.device_name());
-  for (const auto& nic : task.target().nics()) {
-    nics.push_back({{"mac_address", nic.mac_address()},
-                    {"source_mac_address", nic.source_mac_address()},
-                    {"source_name", nic.source_name()}});
-  }
-  return nlohmann::json{{"source_disks", disks},
-                        {"nics", nics},
-                        {"dry_run", task.mode() == conversion::v1::ConversionTask::PREFLIGHT}}
-      .dump();
 }
 
 // The child dies with us and inherits `fds`; its own messages go to `log`.

@@ -1,4 +1,4 @@
-// The conversion of one Linux guest: inspect, edit, verify.
+// The conversion of the file tree of one Linux guest: inspect, edit, verify.
 #pragma once
 
 #include <functional>
@@ -8,18 +8,10 @@
 #include "absl/status/statusor.h"
 #include "services/conversion/converter/guest_root.h"
 #include "services/conversion/converter/initramfs.h"
-#include "services/conversion/converter/network.h"
+#include "services/conversion/converter/job.h"
 #include "services/conversion/converter/volumes.h"
 
 namespace godwit::convert {
-
-// What godwit-convert is asked for: job.json.
-struct Job {
-  std::vector<std::string> source_disks;  // kernel names, boot disk first
-  std::vector<Nic> nics;
-  bool dry_run = false;
-};
-absl::StatusOr<Job> ParseJob(const std::string& json);
 
 struct Finding {
   std::string severity, reason, message, remedy;  // severity: NOTE, WARNING, BLOCKER
@@ -43,10 +35,5 @@ using Progress = std::function<void(const std::string& message)>;
 // names.
 absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
                          const Progress& progress);
-
-// Finds the guest's root among the volumes, mounts what its fstab mounts below it at `where`,
-// converts and unmounts.
-absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* outcome,
-                          const Progress& progress);
 
 }  // namespace godwit::convert

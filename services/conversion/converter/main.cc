@@ -11,6 +11,8 @@
 #include "services/common/base/flags.h"
 #include "services/common/base/status_macros.h"
 #include "services/conversion/converter/convert.h"
+#include "services/conversion/converter/convert_disks.h"
+#include "services/conversion/converter/outcome_json.h"
 
 namespace godwit::convert {
 namespace {
@@ -39,59 +41,6 @@ class Report {
  private:
   Fd fd_;
 };
-
-// In the JSON form of ConversionTask's output fields.
-nlohmann::json ToJson(const Outcome& outcome) {
-  nlohmann::json kernels = nlohmann::json::array(), volumes = nlohmann::json::array(),
-                 changes = nlohmann::json::array(), findings = nlohmann::json::array();
-  const Inspection& inspection = outcome.inspection;
-  for (const GuestKernel& kernel : inspection.kernels) {
-    kernels.push_back({{"release", kernel.release},
-                       {"isDefault", &kernel == &inspection.kernels.back()},
-                       {"initramfsPath", kernel.initramfs},
-                       {"missingModules", kernel.missing_modules}});
-  }
-  for (const Volume& volume : outcome.volumes) {
-    volumes.push_back({{"device", volume.source_device},
-                       {"type", volume.type},
-                       {"uuid", volume.uuid},
-                       {"label", volume.label},
-                       {"mountPoint", volume.mount_point},
-                       {"sizeBytes", absl::StrCat(volume.size_bytes)},
-                       {"freeBytes", absl::StrCat(volume.free_bytes)}});
-  }
-  for (const Change& change : outcome.changes) {
-    changes.push_back({{"step", change.step},
-                       {"path", "/" + change.path},
-                       {"beforeSha256", change.before_sha256},
-                       {"afterSha256", change.after_sha256},
-                       {"summary", change.summary}});
-  }
-  for (const Finding& finding : outcome.findings) {
-    findings.push_back({{"severity", finding.severity},
-                        {"reason", finding.reason},
-                        {"message", finding.message},
-                        {"remedy", finding.remedy}});
-  }
-  return {{"inspection",
-           {{"osFamily", "linux"},
-            {"distribution", inspection.distribution},
-            {"version", inspection.version},
-            {"fullString", inspection.full_string},
-            {"architecture", inspection.architecture},
-            {"bootMode", "BIOS"},
-            {"bootLoader", inspection.boot_loader},
-            {"kernels", kernels},
-            {"volumes", volumes},
-            {"initramfsTool", inspection.initramfs_tool}}},
-          {"changes", changes},
-          {"findings", findings},
-          {"hints",
-           {{"firmware", "bios"},
-            {"diskBus", "virtio"},
-            {"nicModel", "virtio"},
-            {"serialConsole", true}}}};
-}
 
 absl::Status Convert(const Options& options, Report& report, Outcome* outcome) {
   Job job;
