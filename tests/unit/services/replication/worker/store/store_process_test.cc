@@ -72,48 +72,74 @@ class StoreProcessTest : public StoreTest {
   static std::string_view Block(const std::string& content, std::uint64_t b) {
     return std::string_view(content).substr(b * block::kBlockSize, block::kBlockSize);
   }
+  // A writer may end between a commit and its promise: it commits after every twentieth operation,
+  // and one of five is a point.
+  void AddUnsaid(Promised* promised) const {
+    std::int64_t said = promised->interim.first;
+    if (said == 0 && !promised->points.empty()) said = promised->points.rbegin()->first;
+    const std::int64_t epoch = group_->committed_epoch();
+    if (epoch != said + 1) return;
+    promised->synced = static_cast<std::uint64_t>(epoch) * 20;
+    promised->interim = {0, 0};
+    if (promised->synced % 100 == 0) {
+      promised->points[epoch] = promised->synced;
+    } else {
+      promised->interim = {epoch, promised->synced};
+    }
+  }
   // The group, opened anew, holds what was promised, and of later operations nothing but what they
   // wrote.
-  void ExpectKept(const Promised& promised) {
+  void ExpectKept(Promised promised) {
     ASSERT_GE(group_->committed_epoch(), promised.interim.first);
+    AddUnsaid(&promised);
     for (const auto& [epoch, number] : promised.points) points_[epoch] = After(number);
     if (promised.interim.first > 0)
       points_[promised.interim.first] = After(promised.interim.second);
     for (const auto& [epoch, content] : points_) ExpectPoint(epoch);
-    Content content = After(promised.synced);
-    std::vector<std::set<std::pair<std::uint64_t, block::Digest>>> allowed(content.size());
+    found_.clear();
+    for (std::size_t d = 0; d < Disks().size(); ++d) {
+      found_.emplace_back();
+      for (std::uint64_t b = 0; b < block::BlockCount(Disks()[d].size_bytes); ++b) {
+        bool damaged = false;
+        ASSERT_OK_AND_ASSIGN(const block::Digest digest, group_->ReadBack(d, b, &damaged));
+        EXPECT_FALSE(damaged);
+        found_[d].push_back(digest);
+      }
+    }
+    ExpectFound(promised.synced);
+  }
+  // What ExpectKept found has all operations up to `synced`.
+  void ExpectFound(std::uint64_t synced) {
+    Content content = After(synced);
+    std::vector<std::map<std::uint64_t, std::set<block::Digest>>> allowed(content.size());
     const auto allow = [&] {
       for (std::size_t d = 0; d < content.size(); ++d) {
         for (std::uint64_t b = 0; b < block::BlockCount(content[d].size()); ++b) {
           const std::string_view bytes = Block(content[d], b);
-          allowed[d].emplace(
-              b,
+          allowed[d][b].insert(
               block::DigestOf({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}));
         }
       }
     };
     allow();
     // It syncs after every seventh.
-    for (std::uint64_t i = promised.synced + 1; i <= promised.synced + 8; ++i) {
+    for (std::uint64_t i = synced + 1; i <= synced + 8; ++i) {
       ASSERT_OK(Operate(i, content, nullptr));
       allow();
     }
     int certain = 0;
     for (std::size_t d = 0; d < content.size(); ++d) {
-      for (std::uint64_t b = 0; b < block::BlockCount(content[d].size()); ++b) {
-        bool damaged = false;
-        ASSERT_OK_AND_ASSIGN(const block::Digest digest, group_->ReadBack(d, b, &damaged));
-        EXPECT_FALSE(damaged);
+      for (std::uint64_t b = 0; b < found_[d].size(); ++b) {
         // An operation that was not promised may be there in part.
-        const auto count = std::count_if(allowed[d].begin(), allowed[d].end(),
-                                         [&](const auto& each) { return each.first == b; });
-        if (count > 1) continue;
+        if (allowed[d][b].size() > 1) continue;
         ++certain;
-        EXPECT_TRUE(allowed[d].contains({b, digest})) << "disk " << d << " block " << b;
+        EXPECT_TRUE(allowed[d][b].contains(found_[d][b])) << "disk " << d << " block " << b;
       }
     }
     EXPECT_GT(certain, 20);
   }
+
+  std::vector<std::vector<block::Digest>> found_;
 };
 
 TEST_F(StoreProcessTest, WhatAKilledWriterPromisedIsThere) {
@@ -145,8 +171,11 @@ TEST_F(StoreProcessTest, AStoppedWriterThatGoesOnDamagesNothing) {
   ASSERT_OK(writer.Wait(absl::Seconds(60)).status());
   const Promised late = Read();
   EXPECT_THAT(late.refused, ::testing::HasSubstr("refused 10")) << "ABORTED";
-  EXPECT_EQ(late.synced, promised.synced);
-  EXPECT_EQ(late.points.size(), promised.points.size());
+  // It may have been stopped between its work and its promise, once: then the work was there.
+  EXPECT_LE(late.synced, promised.synced + 7);
+  EXPECT_LE(late.points.size(), promised.points.size() + 1);
+  ExpectFound(late.synced);
+  for (const auto& [each, number] : late.points) EXPECT_TRUE(points_.contains(each)) << each;
   for (std::size_t d = 0; d < now_.size(); ++d) {
     for (std::uint64_t b = 0; b < block::BlockCount(now_[d].size()); ++b) {
       bool damaged = false;
