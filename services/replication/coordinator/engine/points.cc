@@ -141,9 +141,9 @@ absl::Status Points::Delete(const std::string& server_id, const std::string& id)
   });
 }
 
-absl::StatusOr<store::Clone> Points::BeginClone(const std::string& server_id,
-                                                const std::string& point_id,
+absl::StatusOr<store::Clone> Points::BeginClone(const std::string& server_id, std::string point_id,
                                                 const std::string& request_id) {
+  const bool newest = point_id == kNewestPoint;
   store::Clone out;
   RETURN_IF_ERROR(pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
     pg::Connection& connection = transaction.connection();
@@ -151,17 +151,23 @@ absl::StatusOr<store::Clone> Points::BeginClone(const std::string& server_id,
     ASSIGN_OR_RETURN(const std::optional<store::Clone> known,
                      store::FindCloneByRequest(connection, request_id));
     if (known) {
-      if (known->server_id != server_id || known->point_id != point_id) {
+      if (known->server_id != server_id || (!newest && known->point_id != point_id)) {
         return absl::InvalidArgumentError("request_id: was used for another clone");
       }
       out = *known;
       return absl::OkStatus();
     }
-    ASSIGN_OR_RETURN(const store::Point point, store::LoadPoint(connection, server_id, point_id));
-    if (point.store_id != server.store_id) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("point: sourceServers/", server_id, "/points/", point_id,
-                       " is in a store that the server moved away from"));
+    if (newest) point_id = server.latest_point_id;
+    if (point_id.empty()) {
+      if (server.store_id.empty())
+        return absl::FailedPreconditionError("point: nothing of the server has arrived yet");
+    } else {
+      ASSIGN_OR_RETURN(const store::Point point, store::LoadPoint(connection, server_id, point_id));
+      if (point.store_id != server.store_id) {
+        return absl::FailedPreconditionError(
+            absl::StrCat("point: sourceServers/", server_id, "/points/", point_id,
+                         " is in a store that the server moved away from"));
+      }
     }
     out = {.id = DerivedId("c-", request_id),
            .request_id = request_id,

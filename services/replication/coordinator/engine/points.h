@@ -14,6 +14,8 @@
 
 namespace godwit::coordinator {
 
+inline constexpr char kNewestPoint[] = "-";
+
 // Thread-safe.
 class Points {
  public:
@@ -37,6 +39,7 @@ class Points {
   // FAILED_PRECONDITION: pinned, in use by a clone, or the newest.
   absl::Status Delete(const std::string& server_id, const std::string& id);
 
+  // `point_id` may be kNewestPoint: the newest one or, while there is none, what arrived so far.
   // Waits until `deadline` for the worker. The same `request_id` gives the same clone and waits on.
   // UNAVAILABLE: not made in time; ask again.
   absl::StatusOr<store::Clone> CreateClone(const std::string& server_id,
@@ -46,7 +49,7 @@ class Points {
   absl::Status DeleteClone(const std::string& server_id, const std::string& id);
 
  private:
-  absl::StatusOr<store::Clone> BeginClone(const std::string& server_id, const std::string& point_id,
+  absl::StatusOr<store::Clone> BeginClone(const std::string& server_id, std::string point_id,
                                           const std::string& request_id);
   // When retention deletes them.
   absl::Status SetExpireTimes(pg::Connection& connection, const std::string& server_id,

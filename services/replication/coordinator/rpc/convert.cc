@@ -171,7 +171,7 @@ void ToProto(const store::Point& point, pb::Point* out) {
 void ToProto(const store::Clone& clone, pb::Clone* out) {
   const std::string server = ServerName(clone.server_id);
   out->set_name(absl::StrCat(server, "/clones/", clone.id));
-  out->set_point(absl::StrCat(server, "/points/", clone.point_id));
+  if (!clone.point_id.empty()) out->set_point(absl::StrCat(server, "/points/", clone.point_id));
   for (const store::CloneDisk& disk : clone.disks) {
     pb::CloneDisk* to = out->add_disks();
     to->set_disk_id(disk.disk_id);

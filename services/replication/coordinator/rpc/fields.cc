@@ -142,13 +142,15 @@ absl::StatusOr<std::string> ReplicationServerId(absl::string_view field, absl::s
 }
 
 absl::StatusOr<ChildName> ParseChild(absl::string_view field, absl::string_view collection,
-                                     absl::string_view prefix, absl::string_view name) {
+                                     absl::string_view prefix, absl::string_view name,
+                                     bool wildcard) {
   const std::vector<std::string> parts = absl::StrSplit(name, '/');
   if (parts.size() != 4 || parts[2] != collection) {
     return rpc::FieldError(field, absl::StrCat("must be sourceServers/{s}/", collection, "/{id}"));
   }
   ASSIGN_OR_RETURN(const std::string server,
                    ServerId(field, absl::StrCat(parts[0], "/", parts[1])));
+  if (wildcard && parts[3] == "-") return ChildName{server, parts[3]};
   const absl::Status checked =
       prefix.empty() ? CheckUuid(field, parts[3]) : CheckId(field, prefix, parts[3]);
   if (!checked.ok()) return AsFieldError(field, checked);

@@ -38,9 +38,11 @@ absl::StatusOr<std::string> ReplicationServerId(absl::string_view field, absl::s
 struct ChildName {
   std::string server_id, id;
 };
-// "sourceServers/{s}/{collection}/{prefix...}"; an empty prefix asks for a UUID.
+// "sourceServers/{s}/{collection}/{prefix...}"; an empty prefix asks for a UUID. `wildcard`: the id
+// may be "-".
 absl::StatusOr<ChildName> ParseChild(absl::string_view field, absl::string_view collection,
-                                     absl::string_view prefix, absl::string_view name);
+                                     absl::string_view prefix, absl::string_view name,
+                                     bool wildcard = false);
 
 // 0 means 50; 1 to 500.
 absl::StatusOr<int> PageSize(std::int32_t page_size);

@@ -203,7 +203,7 @@ grpc::Status PointCalls::CreateClone(grpc::ServerContext* context,
       context, "replication.CreateClone", rpc::kWriters,
       [&](const rpc::Call& call) -> absl::Status {
         ASSIGN_OR_RETURN(const ChildName name,
-                         ParseChild("point", "points", "p-", request->point()));
+                         ParseChild("point", "points", "p-", request->point(), /*wildcard=*/true));
         RETURN_IF_ERROR(CheckRequestId(request->request_id()));
         const absl::Time until = std::min(call.deadline - kCloneMargin, absl::Now() + kCloneWait);
         ASSIGN_OR_RETURN(

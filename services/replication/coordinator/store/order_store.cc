@@ -48,8 +48,8 @@ constexpr pg::Statement kInsertClone = {
     "clone_insert",
     "insert into replication.clone (id, request_id, server_id, point_id)"
     " values ($1, $2::uuid, $3, $4)"};
-#define GODWIT_CLONE_SELECT                                                       \
-  "select id, request_id, server_id, point_id, state, error_code, error_message," \
+#define GODWIT_CLONE_SELECT                                                                     \
+  "select id, request_id, server_id, coalesce(point_id, ''), state, error_code, error_message," \
   " replication.micros(create_time) from replication.clone"
 constexpr pg::Statement kByRequest = {"clone_by_request",
                                       GODWIT_CLONE_SELECT " where request_id = $1::uuid"};
@@ -67,8 +67,9 @@ constexpr pg::Statement kSaveClone = {
 
 constexpr pg::Statement kStoreOfClone = {
     "clone_store",
-    "select p.store_id from replication.clone c join replication.point p on p.id = c.point_id"
-    " where c.id = $1"};
+    "select coalesce(p.store_id, s.store_id) from replication.clone c"
+    " join replication.server s on s.id = c.server_id"
+    " left join replication.point p on p.id = c.point_id where c.id = $1"};
 constexpr pg::Statement kCancelCreation = {
     "order_cancel_creation",
     "update replication.worker_order set state = 3, error_message = 'the clone was deleted',"
@@ -185,7 +186,7 @@ absl::Status ForgetOrders(pg::Connection& connection) { return connection.Exec(k
 
 absl::Status InsertClone(pg::Connection& connection, const Clone& clone) {
   return connection
-      .Exec(kInsertClone, {clone.id, clone.request_id, clone.server_id, clone.point_id})
+      .Exec(kInsertClone, {clone.id, clone.request_id, clone.server_id, OrNull(clone.point_id)})
       .status();
 }
 

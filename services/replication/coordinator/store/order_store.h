@@ -50,7 +50,8 @@ struct CloneDisk {
   std::string path, nbd_uri;
 };
 struct Clone {
-  std::string id, request_id, server_id, point_id;
+  std::string id, request_id, server_id;
+  std::string point_id;  // empty: of what arrived before the first point
   CloneState state = CloneState::kMaking;
   std::vector<CloneDisk> disks;  // boot disk first
   int error_code = 0;

@@ -93,6 +93,10 @@ class FileGroup final : public Group {
 
   // Merges what can be merged; waits for the group only to put the result in its place.
   absl::Status Compact() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Fills the folder of a clone: of a point, or of what arrived before the first.
+  absl::Status BuildClone(const std::string& folder, std::int64_t epoch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status BuildView(const std::string& folder) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Gives back what only points that are gone read of the bases.
   absl::Status Reclaim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compaction_) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -27,50 +27,65 @@ std::int64_t AllocatedBytesOf(const std::string& path) {
   return stat(path.c_str(), &info) == 0 ? info.st_blocks * 512 : 0;
 }
 
+// The newest file of the disk that belongs to a point; null: it had no such disk.
+const pb::StagedFile* FileAt(const pb::StagedDisk& disk, std::int64_t epoch) {
+  if (disk.last_epoch() != 0 && disk.last_epoch() < epoch) return nullptr;  // removed before
+  return TopFile(disk, epoch);                                              // null: added later
+}
+
 }  // namespace
+
+absl::Status FileGroup::BuildClone(const std::string& folder, std::int64_t epoch) {
+  for (const pb::StagedDisk& disk : manifest_.disks()) {
+    const pb::StagedFile* top = FileAt(disk, epoch);
+    if (top == nullptr) continue;
+    RETURN_IF_ERROR(MakeDirs(folder + "/" + disk.disk_id(), 0750));
+    for (const pb::StagedFile& file : disk.files()) {
+      if (file.epoch() > epoch) break;
+      RETURN_IF_ERROR(LinkFile(folder_ + "/" + file.name(), folder + "/" + file.name()));
+      if (group_key_ == nullptr || !IsBase(file.name())) continue;
+      const std::string image = ImageOfBase(file.name());
+      RETURN_IF_ERROR(LinkFile(folder_ + "/" + image, folder + "/" + image));
+    }
+    RETURN_IF_ERROR(SyncDir(folder + "/" + disk.disk_id()));
+    Backing backing = BackingOf(top->name(), group_key_ != nullptr);
+    backing.file = absl::StrCat(disk.disk_id(), "/", backing.file);
+    RETURN_IF_ERROR(CreateOverlay(absl::StrCat(folder, "/", disk.disk_id(), ".qcow2"),
+                                  static_cast<std::uint64_t>(disk.size_bytes()), backing,
+                                  group_key_));
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::vector<CloneFile>> FileGroup::CreateClone(const std::string& clone_id,
                                                               std::int64_t epoch) {
   absl::MutexLock lock(&mutex_);
   const auto at_epoch = [&](const pb::StagedPoint& point) { return point.epoch() == epoch; };
-  if (std::none_of(manifest_.points().begin(), manifest_.points().end(), at_epoch)) {
+  if (epoch != 0 && std::none_of(manifest_.points().begin(), manifest_.points().end(), at_epoch)) {
     return absl::NotFoundError(absl::StrCat("no point of epoch ", epoch));
   }
   const std::string final_folder = absl::StrCat(group_, "/clones/", clone_id);
   const std::string building = absl::StrCat(group_, "/clones/.", clone_id);
   std::error_code error;
-  const bool exists = fs::exists(final_folder);
-  if (!exists) {
+  if (!fs::exists(final_folder)) {
     fs::remove_all(building, error);
     RETURN_IF_ERROR(MakeDirs(building, 0750));
-  }
-  std::vector<CloneFile> clone;
-  for (const pb::StagedDisk& disk : manifest_.disks()) {
-    const pb::StagedFile* top = TopFile(disk, epoch);
-    if (top == nullptr) continue;                                       // added later
-    if (disk.last_epoch() != 0 && disk.last_epoch() < epoch) continue;  // removed before
-    const std::string name = absl::StrCat("/", disk.disk_id(), ".qcow2");
-    if (!exists) {
-      RETURN_IF_ERROR(MakeDirs(building + "/" + disk.disk_id(), 0750));
-      for (const pb::StagedFile& file : disk.files()) {
-        if (file.epoch() > epoch) break;
-        RETURN_IF_ERROR(LinkFile(folder_ + "/" + file.name(), building + "/" + file.name()));
-        if (group_key_ == nullptr || !IsBase(file.name())) continue;
-        const std::string image = ImageOfBase(file.name());
-        RETURN_IF_ERROR(LinkFile(folder_ + "/" + image, building + "/" + image));
-      }
-      RETURN_IF_ERROR(SyncDir(building + "/" + disk.disk_id()));
-      Backing backing = BackingOf(top->name(), group_key_ != nullptr);
-      backing.file = absl::StrCat(disk.disk_id(), "/", backing.file);
-      RETURN_IF_ERROR(CreateOverlay(building + name, static_cast<std::uint64_t>(disk.size_bytes()),
-                                    backing, group_key_));
-    }
-    clone.push_back({FromStaged(disk), final_folder + name});
-  }
-  if (!exists) {
+    const bool view = epoch == 0 && manifest_.points_size() == 0;
+    RETURN_IF_ERROR(view ? BuildView(building)
+                         : BuildClone(building, epoch == 0 ? LastPoint() : epoch));
     RETURN_IF_ERROR(SyncDir(building));
     if (rename(building.c_str(), final_folder.c_str()) != 0) return ErrnoStatus(final_folder);
     RETURN_IF_ERROR(SyncDir(group_ + "/clones"));
+  }
+  std::vector<CloneFile> clone;
+  const auto add = [&](const pb::StagedDisk& disk) {
+    const std::string path = absl::StrCat(final_folder, "/", disk.disk_id(), ".qcow2");
+    if (fs::exists(path, error)) clone.push_back({FromStaged(disk), path});
+  };
+  if (epoch == 0) {
+    for (const auto& volume : volumes_) add(volume->staged());
+  } else {
+    for (const pb::StagedDisk& disk : manifest_.disks()) add(disk);
   }
   return clone;
 }

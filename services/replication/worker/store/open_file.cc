@@ -53,6 +53,14 @@ absl::StatusOr<std::unique_ptr<OpenFile>> OpenFile::Open(const std::string& path
   return open;
 }
 
+std::vector<std::uint64_t> OpenFile::Written() const {
+  std::vector<std::uint64_t> blocks;
+  for (std::uint64_t block = 0; block < written_.size(); ++block) {
+    if (written_[block]) blocks.push_back(block);
+  }
+  return blocks;
+}
+
 absl::Status OpenFile::WriteRun(std::uint64_t first_block, block::MutableBytes bytes,
                                 std::uint64_t offset, const block::Digest* digests) {
   RETURN_IF_ERROR(file_.Write(offset, bytes));

@@ -29,6 +29,8 @@ class OpenFile {
   const std::string& path() const { return file_.path(); }
   // Null: not encrypted.
   const FileCipherPtr& cipher() const { return file_.cipher(); }
+  // Of an encrypted base: the blocks that it has, ascending.
+  std::vector<std::uint64_t> Written() const;
   // Something was written since it was made.
   bool used() const { return used_; }
   // Of a layer: bytes of the blocks that it holds (zero blocks count as their size).

@@ -109,6 +109,8 @@ class Group {
   virtual absl::StatusOr<std::optional<PointFacts>> Rest() = 0;
 
   // A writable view of a point; the same id again gives the same clone. NOT_FOUND: no such point.
+  // Epoch 0 is for looking only: the newest point or, while there is none, what arrived so far (no
+  // state that the disks ever had, and it goes on changing). FAILED_PRECONDITION: not now.
   virtual absl::StatusOr<std::vector<CloneFile>> CreateClone(const std::string& clone_id,
                                                              std::int64_t epoch) = 0;
   // Also when there is none.

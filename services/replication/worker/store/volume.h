@@ -54,6 +54,9 @@ class Volume {
   // The present content.
   absl::Status Read(std::uint64_t block, block::MutableBytes bytes) const;
   absl::Status Sync();
+  // Puts what arrived before the first point into `folder`, as files for reading that go on
+  // changing; an empty Backing when nothing did. FAILED_PRECONDITION: it is not in one file.
+  absl::StatusOr<Backing> LinkUnfinished(const std::string& folder) const;
   // All content is sealed: what comes next may go to a delta log.
   bool clean() const {
     return !files_.empty() && !old_base_ && (open_ == nullptr || !open_->used());

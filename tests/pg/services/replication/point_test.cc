@@ -130,6 +130,29 @@ TEST_F(PointTest, CloneThatCannotBeMadeSaysWhy) {
               StatusIs(absl::StatusCode::kDataLoss, "layer is damaged"));
 }
 
+TEST_F(PointTest, WhatArrivedCanBeAskedForBeforeTheFirstPoint) {
+  const std::string early = NewUuid(), later = NewUuid();
+  EXPECT_THAT(points_->CreateClone(kServer1, kNewestPoint, early, absl::Now()),
+              StatusIs(absl::StatusCode::kUnavailable, "same request_id"));
+  const auto beat = Beat(kWorker1, incarnation_);
+  ASSERT_EQ(beat->orders.size(), 1u);
+  EXPECT_EQ(beat->orders[0].clone_epoch, 0);
+  ASSERT_OK(Point(1));
+  ASSERT_OK(workers_->ReportOrder(
+      {.worker_id = kWorker1,
+       .incarnation = incarnation_,
+       .order_id = beat->orders[0].id,
+       .clone_disks = {{.disk_id = "d-00000000000000001", .path = "/clone"}}}));
+  ASSERT_OK_AND_ASSIGN(const store::Clone view,
+                       points_->CreateClone(kServer1, kNewestPoint, early, absl::Now()));
+  EXPECT_EQ(view.point_id, "") << "the same request is the same clone";
+  EXPECT_THAT(points_->CreateClone(kServer1, kNewestPoint, later, absl::Now()),
+              StatusIs(absl::StatusCode::kUnavailable, ""));
+  EXPECT_EQ(Beat(kWorker1, incarnation_)->orders.at(0).clone_epoch, 1) << "the newest point";
+  ASSERT_OK(points_->DeleteClone(kServer1, view.id));
+  EXPECT_EQ(Beat(kWorker1, incarnation_)->orders.size(), 2u) << "its files are removed";
+}
+
 TEST_F(PointTest, VerbsAreIdempotentByRequestId) {
   const std::string request = NewUuid();
   ASSERT_OK(servers_->Pause(kServer1, request));

@@ -95,6 +95,11 @@ absl::StatusOr<std::vector<CloneFile>> RbdGroup::CreateClone(const std::string& 
     return absl::FailedPreconditionError(absl::StrCat(
         "clone ", clone_id, " is in ", known->folder(), " of another machine, or was lost there"));
   }
+  if (epoch == 0) epoch = LastPoint();
+  if (epoch == 0) {
+    return absl::FailedPreconditionError(
+        "a replica in a Ceph pool can be looked at from its first point on");
+  }
   const auto at_epoch = [&](const pb::RbdPoint& point) {
     return point.facts().epoch() == epoch && !point.deleted();
   };

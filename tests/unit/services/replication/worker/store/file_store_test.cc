@@ -57,6 +57,37 @@ TEST_F(FileStoreTest, WhatNobodyReadsOfTheBaseIsGivenBack) {
   ExpectPoint(3);
 }
 
+// For those who want to know early whether the server will boot.
+TEST_F(FileStoreTest, WhatArrivedCanBeLookedAtBeforeTheFirstPoint) {
+  EXPECT_THAT(group_->CreateClone(kClone, 0).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "nothing"));
+  ASSERT_OK(Write(0, 3, 4, 'a'));
+  ASSERT_OK(Write(0, 9, 2, 'b'));
+  ASSERT_OK(Zero(0, 4, 1));
+  ASSERT_OK_AND_ASSIGN(const auto view, group_->CreateClone(kClone, 0));
+  ASSERT_EQ(view.size(), Disks().size()) << "the disk of which nothing came is there, too";
+  points_[0] = now_;
+  ExpectClone(view, 0);
+  ASSERT_OK_AND_ASSIGN(const auto again, group_->CreateClone(kClone, 0));
+  ASSERT_EQ(again.size(), view.size());
+  EXPECT_EQ(again[0].path, view[0].path);
+  Commit();
+  ExpectClone(view, 0);
+  ASSERT_OK(group_->DeleteClone(kClone));
+  ASSERT_OK_AND_ASSIGN(const auto point, group_->CreateClone(kClone, 0));
+  ExpectClone(point, 1);
+  ASSERT_OK(group_->DeleteClone(kClone));
+  ExpectPoint(1);
+}
+
+TEST_F(FileStoreTest, WhatTwoWorkersReceivedIsNotLookedAt) {
+  ASSERT_OK(Write(0, 0, 4, 'a'));
+  ASSERT_OK(group_->Sync());
+  Open(2);
+  EXPECT_THAT(group_->CreateClone(kClone, 0).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "another worker"));
+}
+
 TEST_F(FileStoreTest, ATornJournalEndsWhereItIsTorn) {
   std::vector<Placed> records;
   {
