@@ -67,6 +67,7 @@ struct ConversionOrder {
   BootMode boot_mode = BootMode::kUseSource;
   std::vector<ConversionNic> nics;
   absl::Duration timeout;
+  bool preflight = false;  // look and plan only
 };
 struct ConversionProgress {
   enum class State { kPending, kRunning, kSucceeded, kFailed, kCancelled } state = State::kPending;

@@ -80,6 +80,7 @@ absl::StatusOr<ConversionProgress> ConversionClient::CreateTask(const Conversion
     out->set_gateway(nic.gateway);
   }
   SetDuration(order.timeout, request.mutable_timeout());
+  if (order.preflight) request.set_mode(api::ConversionTask::PREFLIGHT);
   api::ConversionTask answer;
   RETURN_IF_ERROR(CallPeer("conversion.CreateTask", [&](grpc::ClientContext& context) {
     return stub_->CreateTask(&context, request, &answer);

@@ -21,7 +21,8 @@ enum class JobType {
   kTerminate = 3,
   kCleanUp = 4,
   kVerify = 5,
-  kExport = 6
+  kExport = 6,
+  kPreflight = 7
 };
 // The numbers are those of godwit.jobs.v1.Job.State.
 enum class JobState {

@@ -35,13 +35,28 @@ grpc::Status JobHandler::CreateJob(grpc::ServerContext* context,
                     [&](const rpc::Call& call) -> absl::Status {
                       ASSIGN_OR_RETURN(NewJob job, ReadCreate(*request));
                       if (job.initiated_by.empty()) job.initiated_by = call.peer.Principal();
-                      job.steps = options_.step_names.at(job.type);
-                      const auto created = store_.Create(job, options_.most_active_jobs);
-                      if (!created.ok()) return Explain(created.status());
-                      *response = ToMessage(*created);
-                      options_.wake();
-                      return absl::OkStatus();
+                      return Create(std::move(job), response);
                     });
+}
+
+grpc::Status JobHandler::StartPreflight(grpc::ServerContext* context,
+                                        const v1::StartPreflightRequest* request,
+                                        v1::Job* response) {
+  return rpc::Serve(context, "jobs.StartPreflight", rpc::kWriters,
+                    [&](const rpc::Call& call) -> absl::Status {
+                      ASSIGN_OR_RETURN(NewJob job, ReadPreflight(*request));
+                      job.initiated_by = call.peer.Principal();
+                      return Create(std::move(job), response);
+                    });
+}
+
+absl::Status JobHandler::Create(NewJob job, v1::Job* response) {
+  job.steps = options_.step_names.at(job.type);
+  const auto created = store_.Create(job, options_.most_active_jobs);
+  if (!created.ok()) return Explain(created.status());
+  *response = ToMessage(*created);
+  options_.wake();
+  return absl::OkStatus();
 }
 
 grpc::Status JobHandler::GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,

@@ -32,6 +32,8 @@ class JobHandler final : public v1::JobService::Service {
 
   grpc::Status CreateJob(grpc::ServerContext* context, const v1::CreateJobRequest* request,
                          v1::Job* response) override;
+  grpc::Status StartPreflight(grpc::ServerContext* context,
+                              const v1::StartPreflightRequest* request, v1::Job* response) override;
   grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
                       v1::Job* response) override;
   grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
@@ -49,6 +51,7 @@ class JobHandler final : public v1::JobService::Service {
                            v1::ReadConsoleResponse* response) override;
 
  private:
+  absl::Status Create(NewJob job, v1::Job* response);
   absl::Status Watch(grpc::ServerContext* context, const std::string& job_id,
                      grpc::ServerWriter<v1::Job>* writer);
 

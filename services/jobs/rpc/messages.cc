@@ -48,6 +48,7 @@ void SetServer(const Run& run, v1::ParticipatingServer* out) {
   if (!run.machine_id.empty()) *out->mutable_machine() = ToMessage(GetMachine(run));
   if (!run.error.ok()) SetError(run.error, run, out->mutable_error());
   out->set_point(GetFact(run.outputs, kFactPoint));
+  out->set_conversion_task(GetFact(run.outputs, kFactTask));
   if (const auto proven = GetTime(run.outputs, kFactProvenTime)) {
     SetTime(*proven, out->mutable_proven_time());
     if (const auto quiesced = GetTime(run.outputs, kFactQuiesceTime)) {

@@ -19,6 +19,7 @@ namespace {
 constexpr int kMostServers = 200;
 constexpr int kMostMachines = 100;
 constexpr std::size_t kMostPrincipal = 256;
+constexpr std::size_t kMostProfile = 64;
 
 // "sourceServers/s-.../points/p-..." of this server.
 absl::Status CheckPoint(absl::string_view field, const std::string& point,
@@ -102,6 +103,26 @@ absl::StatusOr<NewJob> ReadCreate(const v1::CreateJobRequest& request) {
     job.servers.push_back(std::move(server));
   }
   job.request_hash = Fingerprint(job, request.job_id());
+  return job;
+}
+
+absl::StatusOr<NewJob> ReadPreflight(const v1::StartPreflightRequest& request) {
+  NewJob job{.type = JobType::kPreflight, .plan_version = kPlanVersion};
+  RETURN_IF_ERROR(CheckUuid("request_id", request.request_id()));
+  job.request_id = request.request_id();
+  job.job_id = DerivedId("job-", request.request_id());
+  RunInput server;
+  ASSIGN_OR_RETURN(server.server,
+                   ParseName("source_server", "sourceServers", "s-", request.source_server()));
+  if (request.profile().size() > kMostProfile)
+    return rpc::FieldError("profile", "at most 64 characters");
+  server.settings.profile = request.profile();
+  if (!v1::LaunchSettings::BootMode_IsValid(request.boot_mode()))
+    return rpc::FieldError("boot_mode", "unknown");
+  if (request.boot_mode() != v1::LaunchSettings::BOOT_MODE_UNSPECIFIED)
+    server.settings.boot_mode = static_cast<BootMode>(request.boot_mode());
+  job.servers.push_back(std::move(server));
+  job.request_hash = Fingerprint(job, "");
   return job;
 }
 

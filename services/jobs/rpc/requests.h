@@ -19,6 +19,7 @@ absl::StatusOr<LaunchSettings> ReadSettings(absl::string_view field,
                                             std::vector<std::string>* warnings);
 
 // All of the request but steps and plan version.
+absl::StatusOr<NewJob> ReadPreflight(const v1::StartPreflightRequest& request);
 absl::StatusOr<NewJob> ReadCreate(const v1::CreateJobRequest& request);
 
 absl::StatusOr<JobFilter> ReadList(const v1::ListJobsRequest& request);

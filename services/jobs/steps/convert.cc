@@ -20,13 +20,15 @@ bool Going(const ConversionProgress& progress) {
 
 class Convert final : public Step {
  public:
-  explicit Convert(const Environment& environment) : environment_(environment) {}
-  absl::string_view name() const override { return "convert"; }
+  Convert(const Environment& environment, bool preflight)
+      : environment_(environment), preflight_(preflight) {}
+  absl::string_view name() const override { return preflight_ ? "inspect" : "convert"; }
   StepOptions options(const Run&) const override {
     return {.retry = {.most_attempts = 8}, .timeout = absl::Hours(1)};
   }
   std::vector<LogLine> OnBegin(const Run&) const override {
-    return {{.event = Event::kConversionStart, .message = "making the clone bootable"}};
+    return {{.event = Event::kConversionStart,
+             .message = preflight_ ? "looking at the disks" : "making the clone bootable"}};
   }
   std::vector<LogLine> OnFailure(const Run& run, const absl::Status& error) const override {
     return {{.event = Event::kConversionFail,
@@ -90,9 +92,11 @@ class Convert final : public Step {
         .disks = GetDisks(run.outputs),
         .profile = run.input.settings.profile,
         .boot_mode = run.input.settings.boot_mode,
-        .timeout = kTaskTimeout};
+        .timeout = kTaskTimeout,
+        .preflight = preflight_};
     const std::vector<SourceNic> sources = GetServer(run.outputs).nics;
-    const std::vector<std::string> addresses = MachineMacs(run);
+    const std::vector<std::string> addresses =
+        preflight_ ? std::vector<std::string>() : MachineMacs(run);
     for (std::size_t i = 0; i < addresses.size(); ++i) {
       ConversionNic nic{.mac_address = addresses[i]};
       if (i < sources.size()) {
@@ -110,12 +114,16 @@ class Convert final : public Step {
   }
 
   const Environment& environment_;
+  const bool preflight_;
 };
 
 }  // namespace
 
 std::unique_ptr<Step> MakeConvert(const Environment& environment) {
-  return std::make_unique<Convert>(environment);
+  return std::make_unique<Convert>(environment, /*preflight=*/false);
+}
+std::unique_ptr<Step> MakeInspect(const Environment& environment) {
+  return std::make_unique<Convert>(environment, /*preflight=*/true);
 }
 
 }  // namespace godwit::jobs

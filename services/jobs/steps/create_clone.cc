@@ -10,8 +10,8 @@ namespace {
 
 class CreateClone final : public Step {
  public:
-  explicit CreateClone(const Environment& environment) : environment_(environment) {}
-  absl::string_view name() const override { return "create_clone"; }
+  CreateClone(const Environment& environment, bool view) : environment_(environment), view_(view) {}
+  absl::string_view name() const override { return view_ ? "create_view" : "create_clone"; }
   StepOptions options(const Run&) const override {
     return {.retry = {.most_attempts = 8}, .timeout = absl::Minutes(5)};
   }
@@ -57,17 +57,44 @@ class CreateClone final : public Step {
     const Run& run = context.run();
     RETURN_IF_ERROR(context.Check());
     return environment_.replication.CreateClone(
-        context.Get(kFactPoint),
+        view_ ? absl::StrCat("sourceServers/", run.input.server, "/points/-")
+              : context.Get(kFactPoint),
         DerivedUuid(absl::StrCat("clone/", run.job_id, "/", run.input.server)));
   }
 
+  const Environment& environment_;
+  const bool view_;
+};
+
+class RemoveView final : public Step {
+ public:
+  explicit RemoveView(const Environment& environment) : environment_(environment) {}
+  absl::string_view name() const override { return "remove_view"; }
+  StepOptions options(const Run&) const override {
+    return {.retry = {.most_attempts = 20}, .timeout = absl::Minutes(2)};
+  }
+  absl::Status Do(StepContext& context) override {
+    if (context.Get(kFactClone).empty()) return absl::OkStatus();
+    const absl::Status deleted = environment_.replication.DeleteClone(context.Get(kFactClone));
+    if (!absl::IsNotFound(deleted)) RETURN_IF_ERROR(deleted);
+    context.Set(kFactClone, "");
+    return absl::OkStatus();
+  }
+
+ private:
   const Environment& environment_;
 };
 
 }  // namespace
 
 std::unique_ptr<Step> MakeCreateClone(const Environment& environment) {
-  return std::make_unique<CreateClone>(environment);
+  return std::make_unique<CreateClone>(environment, /*view=*/false);
+}
+std::unique_ptr<Step> MakeCreateView(const Environment& environment) {
+  return std::make_unique<CreateClone>(environment, /*view=*/true);
+}
+std::unique_ptr<Step> MakeRemoveView(const Environment& environment) {
+  return std::make_unique<RemoveView>(environment);
 }
 
 }  // namespace godwit::jobs

@@ -39,6 +39,14 @@ Plan RemovalPlan(JobType type, const Environment& environment) {
   return plan;
 }
 
+Plan PreflightPlan(const Environment& environment) {
+  Plan plan{.type = JobType::kPreflight};
+  plan.steps.push_back(MakeCreateView(environment));
+  plan.steps.push_back(MakeInspect(environment));
+  plan.steps.push_back(MakeRemoveView(environment));
+  return plan;
+}
+
 }  // namespace
 
 Plans MakePlans(const Environment& environment) {
@@ -49,6 +57,7 @@ Plans MakePlans(const Environment& environment) {
   for (const JobType type : {JobType::kTerminate, JobType::kCleanUp}) {
     plans.emplace(type, RemovalPlan(type, environment));
   }
+  plans.emplace(JobType::kPreflight, PreflightPlan(environment));
   return plans;
 }
 

@@ -18,6 +18,11 @@ std::unique_ptr<Step> MakeTakePoint(const Environment& environment);
 std::unique_ptr<Step> MakeCreateClone(const Environment& environment);
 // Makes the clone bootable on the target's profile.
 std::unique_ptr<Step> MakeConvert(const Environment& environment);
+// For looking only: a clone of what has arrived, a conversion that changes nothing, and the end of
+// the clone.
+std::unique_ptr<Step> MakeCreateView(const Environment& environment);
+std::unique_ptr<Step> MakeInspect(const Environment& environment);
+std::unique_ptr<Step> MakeRemoveView(const Environment& environment);
 std::unique_ptr<Step> MakeCreateMachine(const Environment& environment);
 std::unique_ptr<Step> MakeStartMachine(const Environment& environment);
 // Waits for the signs of life that the settings ask for.
