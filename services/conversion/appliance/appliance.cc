@@ -231,6 +231,11 @@ ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
     }
     RETURN_IF_ERROR(failed);
     const absl::Status said = reader.Result(&result.task);
+    // The profile says it, not the appliance.
+    auto& hints = *result.task.mutable_hints();
+    const auto& target = task.target();
+    hints.set_disk_bus(target.disk_bus().empty() ? "virtio" : target.disk_bus());
+    hints.set_nic_model(target.nic_model().empty() ? "virtio" : target.nic_model());
     if (said.ok() && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
       return absl::InternalError(
           absl::StrCat("the appliance died after its result: ", Tail(folder + "/qemu.log", 500)));

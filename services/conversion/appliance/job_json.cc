@@ -12,10 +12,22 @@ std::string JobJson(const conversion::v1::ConversionTask& task) {
                     {"source_mac_address", nic.source_mac_address()},
                     {"source_name", nic.source_name()}});
   }
-  return nlohmann::json{{"source_disks", disks},
+  using Task = conversion::v1::ConversionTask;
+  using Launch = jobs::v1::LaunchSettings;
+  const auto& target = task.target();
+  nlohmann::json job = {{"source_disks", disks},
                         {"nics", nics},
-                        {"dry_run", task.mode() == conversion::v1::ConversionTask::PREFLIGHT}}
-      .dump();
+                        {"linux_modules", target.linux_modules()},
+                        {"kernel_arguments", target.kernel_arguments()},
+                        {"boot_mode", target.boot_mode() == Launch::UEFI          ? "uefi"
+                                      : target.boot_mode() == Launch::LEGACY_BIOS ? "bios"
+                                                                                  : ""},
+                        {"action", task.mode() == Task::DIFF   ? "diff"
+                                   : task.mode() == Task::UNDO ? "undo"
+                                                               : ""},
+                        {"dry_run", task.mode() == Task::PREFLIGHT}};
+  if (target.firmware_size() > 0) job["firmware"] = target.firmware();
+  return job.dump();
 }
 
 }  // namespace godwit::conversion

@@ -97,19 +97,21 @@ std::size_t EndOfWord(absl::string_view line, std::size_t count) {
   return at;
 }
 
-std::string EditArguments(absl::string_view arguments, const StableName& stable) {
+std::string EditArguments(absl::string_view arguments, const StableName& stable,
+                          const std::vector<std::string>& more) {
   if (absl::StrContains(arguments, "$kernelopts")) return std::string(arguments);
-  return EditKernelArguments(std::string(arguments), stable);
+  return EditKernelArguments(std::string(arguments), stable, more);
 }
 
-std::string EditEnvironment(const std::string& text, const StableName& stable) {
+std::string EditEnvironment(const std::string& text, const StableName& stable,
+                            const std::vector<std::string>& more) {
   std::vector<std::string> lines = absl::StrSplit(text, '\n');
   bool changed = false;
   for (std::string& line : lines) {
     if (!absl::StartsWith(line, kKernelOptions)) continue;
     const std::string edited =
         kKernelOptions +
-        EditArguments(absl::string_view(line).substr(sizeof(kKernelOptions) - 1), stable);
+        EditArguments(absl::string_view(line).substr(sizeof(kKernelOptions) - 1), stable, more);
     changed = changed || edited != line;
     line = edited;
   }
@@ -128,11 +130,12 @@ std::string EditEnvironment(const std::string& text, const StableName& stable) {
 
 }  // namespace
 
-std::string EditBootConfig(BootSyntax syntax, const std::string& text, const StableName& stable) {
-  if (syntax == BootSyntax::kEnvironment) return EditEnvironment(text, stable);
+std::string EditBootConfig(BootSyntax syntax, const std::string& text, const StableName& stable,
+                           const std::vector<std::string>& more) {
+  if (syntax == BootSyntax::kEnvironment) return EditEnvironment(text, stable, more);
   if (syntax == BootSyntax::kCommandLine) {
     const absl::string_view line = absl::StripTrailingAsciiWhitespace(text);
-    return line.empty() ? text : EditArguments(line, stable) + "\n";
+    return line.empty() ? text : EditArguments(line, stable, more) + "\n";
   }
   std::vector<std::string> lines = absl::StrSplit(text, '\n');
   for (std::string& line : lines) {
@@ -146,7 +149,7 @@ std::string EditBootConfig(BootSyntax syntax, const std::string& text, const Sta
     if (syntax != BootSyntax::kGrub2 && !absl::StrContains(line, "root=")) continue;
     const absl::string_view arguments =
         absl::StripAsciiWhitespace(absl::string_view(line).substr(end));
-    line = absl::StrCat(line.substr(0, end), " ", EditArguments(arguments, stable));
+    line = absl::StrCat(line.substr(0, end), " ", EditArguments(arguments, stable, more));
   }
   return absl::StrJoin(lines, "\n");
 }
@@ -164,16 +167,17 @@ std::vector<std::string> FindBootLoaders(const GuestRoot& root) {
   return loaders;
 }
 
-absl::Status ConvertBootLoaders(GuestRoot& root, const StableName& stable) {
+absl::Status ConvertBootLoaders(GuestRoot& root, const StableName& stable,
+                                const std::vector<std::string>& more) {
   for (const BootFile& file : BootFiles(root)) {
     ASSIGN_OR_RETURN(const std::string text, root.Read(file.path, kMaxConfiguration));
-    RETURN_IF_ERROR(root.Write(kStep, file.path, EditBootConfig(file.syntax, text, stable),
+    RETURN_IF_ERROR(root.Write(kStep, file.path, EditBootConfig(file.syntax, text, stable, more),
                                "stable root name, serial console"));
   }
   const std::string defaults = "etc/default/grub";
   if (const absl::StatusOr<std::string> text = root.Read(defaults, kMaxConfiguration); text.ok()) {
-    RETURN_IF_ERROR(
-        root.Write(kStep, defaults, EditGrubDefaults(*text, stable), "the same for later updates"));
+    RETURN_IF_ERROR(root.Write(kStep, defaults, EditGrubDefaults(*text, stable, more),
+                               "the same for later updates"));
   }
   return absl::OkStatus();
 }

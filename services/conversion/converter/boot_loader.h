@@ -22,14 +22,17 @@ enum class BootSyntax {
 
 // EditKernelArguments on every line that has some. Entries whose arguments are a variable
 // ($kernelopts) are left alone.
-std::string EditBootConfig(BootSyntax syntax, const std::string& text, const StableName& stable);
+std::string EditBootConfig(BootSyntax syntax, const std::string& text, const StableName& stable,
+                           const std::vector<std::string>& more = {});
 
 // The boot loaders that the guest has, for people and for ConversionTask.inspection: "grub2",
 // "grub-legacy", "systemd-boot", "extlinux". Empty: none that we know.
 std::vector<std::string> FindBootLoaders(const GuestRoot& root);
 
 // Edits the configuration of all of them, and what the guest's own tools make it from later.
-absl::Status ConvertBootLoaders(GuestRoot& root, const StableName& stable);
+// `more`: kernel arguments of the target.
+absl::Status ConvertBootLoaders(GuestRoot& root, const StableName& stable,
+                                const std::vector<std::string>& more = {});
 
 // FAILED_PRECONDITION: an entry boots from a device name that the target does not have.
 absl::Status VerifyBootLoaders(const GuestRoot& root);

@@ -113,12 +113,12 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
                                    "it boots only when the target's drivers are built in"});
       continue;
     }
-    RETURN_IF_ERROR(ConvertInitramfs(root, &kernel));
+    RETURN_IF_ERROR(ConvertInitramfs(root, &kernel, job.linux_modules));
   }
   RETURN_IF_ERROR(ConvertInitramfsConfig(root, ModulesOf(outcome->inspection.kernels), stable));
 
   progress("boot loader");
-  RETURN_IF_ERROR(ConvertBootLoaders(root, stable));
+  RETURN_IF_ERROR(ConvertBootLoaders(root, stable, job.kernel_arguments));
 
   progress("fstab");
   std::vector<std::string> unresolved;

@@ -80,7 +80,8 @@ std::string EditFstab(const std::string& text, const StableName& stable,
   return absl::StrJoin(lines, "\n");
 }
 
-std::string EditKernelArguments(const std::string& arguments, const StableName& stable) {
+std::string EditKernelArguments(const std::string& arguments, const StableName& stable,
+                                const std::vector<std::string>& more) {
   std::vector<std::string> pieces = Pieces(arguments);
   bool serial = false;
   for (std::string& piece : pieces) {
@@ -93,13 +94,19 @@ std::string EditKernelArguments(const std::string& arguments, const StableName& 
     }
   }
   std::string edited = absl::StrJoin(pieces, "");
+  for (const std::string& word : more) {
+    if (std::find(pieces.begin(), pieces.end(), word) != pieces.end()) continue;
+    absl::StripTrailingAsciiWhitespace(&edited);
+    absl::StrAppend(&edited, edited.empty() ? "" : " ", word);
+  }
   if (serial) return edited;
   // The last console is /dev/console: the serial one, where a boot can be watched.
   absl::StripTrailingAsciiWhitespace(&edited);
   return absl::StrCat(edited, edited.empty() ? "" : " ", kConsoles);
 }
 
-std::string EditGrubDefaults(const std::string& text, const StableName& stable) {
+std::string EditGrubDefaults(const std::string& text, const StableName& stable,
+                             const std::vector<std::string>& more) {
   std::vector<std::string> lines = absl::StrSplit(text, '\n');
   bool seen = false;
   for (std::string& line : lines) {
@@ -118,13 +125,13 @@ std::string EditGrubDefaults(const std::string& text, const StableName& stable) 
     if (value.size() >= 2 && value.front() == quote && value.back() == quote)
       value = value.substr(1, value.size() - 2);
     const std::string before(value);
-    line = absl::StrCat(key, std::string(1, quote), EditKernelArguments(before, stable),
+    line = absl::StrCat(key, std::string(1, quote), EditKernelArguments(before, stable, more),
                         std::string(1, quote));
   }
   std::string edited = absl::StrJoin(lines, "\n");
   if (seen) return edited;
   if (!edited.empty() && edited.back() != '\n') edited.push_back('\n');
-  absl::StrAppend(&edited, "GRUB_CMDLINE_LINUX=\"", kConsoles, "\"\n");
+  absl::StrAppend(&edited, "GRUB_CMDLINE_LINUX=\"", EditKernelArguments("", stable, more), "\"\n");
   return edited;
 }
 

@@ -20,11 +20,14 @@ std::string EditFstab(const std::string& text, const StableName& stable,
 
 // Kernel command line: root= and resume= get stable names; consoles tty0 and ttyS0 are added when
 // no serial console is there; the target's disk drivers when modules are named (Alpine).
-std::string EditKernelArguments(const std::string& arguments, const StableName& stable);
+// `more`: arguments that are added when they are not there.
+std::string EditKernelArguments(const std::string& arguments, const StableName& stable,
+                                const std::vector<std::string>& more = {});
 
 // /etc/default/grub: stable root names allowed, consoles in GRUB_CMDLINE_LINUX, so that the guest's
 // own next update-grub keeps them.
-std::string EditGrubDefaults(const std::string& text, const StableName& stable);
+std::string EditGrubDefaults(const std::string& text, const StableName& stable,
+                             const std::vector<std::string>& more = {});
 
 // initramfs-tools' conf.d/resume: RESUME=/dev/...
 std::string EditResume(const std::string& text, const StableName& stable);

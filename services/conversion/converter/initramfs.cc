@@ -87,8 +87,9 @@ std::string ReleaseOf(const GuestRoot& root, const std::string& suffix) {
 
 const std::vector<std::string>& TargetModules() {
   static const auto& modules = *new std::vector<std::string>{
-      "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "sr_mod",
-      "ahci",       "ata_piix",   "nvme",        "e1000",      "e1000e"};
+      "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod",   "sr_mod",
+      "ahci",       "ata_piix",   "nvme",        "e1000",      "e1000e",   "vmw_pvscsi",
+      "vmxnet3",    "ena",        "hv_vmbus",    "hv_storvsc", "hv_netvsc"};
   return modules;
 }
 
@@ -171,15 +172,21 @@ absl::StatusOr<std::string> AppendModules(const GuestRoot& root, const std::stri
   return image + archive.Finish();
 }
 
-absl::Status ConvertInitramfs(GuestRoot& root, GuestKernel* kernel) {
+absl::Status ConvertInitramfs(GuestRoot& root, GuestKernel* kernel,
+                              const std::vector<std::string>& more) {
+  std::vector<std::string> modules = TargetModules();
+  for (const std::string& module : more) {
+    if (std::find(modules.begin(), modules.end(), module) == modules.end())
+      modules.push_back(module);
+  }
   ASSIGN_OR_RETURN(const std::string present, root.Read(kernel->initramfs, kMaxInitramfs));
   // What is appended is the same whatever it is appended to: an image that ends with it was
   // converted before.
   ASSIGN_OR_RETURN(const std::string archive,
-                   AppendModules(root, kernel->release, "", TargetModules(), kernel));
+                   AppendModules(root, kernel->release, "", modules, kernel));
   if (absl::EndsWith(present, archive)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::string image,
-                   AppendModules(root, kernel->release, present, TargetModules(), kernel));
+                   AppendModules(root, kernel->release, present, modules, kernel));
   ASSIGN_OR_RETURN(const std::int64_t room, root.FreeBytes("boot"));
   if (room < static_cast<std::int64_t>(image.size()) + (1 << 20)) {
     return absl::FailedPreconditionError(

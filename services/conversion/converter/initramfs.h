@@ -31,7 +31,8 @@ absl::StatusOr<std::string> AppendModules(const GuestRoot& root, const std::stri
                                           GuestKernel* kernel);
 
 // Replaces the kernel's initramfs; the original stays beside it. Doing it twice changes nothing.
-// FAILED_PRECONDITION when /boot has too little room.
-absl::Status ConvertInitramfs(GuestRoot& root, GuestKernel* kernel);
+// `more`: modules besides TargetModules(). FAILED_PRECONDITION when /boot has too little room.
+absl::Status ConvertInitramfs(GuestRoot& root, GuestKernel* kernel,
+                              const std::vector<std::string>& more = {});
 
 }  // namespace godwit::convert

@@ -32,6 +32,23 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
     }
     job.nics.push_back(parsed);
   }
+  const auto words = [&](const char* field, std::vector<std::string>* out) {
+    if (!json.contains(field)) return;
+    out->clear();
+    for (const auto& word : json.value(field, nlohmann::json::array())) {
+      if (word.is_string()) out->push_back(word.get<std::string>());
+    }
+  };
+  words("linux_modules", &job.linux_modules);
+  words("kernel_arguments", &job.kernel_arguments);
+  words("firmware", &job.firmware);
+  if (job.firmware.empty()) job.firmware = {"bios", "uefi"};
+  job.boot_mode = json.value("boot_mode", "");
+  if (job.boot_mode != "" && job.boot_mode != "bios" && job.boot_mode != "uefi")
+    return absl::InvalidArgumentError("boot_mode: bios, uefi or nothing");
+  job.action = json.value("action", "");
+  if (job.action != "" && job.action != "diff" && job.action != "undo")
+    return absl::InvalidArgumentError("action: diff, undo or nothing");
   return job;
 }
 

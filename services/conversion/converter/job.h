@@ -13,6 +13,11 @@ struct Job {
   std::vector<std::string> source_disks;  // kernel names, boot disk first
   std::vector<Nic> nics;
   bool dry_run = false;
+  // Of the target's profile.
+  std::vector<std::string> linux_modules, kernel_arguments;
+  std::vector<std::string> firmware = {"bios", "uefi"};  // that the target has, preferred first
+  std::string boot_mode;  // "", "bios" or "uefi": what is asked for; "": as the source
+  std::string action;     // "", "diff" or "undo" instead of a conversion
 };
 
 // INVALID_ARGUMENT names the field.

@@ -9,6 +9,7 @@
 #include "services/common/metrics/metrics.h"
 #include "services/common/pg/pool.h"
 #include "services/common/rpc/channel.h"
+#include "services/conversion/service/profile_files.h"
 #include "services/conversion/service/rpc/handlers.h"
 #include "services/conversion/service/storage/pg_task_store.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 struct Config {
   std::string listen = "127.0.0.1:8444", database, tls_dir, metrics_listen;
+  std::vector<std::string> profiles;
   absl::Duration lease = absl::Seconds(30), keep = absl::Hours(24 * 30);
 };
 
@@ -25,12 +27,15 @@ absl::Status Run(const Config& config) {
     return absl::InvalidArgumentError("--lease-duration: 3s to 10m");
   }
   ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  std::vector<std::string> folders = {conversion::DefaultProfileFolder()};
+  folders.insert(folders.end(), config.profiles.begin(), config.profiles.end());
+  ASSIGN_OR_RETURN(const conversion::Profiles profiles, conversion::LoadProfiles(folders));
   pg::Pool pool({.conninfo = config.database, .max_connections = 16});
   conversion::PgTaskStore store(pool, {.lease_duration = config.lease});
   RETURN_IF_ERROR(Annotate(store.List(1, 1).status(), "--database"));
   const conversion::ExpiryGrace grace(RealClock(), config.lease);
   ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
-  conversion::ConversionHandler tasks(store);
+  conversion::ConversionHandler tasks(store, profiles);
   conversion::ConversionWorkerHandler workers(store, grace, {.lease_duration = config.lease});
   ASSIGN_OR_RETURN(const auto server,
                    rpc::Server::Start({.listen = config.listen, .tls = tls}, {&tasks, &workers}));
@@ -57,6 +62,9 @@ int main(int argc, char** argv) {
                       "Keeps the queue of conversions for the conversion workers.");
   flags.String("listen", &config.listen, "address:port to serve on; port 0 chooses one");
   flags.String("database", &config.database, "libpq connection string");
+  flags.Strings(
+      "profiles", &config.profiles,
+      "folder with target profiles of your own (*.json), besides those that come with it");
   flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
   flags.String("metrics-listen", &config.metrics_listen, godwit::kMetricsListenHelp);
   flags.Duration("lease-duration", &config.lease,

@@ -13,7 +13,7 @@ namespace godwit::conversion {
 
 // Numbers are stored and equal those of the contract.
 enum class TaskState { kPending = 1, kRunning = 2, kSucceeded = 3, kFailed = 4, kCancelled = 5 };
-enum class TaskMode { kPreflight = 1, kAppend = 2, kRegenerate = 3 };
+enum class TaskMode { kPreflight = 1, kAppend = 2, kRegenerate = 3, kDiff = 4, kUndo = 5 };
 
 constexpr bool HasEnded(TaskState state) {
   return state != TaskState::kPending && state != TaskState::kRunning;

@@ -10,7 +10,6 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/serve.h"
-#include "services/conversion/service/domain/profiles.h"
 #include "services/conversion/service/rpc/messages.h"
 
 namespace godwit::conversion {
@@ -35,7 +34,7 @@ grpc::Status ConversionHandler::CreateTask(grpc::ServerContext* context,
   return rpc::Serve(context, "conversion.CreateTask", rpc::kAdminsAndServices,
                     [&](const rpc::Call& call) -> absl::Status {
                       ASSIGN_OR_RETURN(const NewTask task,
-                                       ToNewTask(*request, call.peer.Principal()));
+                                       ToNewTask(*request, call.peer.Principal(), profiles_));
                       ASSIGN_OR_RETURN(const Task made, store_.Create(task));
                       *response = ToMessage(made, /*whole=*/true);
                       return absl::OkStatus();
@@ -97,13 +96,8 @@ grpc::Status ConversionHandler::ListProfiles(grpc::ServerContext* context,
                                              v1::ListProfilesResponse* response) {
   return rpc::Serve(context, "conversion.ListProfiles", rpc::kReaders,
                     [&](const rpc::Call&) -> absl::Status {
-                      for (const Profile& profile : Profiles()) {
-                        v1::Profile* out = response->add_profiles();
-                        out->set_name(profile.name);
-                        out->set_description(profile.description);
-                        out->set_disk_bus(profile.disk_bus);
-                        out->set_nic_model(profile.nic_model);
-                      }
+                      for (const Profile& profile : profiles_.all())
+                        *response->add_profiles() = ToMessage(profile);
                       return absl::OkStatus();
                     });
 }
@@ -115,7 +109,7 @@ grpc::Status ConversionWorkerHandler::LeaseTask(grpc::ServerContext* context,
                     [&](const rpc::Call& call) -> absl::Status {
                       std::vector<TaskMode> modes;
                       for (const int mode : request->modes()) {
-                        if (mode < 1 || mode > 3)
+                        if (mode < 1 || mode > 5)
                           return rpc::FieldError("modes", absl::StrCat("unknown mode ", mode));
                         modes.push_back(static_cast<TaskMode>(mode));
                       }

@@ -4,6 +4,7 @@
 #include "godwit/conversion/v1/conversion_service.grpc.pb.h"
 #include "services/common/base/clock.h"
 #include "services/conversion/service/app/task_store.h"
+#include "services/conversion/service/domain/profiles.h"
 
 namespace godwit::conversion {
 
@@ -28,7 +29,8 @@ class ExpiryGrace {
 
 class ConversionHandler final : public v1::ConversionService::Service {
  public:
-  explicit ConversionHandler(TaskStore& store) : store_(store) {}
+  ConversionHandler(TaskStore& store, const Profiles& profiles)
+      : store_(store), profiles_(profiles) {}
   grpc::Status CreateTask(grpc::ServerContext* context, const v1::CreateTaskRequest* request,
                           v1::ConversionTask* response) override;
   grpc::Status GetTask(grpc::ServerContext* context, const v1::GetTaskRequest* request,
@@ -42,6 +44,7 @@ class ConversionHandler final : public v1::ConversionService::Service {
 
  private:
   TaskStore& store_;
+  const Profiles& profiles_;
 };
 
 class ConversionWorkerHandler final : public v1::ConversionWorkerService::Service {

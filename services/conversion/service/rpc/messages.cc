@@ -25,6 +25,8 @@ constexpr std::size_t kMaxPath = 4000;
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxResult = std::size_t{3} << 20;
 constexpr std::size_t kMaxConsole = 64 * 1024;
+constexpr std::size_t kMaxDiff = std::size_t{1} << 20;
+constexpr int kMaxPackages = 500;
 
 absl::Status CheckDisk(const std::string& field, const replication::v1::CloneDisk& disk) {
   RETURN_IF_ERROR(CheckId(field + ".disk_id", "d-", disk.disk_id()));
@@ -66,7 +68,42 @@ absl::Status CheckNic(const std::string& field, const v1::TargetNic& nic) {
   return absl::OkStatus();
 }
 
+void ClearProfile(v1::TargetDescription* target) {
+  target->clear_disk_bus();
+  target->clear_nic_model();
+  target->clear_firmware();
+  target->clear_linux_modules();
+  target->clear_kernel_arguments();
+  target->clear_windows_services();
+}
+
+void FillProfile(const Profile& profile, v1::TargetDescription* target) {
+  target->set_disk_bus(profile.disk_bus);
+  target->set_nic_model(profile.nic_model);
+  for (const std::string& word : profile.firmware) target->add_firmware(word);
+  for (const std::string& word : profile.linux_modules) target->add_linux_modules(word);
+  for (const std::string& word : profile.kernel_arguments) target->add_kernel_arguments(word);
+  for (const std::string& word : profile.windows_services) target->add_windows_services(word);
+}
+
 }  // namespace
+
+v1::Profile ToMessage(const Profile& profile) {
+  v1::Profile out;
+  out.set_name(profile.name);
+  out.set_description(profile.description);
+  out.set_disk_bus(profile.disk_bus);
+  out.set_nic_model(profile.nic_model);
+  for (const std::string& word : profile.firmware) out.add_firmware(word);
+  out.set_machine(profile.machine);
+  for (const std::string& word : profile.linux_modules) out.add_linux_modules(word);
+  for (const std::string& word : profile.windows_services) out.add_windows_services(word);
+  for (const std::string& word : profile.kernel_arguments) out.add_kernel_arguments(word);
+  out.set_notes(profile.notes);
+  for (const std::string& word : profile.aliases) out.add_aliases(word);
+  out.set_source(profile.source);
+  return out;
+}
 
 std::string Printable(const std::string& text, std::size_t limit) {
   std::string out = text.substr(0, limit);
@@ -81,7 +118,7 @@ absl::StatusOr<std::string> TaskId(const std::string& field, const std::string& 
 }
 
 absl::StatusOr<NewTask> ToNewTask(const v1::CreateTaskRequest& request,
-                                  const std::string& requester) {
+                                  const std::string& requester, const Profiles& profiles) {
   RETURN_IF_ERROR(CheckUuid("request_id", request.request_id()));
   if (request.disks_size() < 1 || request.disks_size() > kMaxDisks) {
     return rpc::FieldError("disks", "1 to 50 are needed, boot disk first");
@@ -94,7 +131,7 @@ absl::StatusOr<NewTask> ToNewTask(const v1::CreateTaskRequest& request,
       return rpc::FieldError(field + ".path", "appears twice");
   }
   if (!request.has_target()) return rpc::FieldError("target", "is required");
-  const Profile* const profile = FindProfile(request.target().profile());
+  const Profile* const profile = profiles.Find(request.target().profile());
   if (profile == nullptr) {
     return rpc::FieldError(
         "target.profile",
@@ -114,6 +151,12 @@ absl::StatusOr<NewTask> ToNewTask(const v1::CreateTaskRequest& request,
     case v1::ConversionTask::PREFLIGHT:
       task.mode = TaskMode::kPreflight;
       break;
+    case v1::ConversionTask::DIFF:
+      task.mode = TaskMode::kDiff;
+      break;
+    case v1::ConversionTask::UNDO:
+      task.mode = TaskMode::kUndo;
+      break;
     case v1::ConversionTask::REGENERATE:
       return rpc::FieldError("mode", "REGENERATE is not offered by any worker; use APPEND");
     default:
@@ -129,9 +172,13 @@ absl::StatusOr<NewTask> ToNewTask(const v1::CreateTaskRequest& request,
   *input.mutable_disks() = request.disks();
   *input.mutable_target() = request.target();
   input.mutable_target()->set_profile(profile->name);
+  ClearProfile(input.mutable_target());
+  // A profile that changes between two calls makes no other request of the same one.
+  const std::string whole =
+      absl::StrCat(static_cast<int>(task.mode), "/", absl::ToInt64Milliseconds(task.timeout), "/",
+                   input.SerializeAsString());
+  FillProfile(*profile, input.mutable_target());
   task.input = input.SerializeAsString();
-  const std::string whole = absl::StrCat(static_cast<int>(task.mode), "/",
-                                         absl::ToInt64Milliseconds(task.timeout), "/", task.input);
   task.fingerprint.resize(SHA256_DIGEST_LENGTH);
   SHA256(reinterpret_cast<const unsigned char*>(whole.data()), whole.size(),
          reinterpret_cast<unsigned char*>(task.fingerprint.data()));
@@ -149,6 +196,9 @@ v1::ConversionTask ToMessage(const Task& task, bool whole) {
   if (!whole) {
     message.clear_changes();
     message.clear_console_tail();
+    message.clear_appliance_packages();
+    message.clear_diff();
+    message.clear_scripts();
   }
   message.set_name(absl::StrCat("conversionTasks/", task.id));
   message.set_state(static_cast<v1::ConversionTask::State>(task.state));
@@ -179,6 +229,12 @@ absl::StatusOr<std::string> ToResult(const v1::ConversionTask& reported) {
   result.set_console_tail(
       console.size() > kMaxConsole ? console.substr(console.size() - kMaxConsole) : console);
   result.set_appliance_version(reported.appliance_version().substr(0, kMaxName));
+  for (const std::string& package : reported.appliance_packages()) {
+    if (result.appliance_packages_size() == kMaxPackages) break;
+    result.add_appliance_packages(Printable(package, kMaxName));
+  }
+  result.set_diff(reported.diff().substr(0, kMaxDiff));
+  *result.mutable_scripts() = reported.scripts();
   if (result.ByteSizeLong() > kMaxResult) return rpc::FieldError("result", "larger than 3 MiB");
   return result.SerializeAsString();
 }

@@ -47,6 +47,7 @@ void AddDisks(const MachineSpec& spec, const std::vector<std::string>& blockdevs
               std::vector<std::string>* out) {
   if (spec.disk_bus == "virtio-scsi")
     out->insert(out->end(), {"-device", "virtio-scsi-pci,id=scsi0"});
+  if (spec.disk_bus == "pvscsi") out->insert(out->end(), {"-device", "pvscsi,id=scsi0"});
   for (std::size_t i = 0; i < spec.disks.size(); ++i) {
     const std::string node = absl::StrCat("disk", i);
     json blockdev = {{"driver", "qcow2"},
@@ -57,7 +58,7 @@ void AddDisks(const MachineSpec& spec, const std::vector<std::string>& blockdevs
     blockdev["cache"] = {{"direct", false}, {"no-flush", spec.throw_away}};
     out->insert(out->end(), {"-blockdev", Dump(blockdev)});
     std::string device;
-    if (spec.disk_bus == "virtio-scsi") {
+    if (spec.disk_bus == "virtio-scsi" || spec.disk_bus == "pvscsi") {
       device = absl::StrCat("scsi-hd,bus=scsi0.0,drive=", node);
     } else if (spec.disk_bus == "nvme") {
       device = absl::StrCat("nvme,drive=", node, ",serial=vol", i);
@@ -84,7 +85,10 @@ void AddNetwork(const MachineState& state, std::vector<std::string>* out) {
       }
     }
     const MachineNic& nic = spec.nics[i];
-    const std::string model = nic.model == "virtio" ? "virtio-net-pci" : nic.model;
+    // QEMU has no ENA card: what is to run on EC2 is tested with Intel's.
+    const std::string model = nic.model == "virtio" ? "virtio-net-pci"
+                              : nic.model == "ena"  ? "e1000e"
+                                                    : nic.model;
     out->insert(out->end(),
                 {"-netdev", netdev, "-device",
                  absl::StrCat(model, ",netdev=net", i, ",mac=", nic.mac_address, ",romfile=")});
@@ -106,9 +110,9 @@ absl::Status CheckSpec(const MachineSpec& spec) {
     return Wrong("memory_bytes", "at least 128 MiB");
   }
   if (spec.firmware != "bios" && spec.firmware != "uefi") return Wrong("firmware", "bios or uefi");
-  const std::set<std::string> buses = {"virtio", "virtio-scsi", "nvme", "ahci"};
+  const std::set<std::string> buses = {"virtio", "virtio-scsi", "nvme", "ahci", "pvscsi"};
   if (!buses.contains(spec.disk_bus)) {
-    return Wrong("disk_bus", "virtio, virtio-scsi, nvme or ahci");
+    return Wrong("disk_bus", "virtio, virtio-scsi, nvme, ahci or pvscsi");
   }
   if (spec.disks.empty() || spec.disks.size() > kMostDisks) return Wrong("disks", "1 to 24");
   if (spec.disk_bus == "ahci" && spec.disks.size() > 6) return Wrong("disks", "at most 6 on ahci");
@@ -120,8 +124,9 @@ absl::Status CheckSpec(const MachineSpec& spec) {
   if (spec.nics.size() > kMostNics) return Wrong("nics", "at most 8");
   for (const MachineNic& nic : spec.nics) {
     if (!IsMac(nic.mac_address)) return Wrong("nics.mac_address", "no unicast MAC address");
-    const std::set<std::string> models = {"virtio", "e1000", "e1000e"};
-    if (!models.contains(nic.model)) return Wrong("nics.model", "virtio, e1000 or e1000e");
+    const std::set<std::string> models = {"virtio", "e1000", "e1000e", "vmxnet3", "ena"};
+    if (!models.contains(nic.model))
+      return Wrong("nics.model", "virtio, e1000, e1000e, vmxnet3 or ena");
   }
   if (spec.network == Network::kBridge) {
     return absl::FailedPreconditionError(
