@@ -31,6 +31,7 @@ std::vector<Command> LaunchSettingsCommands();
 std::vector<Command> PointCommands();
 std::vector<Command> VerificationCommands();  // servers verify, verify-report
 std::vector<Command> JobCommands();
+std::vector<Command> PreflightCommands();
 std::vector<Command> FleetCommands();  // tokens, workers, conversion
 
 // All of them.

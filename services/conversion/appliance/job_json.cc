@@ -25,7 +25,8 @@ std::string JobJson(const conversion::v1::ConversionTask& task) {
                         {"action", task.mode() == Task::DIFF   ? "diff"
                                    : task.mode() == Task::UNDO ? "undo"
                                                                : ""},
-                        {"dry_run", task.mode() == Task::PREFLIGHT}};
+                        {"dry_run", task.mode() == Task::PREFLIGHT},
+                        {"unfinished", task.unfinished()}};
   if (target.firmware_size() > 0) job["firmware"] = target.firmware();
   return job.dump();
 }

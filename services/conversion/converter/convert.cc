@@ -98,6 +98,18 @@ absl::Status ConvertAgent(GuestRoot& root) {
 
 }  // namespace
 
+absl::Status AsFinding(const absl::Status& status, bool unfinished, Outcome* outcome) {
+  if (status.ok()) return status;
+  if (unfinished) {
+    outcome->findings.push_back({"BLOCKER", "NOT_COMPLETE", std::string(status.message()),
+                                 "the copy is not complete: look again when more has arrived"});
+    return absl::OkStatus();
+  }
+  if (!absl::IsFailedPrecondition(status) && !absl::IsUnimplemented(status)) return status;
+  outcome->findings.push_back({"BLOCKER", "CANNOT_CONVERT", std::string(status.message()), ""});
+  return absl::OkStatus();
+}
+
 absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
                          const Progress& progress) {
   if (job.dry_run) root.SetDryRun();

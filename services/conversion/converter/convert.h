@@ -29,6 +29,10 @@ struct Outcome {
   std::vector<Finding> findings;
 };
 
+// Who only asks gets an answer: what would stop a conversion becomes a BLOCKER. Other errors are
+// given back. `unfinished`: the disks are not all there, which may be why.
+absl::Status AsFinding(const absl::Status& status, bool unfinished, Outcome* outcome);
+
 using Progress = std::function<void(const std::string& message)>;
 
 // Edits the tree at `root` (mounted, with /boot and the rest in place). `volumes` give stable

@@ -13,6 +13,7 @@ struct Job {
   std::vector<std::string> source_disks;  // kernel names, boot disk first
   std::vector<Nic> nics;
   bool dry_run = false;
+  bool unfinished = false;  // what is missing of the disks reads as zeros
   // Of the target's profile.
   std::vector<std::string> linux_modules, kernel_arguments;
   std::vector<std::string> firmware = {"bios", "uefi"};  // that the target has, preferred first

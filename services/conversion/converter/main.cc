@@ -52,9 +52,14 @@ absl::Status Convert(const Options& options, Report& report, Outcome* outcome) {
   const auto progress = [&](const std::string& message) {
     report.Line({{"event", "progress"}, {"message", message}});
   };
-  if (options.root.empty()) return ConvertDisks(job, options.mount_point, outcome, progress);
-  ASSIGN_OR_RETURN(GuestRoot root, GuestRoot::Open(options.root));
-  return ConvertTree(root, job, outcome, progress);
+  const auto convert = [&]() -> absl::Status {
+    if (options.root.empty()) return ConvertDisks(job, options.mount_point, outcome, progress);
+    ASSIGN_OR_RETURN(GuestRoot root, GuestRoot::Open(options.root));
+    return ConvertTree(root, job, outcome, progress);
+  };
+  absl::Status status = convert();
+  if (job.dry_run) status = AsFinding(status, job.unfinished, outcome);
+  return status;
 }
 
 }  // namespace

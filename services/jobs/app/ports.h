@@ -41,6 +41,7 @@ struct CloneDisk {
 };
 struct CloneInfo {
   std::string name;
+  std::string point;             // empty: of what arrived before the first
   std::vector<CloneDisk> disks;  // boot disk first
 };
 
@@ -67,7 +68,8 @@ struct ConversionOrder {
   BootMode boot_mode = BootMode::kUseSource;
   std::vector<ConversionNic> nics;
   absl::Duration timeout;
-  bool preflight = false;  // look and plan only
+  bool preflight = false;   // look and plan only
+  bool unfinished = false;  // the disks are what arrived before the first point
 };
 struct ConversionProgress {
   enum class State { kPending, kRunning, kSucceeded, kFailed, kCancelled } state = State::kPending;

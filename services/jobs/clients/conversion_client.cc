@@ -81,6 +81,7 @@ absl::StatusOr<ConversionProgress> ConversionClient::CreateTask(const Conversion
   }
   SetDuration(order.timeout, request.mutable_timeout());
   if (order.preflight) request.set_mode(api::ConversionTask::PREFLIGHT);
+  request.set_unfinished(order.unfinished);
   api::ConversionTask answer;
   RETURN_IF_ERROR(CallPeer("conversion.CreateTask", [&](grpc::ClientContext& context) {
     return stub_->CreateTask(&context, request, &answer);

@@ -49,7 +49,7 @@ absl::StatusOr<CloneInfo> ToClone(const api::Clone& clone) {
   if (clone.disks_size() > kMostDisks) {
     return absl::InternalError("replication: disks: more than 50 in clone");
   }
-  CloneInfo out{.name = clone.name()};
+  CloneInfo out{.name = clone.name(), .point = clone.point()};
   for (const api::CloneDisk& disk : clone.disks()) {
     if (disk.size_bytes() <= 0) {
       return absl::InternalError("replication: disks.size_bytes: not positive");

@@ -93,7 +93,8 @@ class Convert final : public Step {
         .profile = run.input.settings.profile,
         .boot_mode = run.input.settings.boot_mode,
         .timeout = kTaskTimeout,
-        .preflight = preflight_};
+        .preflight = preflight_,
+        .unfinished = preflight_ && context.Get(kFactPoint).empty()};
     const std::vector<SourceNic> sources = GetServer(run.outputs).nics;
     const std::vector<std::string> addresses =
         preflight_ ? std::vector<std::string>() : MachineMacs(run);

@@ -22,7 +22,10 @@ class CreateClone final : public Step {
     PutDisks(facts, clone.disks);
     for (auto& [key, value] : facts) context.Set(key, value);
     context.Set(kFactClone, clone.name);
-    context.result.message = clone.name;
+    if (view_) context.Set(kFactPoint, clone.point);
+    context.result.message = view_ && clone.point.empty()
+                                 ? "what has arrived so far; there is no point yet"
+                                 : clone.name;
     for (const CloneDisk& disk : clone.disks) {
       if (disk.path.empty()) {
         return absl::UnimplementedError(absl::StrCat(

@@ -11,6 +11,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/serve.h"
 #include "services/conversion/service/rpc/messages.h"
+#include "services/conversion/service/rpc/verdicts.h"
 
 namespace godwit::conversion {
 using google::protobuf::util::TimeUtil;
@@ -49,6 +50,7 @@ grpc::Status ConversionHandler::GetTask(grpc::ServerContext* context,
                       ASSIGN_OR_RETURN(const std::string id, TaskId("name", request->name()));
                       ASSIGN_OR_RETURN(const Task task, store_.Get(id));
                       *response = ToMessage(task, /*whole=*/true);
+                      SetVerdicts(profiles_, response);
                       return absl::OkStatus();
                     });
 }

@@ -171,6 +171,9 @@ absl::StatusOr<NewTask> ToNewTask(const v1::CreateTaskRequest& request,
   v1::ConversionTask input;
   *input.mutable_disks() = request.disks();
   *input.mutable_target() = request.target();
+  if (request.unfinished() && task.mode != TaskMode::kPreflight)
+    return rpc::FieldError("unfinished", "only with mode PREFLIGHT");
+  input.set_unfinished(request.unfinished());
   input.mutable_target()->set_profile(profile->name);
   ClearProfile(input.mutable_target());
   // A profile that changes between two calls makes no other request of the same one.

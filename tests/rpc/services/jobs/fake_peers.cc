@@ -152,6 +152,8 @@ grpc::Status FakeConversion::CreateTask(grpc::ServerContext*,
     task.set_state(conversion::v1::ConversionTask::PENDING);
     *task.mutable_disks() = request->disks();
     *task.mutable_target() = request->target();
+    task.set_mode(request->mode());
+    task.set_unfinished(request->unfinished());
   }
   *response = tasks_[name];
   return grpc::Status::OK;

@@ -1,4 +1,5 @@
 // godwit-jobs end to end but for its peers: launches, proofs, failures, cancelling, removal.
+#include "services/common/base/status_macros.h"
 #include "tests/rpc/services/jobs/jobs_fixture.h"
 
 namespace godwit::testing {
@@ -94,6 +95,60 @@ TEST_F(JobsServiceTest, LaunchesProvesAndTerminates) {
   ASSERT_OK_AND_ASSIGN(const Job after, Get(created.name()));
   EXPECT_EQ(after.servers(0).launch_status(), ParticipatingServer::TERMINATED);
   EXPECT_FALSE(after.servers(0).has_machine());
+}
+
+// Nothing is launched, the registry is told nothing, and the clone is gone.
+TEST_F(JobsServiceTest, APreflightLooksAndLeavesNothing) {
+  const std::string server = NewId("s-");
+  jobs::v1::StartPreflightRequest request;
+  request.set_request_id(NewUuid());
+  request.set_source_server(absl::StrCat("sourceServers/", server));
+  request.set_profile("kvm-virtio-scsi");
+  request.set_boot_mode(jobs::v1::LaunchSettings::UEFI);
+  const auto start = [&](const std::string& who) -> absl::StatusOr<Job> {
+    grpc::ClientContext context;
+    rpc::SetTimeout(context, absl::Seconds(20));
+    Job job;
+    RETURN_IF_ERROR(rpc::FromGrpc(Stub(who)->StartPreflight(&context, request, &job)));
+    return job;
+  };
+  EXPECT_EQ(start("user/viewer/bob").status().code(), absl::StatusCode::kPermissionDenied);
+  ASSERT_OK_AND_ASSIGN(const Job created, start("user/operator/alice"));
+  EXPECT_EQ(created.type(), Job::PREFLIGHT);
+  EXPECT_EQ(created.initiated_by(), "user/operator/alice");
+  ASSERT_OK_AND_ASSIGN(const Job again, start("user/operator/alice"));
+  EXPECT_EQ(again.name(), created.name());
+  const Job job = AwaitEnd(created.name());
+  ASSERT_EQ(job.state(), Job::SUCCEEDED) << job.DebugString();
+  const auto tasks = peers_.conversion.Tasks();
+  ASSERT_THAT(tasks, SizeIs(1));
+  EXPECT_EQ(job.servers(0).conversion_task(), tasks[0].name());
+  EXPECT_EQ(tasks[0].mode(), conversion::v1::ConversionTask::PREFLIGHT);
+  EXPECT_EQ(tasks[0].target().profile(), "kvm-virtio-scsi");
+  EXPECT_EQ(tasks[0].target().boot_mode(), jobs::v1::LaunchSettings::UEFI);
+  EXPECT_THAT(job.servers(0).point(), HasSubstr("/points/-")) << "the newest was asked for";
+  EXPECT_FALSE(tasks[0].unfinished());
+  EXPECT_EQ(peers_.replication.PointRequests(server), 0);
+  EXPECT_THAT(peers_.replication.Clones(), IsEmpty());
+  EXPECT_THAT(Reported(server), IsEmpty());
+  EXPECT_THAT(AllMachineProcesses(), IsEmpty());
+
+  request.set_source_server("sourceServers/x");
+  EXPECT_EQ(start("user/operator/alice").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(JobsServiceTest, APreflightThatFailsLeavesNothing) {
+  peers_.conversion.SetMode(FakeConversion::Mode::kFail);
+  jobs::v1::StartPreflightRequest request;
+  request.set_request_id(NewUuid());
+  request.set_source_server(absl::StrCat("sourceServers/", NewId("s-")));
+  grpc::ClientContext context;
+  rpc::SetTimeout(context, absl::Seconds(20));
+  Job created;
+  ASSERT_OK(
+      rpc::FromGrpc(Stub("user/operator/alice")->StartPreflight(&context, request, &created)));
+  EXPECT_EQ(AwaitEnd(created.name()).state(), Job::FAILED);
+  EXPECT_THAT(peers_.replication.Clones(), IsEmpty());
 }
 
 TEST_F(JobsServiceTest, ACutoverMachineNeedsItsCloneNoLonger) {
