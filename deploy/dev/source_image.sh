@@ -1,7 +1,8 @@
 #!/bin/bash
 # source_image.sh [--serial] [LAYOUT]: prints the path of the disk image of a Debian 12 source machine; builds it when
 # the cache has none for the present scripts (about two minutes the first time, nothing afterwards). Needs root to build.
-#   LAYOUT     ext4 (default) or xfs: see tests/support/images/source/build_disk.sh
+#   LAYOUT     ext4 (default) or xfs: see tests/support/images/source/build_disk.sh. Others are of the smaller machine of
+#              deploy/dev/mini_image.sh, and may have several disks: one path a line
 #   --serial   a console on the serial port as well; without it a failed boot of the source is silent, as on real servers
 # The image is read only by contract: run machines on an overlay (deploy/dev/source_machine.sh does).
 # Cache: $GODWIT_CACHE, or .cache in the repository. The key that logs in as root is $GODWIT_CACHE/ssh/id_ed25519.
@@ -15,6 +16,7 @@ for argument; do
   case $argument in
     --serial) kernel_options='console=tty0 console=ttyS0,115200' ;;
     ext4 | xfs) layout=$argument ;;
+    gpt-uefi | gpt-bios | lvm | luks-lvm | md | btrfs) exec "$(dirname "$0")/mini_image.sh" "$argument" ;;
     *) die "unknown argument $argument (see the head of $0)" ;;
   esac
 done

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the source machine (deploy/dev/source_image.sh) in QEMU on the hardware that it was installed for.
 #
-#   source_machine.sh start DIR [--layout ext4|xfs] [--serial] [--hardware ide|ahci|virtio] [--booted] [--memory MIB]
+#   source_machine.sh start DIR [--layout LAYOUT] [--serial] [--hardware ide|ahci|virtio] [--booted] [--memory MIB]
 #                     [--ssh-port P] [--http-port P]
 #   source_machine.sh wait DIR [SECONDS]     until the page is served (default 300 s)
 #   source_machine.sh status DIR             prints "running" or "stopped" (status 3) and the ports
@@ -10,7 +10,8 @@
 #   source_machine.sh screen DIR OUT.ppm     what is on the screen
 #   source_machine.sh stop DIR               power off at once; the disk stays
 #
-# DIR keeps disk.qcow2 (an overlay: the image itself never changes), pid, qmp.sock, ssh.port, http.port, serial.log.
+# LAYOUT: see deploy/dev/source_image.sh; ssh, copy and --booted are for ext4 and xfs (the mini machine has no ssh server).
+# DIR keeps disk.qcow2 (an overlay: the image itself never changes), disk1.qcow2... of more disks, pid, qmp.sock, ssh.port, http.port, serial.log.
 # A second start in the same DIR goes on with the same disk. The machine reaches services of this host at 10.0.2.2.
 # --booted starts from the memory of a machine that was booted once before (0.6 s; made and cached at first use);
 # it needs a fresh DIR, and the disk is then a copy instead of an overlay. Its clock is set to the present.
@@ -46,11 +47,27 @@ qemu_arguments() {
     -device "$card,netdev=net0,mac=52:54:00:aa:00:01,romfile="
 }
 
+# more_disks HARDWARE: arguments for disk1.qcow2 and so on.
+more_disks() {
+  local number device
+  for number in 1 2 3; do
+    [[ -e $dir/disk$number.qcow2 ]] || return 0
+    case $1 in
+      ide) device="ide-hd,bus=ide.$((number / 2)),unit=$((number % 2))" ;;
+      ahci) device="ide-hd,bus=ide.$number" ;;
+      *) device=virtio-blk-pci ;;
+    esac
+    printf '%s\n' -drive "file=$dir/disk$number.qcow2,if=none,id=disk$number,format=qcow2,cache=unsafe,discard=unmap" \
+      -device "$device,drive=disk$number"
+  done
+}
+
 # launch HARDWARE MEMORY [QEMU-ARGUMENT...]: starts QEMU on $dir/disk.qcow2 in the background.
 launch() {
   local arguments ports
   mapfile -t arguments < <(qemu_arguments "$1" "$2")
   ports="hostfwd=tcp:127.0.0.1:$(read_port ssh)-:22,hostfwd=tcp:127.0.0.1:$(read_port http)-:80"
+  mapfile -t -O "${#arguments[@]}" arguments < <(more_disks "$1")
   shift 2
   rm -f "$dir/qmp.sock"
   qemu-system-x86_64 "${arguments[@]}" \
@@ -117,8 +134,12 @@ start() {
   ! alive "$dir/pid" || die "a machine runs in $dir already"
   mkdir -p "$dir"
   dir=$(cd "$dir" && pwd)
-  local image
-  image=$("$here/source_image.sh" "${image_arguments[@]}")
+  local image number=0 images
+  # With a disk of one's own (converted somewhere else) no image is needed.
+  if [[ -n $booted || ! -e $dir/disk.qcow2 ]]; then
+    images=$("$here/source_image.sh" "${image_arguments[@]}")
+    image=${images%%$'\n'*}
+  fi
   echo "${ssh_port:-$(free_port)}" >"$dir/ssh.port"
   echo "${http_port:-$(free_port)}" >"$dir/http.port"
   if [[ -n $booted ]]; then
@@ -128,7 +149,13 @@ start() {
     wait_page 60
     run_ssh "date -u -s @$(date +%s)" >/dev/null
   else
-    [[ -e $dir/disk.qcow2 ]] || qemu-img create -q -f qcow2 -F raw -b "$image" "$dir/disk.qcow2"
+    if [[ ! -e $dir/disk.qcow2 ]]; then
+      while read -r image; do
+        qemu-img create -q -f qcow2 -F raw -b "$image" "$dir/disk$number.qcow2"
+        number=$((number + 1))
+      done <<<"$images"
+      mv "$dir/disk0.qcow2" "$dir/disk.qcow2"
+    fi
     launch "$hardware" "$memory"
   fi
   printf 'ssh port %s, http port %s\n' "$(read_port ssh)" "$(read_port http)"

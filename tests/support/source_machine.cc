@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
@@ -29,9 +30,15 @@ absl::StatusOr<std::unique_ptr<SourceMachine>> SourceMachine::Start(const Option
   if (options.booted) arguments.push_back("--booted");
   if (!options.disk.empty()) {
     RETURN_IF_ERROR(MakeDirs(machine->dir_ / "machine"));
-    std::error_code error;
-    std::filesystem::rename(options.disk, machine->dir_ / "machine/disk.qcow2", error);
-    if (error) return absl::InternalError(absl::StrCat(options.disk, ": ", error.message()));
+    std::vector<std::string> disks = {options.disk};
+    disks.insert(disks.end(), options.more_disks.begin(), options.more_disks.end());
+    for (std::size_t i = 0; i < disks.size(); ++i) {
+      const std::string number = i == 0 ? "" : absl::StrCat(i);
+      std::error_code error;
+      std::filesystem::rename(
+          disks[i], machine->dir_ / absl::StrCat("machine/disk", number, ".qcow2"), error);
+      if (error) return absl::InternalError(absl::StrCat(disks[i], ": ", error.message()));
+    }
   }
   RETURN_IF_ERROR(machine->Call(std::move(arguments), kFirstStart).status());
   return machine;
@@ -62,6 +69,11 @@ absl::StatusOr<std::string> SourceMachine::Ssh(const std::string& command,
 }
 
 absl::StatusOr<std::string> SourceMachine::Image(const std::string& layout) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> disks, Images(layout));
+  return disks.front();
+}
+
+absl::StatusOr<std::vector<std::string>> SourceMachine::Images(const std::string& layout) {
   const TempDir dir;
   const std::string script =
       (std::filesystem::path(GODWIT_SOURCE_DIR) / "deploy/dev/source_image.sh").string();
@@ -69,8 +81,13 @@ absl::StatusOr<std::string> SourceMachine::Image(const std::string& layout) {
                    Process::Start({.command = {script, layout}, .log = dir / "log"}));
   ASSIGN_OR_RETURN(const int status, process.Wait(kFirstStart));
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return absl::InternalError(process.Log());
-  const std::string log(absl::StripAsciiWhitespace(process.Log()));
-  return log.substr(log.rfind('\n') + 1);
+  // Behind what it says while it builds, one path a line.
+  std::vector<std::string> disks;
+  for (const absl::string_view line : absl::StrSplit(process.Log(), '\n', absl::SkipEmpty())) {
+    if (line[0] == '/') disks.emplace_back(line);
+  }
+  if (disks.empty()) return absl::InternalError(process.Log());
+  return disks;
 }
 
 absl::Status SourceMachine::Copy(const std::string& file, const std::string& path,

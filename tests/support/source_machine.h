@@ -17,17 +17,20 @@ namespace godwit::testing {
 class SourceMachine {
  public:
   struct Options {
-    std::string layout = "ext4";   // or "xfs"
+    std::string layout = "ext4";   // or another one of deploy/dev/source_image.sh
     std::string hardware = "ide";  // "ahci", "virtio"
     bool serial = false;           // a console on the serial port, for Console()
     bool booted = true;            // from saved memory; false: power on and return at once
     std::string disk;              // boot from this qcow2 file (moved away) instead of the image
+    std::vector<std::string> more_disks;  // the other ones that belong to `disk`
   };
   static absl::StatusOr<std::unique_ptr<SourceMachine>> Start(const Options& options);
   ~SourceMachine();
 
   // Path of the image that machines of this layout start from (built when the cache has none).
   static absl::StatusOr<std::string> Image(const std::string& layout);
+  // Paths of all its disks, boot disk first.
+  static absl::StatusOr<std::vector<std::string>> Images(const std::string& layout);
 
   // Waits until the page is served. DEADLINE_EXCEEDED or INTERNAL with the script's message.
   absl::Status WaitForPage(absl::Duration patience);

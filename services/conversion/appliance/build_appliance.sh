@@ -9,8 +9,25 @@ umask 022
 converter=$(realpath "$1") out=$(realpath -m "$2")
 repo=$(cd "$(dirname "$0")/../../.." && pwd)
 cache=${GODWIT_CACHE:-$repo/.cache}/appliance
-tools=(/sbin/e2fsck /usr/sbin/xfs_repair)
+tools=(
+  /sbin/e2fsck
+  /usr/sbin/xfs_repair
+  /usr/bin/btrfs
+  /usr/sbin/fsck.fat
+  /usr/sbin/lvm
+  /usr/sbin/cryptsetup
+  /usr/sbin/mdadm
+)
+# Loaded at the start.
 modules=(virtio_pci virtio_blk ext4 xfs crc32c_generic crc32c_intel)
+# Loaded when something asks for them; some take a second to measure their algorithms.
+on_demand=(
+  btrfs
+  vfat nls_cp437 nls_ascii nls_iso8859-1 nls_utf8
+  dm_mod dm_mirror dm_crypt
+  md_mod raid0 raid1 raid10 raid456 linear
+  aesni_intel aes_generic xts cbc ecb essiv sha256_generic sha512_generic algif_skcipher algif_hash
+)
 die() {
   echo "build_appliance.sh: $*" >&2
   exit 1
@@ -66,12 +83,32 @@ done | awk '$1 == "insmod" && !seen[$2]++ {print $2}' | while read -r file; do
   esac
   basename "$file"
 done >"$root/modules/order"
+tree=$root/lib/modules/$release
+mkdir -p "$tree"
+for module in "${on_demand[@]}"; do
+  modprobe -d "$base" -S "$release" --show-depends --ignore-install "$module" 2>/dev/null || true
+done | awk '$1 == "insmod" && !seen[$2]++ {print $2}' | while read -r file; do
+  case $file in
+    *.xz) xz -dc "$file" >"$tree/$(basename "${file%.xz}")" ;;
+    *.zst) zstd -qdc "$file" >"$tree/$(basename "${file%.zst}")" ;;
+    *) cp "$file" "$tree/" ;;
+  esac
+done
+cp "$base/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$tree/"
+depmod -b "$root" "$release"
+ln -s ../bin/busybox "$root/sbin/modprobe"
+# Threads of cryptsetup end with the help of this one, which nothing names.
+for library in /lib/x86_64-linux-gnu/libgcc_s.so.1; do
+  mkdir -p "$root$(dirname "$library")"
+  cp -Ln "$library" "$root$library"
+done
 cat >"$root/init" <<'EOF'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
+mount -t tmpfs run /run
 while read -r module; do insmod "/modules/$module" || echo "module $module: failed"; done </modules/order
 stty -F /dev/ttyS1 raw -echo
 tries=0
