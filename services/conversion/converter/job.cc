@@ -11,6 +11,7 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
   if (!json.is_object()) return absl::InvalidArgumentError("the job is not a JSON object");
   Job job;
   job.dry_run = json.value("dry_run", false);
+  if (json.contains("platform") && json["platform"].is_string()) job.platform = json["platform"];
   for (const auto& disk : json.value("source_disks", nlohmann::json::array())) {
     if (disk.is_string()) job.source_disks.push_back(disk.get<std::string>());
   }

@@ -13,6 +13,7 @@ struct Job {
   std::vector<std::string> source_disks;  // kernel names, boot disk first
   std::vector<Nic> nics;
   bool dry_run = false;
+  std::string platform = "kvm";  // the target's hypervisor: its own guest tools stay
 };
 
 // INVALID_ARGUMENT names the field.
