@@ -8,12 +8,12 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/converter/edit_file.h"
 
 namespace godwit::convert {
 namespace {
 
 constexpr char kStep[] = "boot loader";
-constexpr std::size_t kMaxConfiguration = 4 << 20;
 constexpr std::size_t kGrubEnvironmentBytes = 1024;
 constexpr char kKernelOptions[] = "kernelopts=";
 
@@ -70,13 +70,18 @@ std::vector<BootFile> BootFiles(const GuestRoot& root) {
   return files;
 }
 
+// What a hypervisor is given: its kernel, with arguments, and its initramfs, without.
+bool IsModule(const std::string& word) { return word == "module" || word == "module2"; }
+
 // How many words come before the arguments on a line that carries some; 0: it carries none.
 std::size_t WordsBefore(BootSyntax syntax, const std::string& first) {
   switch (syntax) {
     case BootSyntax::kGrub2:
-      return first == "linux" || first == "linux16" || first == "linuxefi" ? 2 : 0;
+      return first == "linux" || first == "linux16" || first == "linuxefi" || IsModule(first) ? 2
+                                                                                              : 0;
     case BootSyntax::kGrubLegacy:
-      return first == "kernel" ? 2 : 0;
+      // Under a hypervisor the kernel is a module.
+      return first == "kernel" || IsModule(first) ? 2 : 0;
     case BootSyntax::kEntry:
       return first == "options" ? 1 : 0;
     case BootSyntax::kExtlinux:
@@ -146,7 +151,8 @@ std::string EditBootConfig(BootSyntax syntax, const std::string& text, const Sta
     if (before == 0 || words.size() < before) continue;
     const std::size_t end = EndOfWord(line, before);
     // Other systems that a menu starts have no root.
-    if (syntax != BootSyntax::kGrub2 && !absl::StrContains(line, "root=")) continue;
+    const bool may_lack_root = syntax == BootSyntax::kGrub2 && !IsModule(std::string(words[0]));
+    if (!may_lack_root && !absl::StrContains(line, "root=")) continue;
     const absl::string_view arguments =
         absl::StripAsciiWhitespace(absl::string_view(line).substr(end));
     line = absl::StrCat(line.substr(0, end), " ", EditArguments(arguments, stable, more));
@@ -179,7 +185,8 @@ absl::Status ConvertBootLoaders(GuestRoot& root, const StableName& stable,
     RETURN_IF_ERROR(root.Write(kStep, defaults, EditGrubDefaults(*text, stable, more),
                                "the same for later updates"));
   }
-  return absl::OkStatus();
+  return EditFile(root, kStep, "etc/update-extlinux.conf", "the same for later updates",
+                  [&](const std::string& text) { return EditExtlinuxDefaults(text, stable); });
 }
 
 absl::Status VerifyBootLoaders(const GuestRoot& root) {

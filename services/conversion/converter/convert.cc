@@ -4,8 +4,14 @@
 #include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
 #include "services/conversion/converter/boot_loader.h"
+#include "services/conversion/converter/boot_menu.h"
+#include "services/conversion/converter/edit_file.h"
 #include "services/conversion/converter/editors.h"
+#include "services/conversion/converter/guest_services.h"
+#include "services/conversion/converter/guest_tools.h"
 #include "services/conversion/converter/initramfs_config.h"
+#include "services/conversion/converter/machine_state.h"
+#include "services/conversion/converter/serial_console.h"
 
 namespace godwit::convert {
 namespace {
@@ -15,16 +21,6 @@ constexpr const char* kAgentFiles[] = {
     "etc/systemd/system/godwit-agent.service",
     "etc/systemd/system/multi-user.target.wants/godwit-agent.service",
     "usr/local/sbin/godwit-agent", "var/lib/godwit-agent"};
-
-// Edits a file when it is there.
-template <typename Edit>
-absl::Status EditFile(GuestRoot& root, const std::string& step, const std::string& path,
-                      const std::string& summary, const Edit& edit) {
-  const absl::StatusOr<std::string> text = root.Read(path);
-  if (absl::IsNotFound(text.status())) return absl::OkStatus();
-  RETURN_IF_ERROR(text);
-  return root.Write(step, path, edit(*text), summary);
-}
 
 StableName NamesOf(const std::vector<Volume>& volumes) {
   return [&volumes](const std::string& device) -> std::optional<std::string> {
@@ -65,10 +61,25 @@ absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
     inspection.version = OsReleaseValue(*release, "VERSION_ID");
     inspection.full_string = OsReleaseValue(*release, "PRETTY_NAME");
   }
+  for (const char* path : {"etc/redhat-release", "etc/SuSE-release"}) {
+    const absl::StatusOr<std::string> old = root.Read(path, 65536);
+    if (release.ok() || !old.ok()) continue;
+    const ReleaseName name = OldReleaseName(*old);
+    inspection.distribution = name.distribution;
+    inspection.version = name.version;
+    inspection.full_string = old->substr(0, std::min<std::size_t>(old->find('\n'), 256));
+  }
   inspection.architecture = Architecture(root);
   inspection.boot_loader = absl::StrJoin(FindBootLoaders(root), ", ");
   inspection.initramfs_tool = FindInitramfsTool(root);
-  inspection.kernels = FindKernels(root);
+  inspection.init_system = FindInitSystem(root);
+  inspection.selinux = FindSelinux(root);
+  inspection.kernels = FindKernels(root, &outcome->findings);
+  std::vector<std::string> unified;
+  FindSealedImages(root, &unified, &outcome->findings);
+  // Nothing of such a system is a file to edit.
+  if (!outcome->findings.empty() && outcome->findings.back().severity == "BLOCKER")
+    return absl::FailedPreconditionError(outcome->findings.back().message);
   if (inspection.boot_loader.empty()) {
     return absl::UnimplementedError(
         "no configuration of a boot loader was found (GRUB, systemd-boot or extlinux in /boot)");
@@ -116,18 +127,25 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
   progress("inspecting");
   RETURN_IF_ERROR(Inspect(root, outcome));
   const StableName stable = NamesOf(outcome->volumes);
+  const std::vector<std::string> modules = WithTargetModules(job.linux_modules);
+
+  progress("kernels");
+  std::vector<GuestKernel>& kernels = outcome->inspection.kernels;
+  RETURN_IF_ERROR(ConvertDefaultKernel(root, &kernels, &outcome->findings));
+  for (const Finding& finding : outcome->findings) {
+    // A plan goes on, so that it names all causes.
+    if (finding.severity == "BLOCKER" && !job.dry_run)
+      return absl::FailedPreconditionError(absl::StrCat(finding.message, ": ", finding.remedy));
+  }
+  progress("guest tools");
+  RETURN_IF_ERROR(
+      ConvertGuestTools(root, job.platform, &outcome->inspection.guest_tools, &outcome->findings));
+  RETURN_IF_ERROR(ConvertBlacklists(root, modules, &outcome->findings));
+  RETURN_IF_ERROR(ConvertGuestAgents(root, &outcome->findings));
 
   progress("initramfs");
-  for (GuestKernel& kernel : outcome->inspection.kernels) {
-    if (kernel.initramfs.empty()) {
-      outcome->findings.push_back({"WARNING", "NO_INITRAMFS",
-                                   absl::StrCat("kernel ", kernel.release, " has no initramfs"),
-                                   "it boots only when the target's drivers are built in"});
-      continue;
-    }
-    RETURN_IF_ERROR(ConvertInitramfs(root, &kernel, job.linux_modules));
-  }
-  RETURN_IF_ERROR(ConvertInitramfsConfig(root, ModulesOf(outcome->inspection.kernels), stable));
+  RETURN_IF_ERROR(ConvertInitramfsConfig(root, ModulesOf(kernels), stable));
+  RETURN_IF_ERROR(ConvertInitramfsImages(root, kernels, modules, &outcome->findings));
 
   progress("boot loader");
   RETURN_IF_ERROR(ConvertBootLoaders(root, stable, job.kernel_arguments));
@@ -146,6 +164,10 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
 
   progress("network");
   RETURN_IF_ERROR(ConvertNetwork(root, job.nics));
+  progress("console and caches");
+  RETURN_IF_ERROR(ConvertSerialConsole(root));
+  RETURN_IF_ERROR(RemoveDeviceCaches(root));
+  RETURN_IF_ERROR(ConvertSelinux(root, &outcome->findings));
   progress("agent");
   RETURN_IF_ERROR(ConvertAgent(root));
   outcome->changes = root.changes();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/conversion/converter/finding.h"
 #include "services/conversion/converter/guest_root.h"
 #include "services/conversion/converter/initramfs.h"
 #include "services/conversion/converter/job.h"
@@ -13,20 +14,18 @@
 
 namespace godwit::convert {
 
-struct Finding {
-  std::string severity, reason, message, remedy;  // severity: NOTE, WARNING, BLOCKER
-};
-
 struct Inspection {
   std::string distribution, version, full_string, architecture, boot_loader, initramfs_tool;
   std::vector<GuestKernel> kernels;
+  std::string init_system, selinux;  // "systemd"...; "enforcing"..., "" when there is none
+  std::vector<std::string> guest_tools, network_kinds;  // of the hypervisor left; "netplan"...
 };
 
 struct Outcome {
   Inspection inspection;
   std::vector<Volume> volumes;
   std::vector<Change> changes;
-  std::vector<Finding> findings;
+  Findings findings;
 };
 
 // Who only asks gets an answer: what would stop a conversion becomes a BLOCKER. Other errors are

@@ -1,5 +1,7 @@
 #include "services/conversion/converter/editors.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -80,18 +82,40 @@ std::string EditFstab(const std::string& text, const StableName& stable,
   return absl::StrJoin(lines, "\n");
 }
 
-std::string EditKernelArguments(const std::string& arguments, const StableName& stable,
-                                const std::vector<std::string>& more) {
+namespace {
+
+std::string NameDevices(absl::string_view arguments, const StableName& stable) {
   std::vector<std::string> pieces = Pieces(arguments);
-  bool serial = false;
   for (std::string& piece : pieces) {
-    if (absl::StartsWith(piece, "console=ttyS")) serial = true;
-    if (absl::StartsWith(piece, "modules=")) AddAlpineModules(&piece);
     for (const absl::string_view key : {"root=", "resume="}) {
       if (!absl::StartsWith(piece, key)) continue;
       const std::string device = piece.substr(key.size());
       if (const std::optional<std::string> name = stable(device)) piece = absl::StrCat(key, *name);
     }
+  }
+  return absl::StrJoin(pieces, "");
+}
+
+// A line KEY=VALUE of a shell: the value without its quotes, as `edit` gives it.
+std::string EditValue(absl::string_view line, absl::string_view key,
+                      const std::function<std::string(absl::string_view)>& edit) {
+  absl::string_view value = absl::StripAsciiWhitespace(line.substr(key.size()));
+  const char quote =
+      !value.empty() && (value.front() == '"' || value.front() == '\'') ? value.front() : '"';
+  if (value.size() >= 2 && value.front() == quote && value.back() == quote)
+    value = value.substr(1, value.size() - 2);
+  return absl::StrCat(key, std::string(1, quote), edit(value), std::string(1, quote));
+}
+
+}  // namespace
+
+std::string EditKernelArguments(const std::string& arguments, const StableName& stable,
+                                const std::vector<std::string>& more) {
+  std::vector<std::string> pieces = Pieces(NameDevices(arguments, stable));
+  bool serial = false;
+  for (std::string& piece : pieces) {
+    if (absl::StartsWith(piece, "console=ttyS")) serial = true;
+    if (absl::StartsWith(piece, "modules=")) AddAlpineModules(&piece);
   }
   std::string edited = absl::StrJoin(pieces, "");
   for (const std::string& word : more) {
@@ -116,23 +140,41 @@ std::string EditGrubDefaults(const std::string& text, const StableName& stable,
       line = absl::StrCat("#", line);
       continue;
     }
-    const absl::string_view key = "GRUB_CMDLINE_LINUX=";
-    if (!absl::StartsWith(trimmed, key)) continue;
+    const absl::string_view later = "GRUB_CMDLINE_LINUX_DEFAULT=", key = "GRUB_CMDLINE_LINUX=";
+    const std::string before(trimmed);
+    if (absl::StartsWith(before, later)) {
+      const std::string named = EditValue(
+          before, later, [&](absl::string_view value) { return NameDevices(value, stable); });
+      // A value without a device stays as it is written.
+      if (absl::StrContains(before, "/dev/")) line = named;
+    }
+    if (!absl::StartsWith(before, key)) continue;
     seen = true;
-    absl::string_view value = absl::StripAsciiWhitespace(trimmed.substr(key.size()));
-    const char quote =
-        !value.empty() && (value.front() == '"' || value.front() == '\'') ? value.front() : '"';
-    if (value.size() >= 2 && value.front() == quote && value.back() == quote)
-      value = value.substr(1, value.size() - 2);
-    const std::string before(value);
-    line = absl::StrCat(key, std::string(1, quote), EditKernelArguments(before, stable, more),
-                        std::string(1, quote));
+    line = EditValue(before, key, [&](absl::string_view value) {
+      return EditKernelArguments(std::string(value), stable, more);
+    });
   }
   std::string edited = absl::StrJoin(lines, "\n");
   if (seen) return edited;
   if (!edited.empty() && edited.back() != '\n') edited.push_back('\n');
   absl::StrAppend(&edited, "GRUB_CMDLINE_LINUX=\"", EditKernelArguments("", stable, more), "\"\n");
   return edited;
+}
+
+std::string EditExtlinuxDefaults(const std::string& text, const StableName& stable) {
+  std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (std::string& line : lines) {
+    if (absl::StartsWith(line, "root=")) line = NameDevices(line, stable);
+    if (absl::StartsWith(line, "modules=")) AddAlpineModules(&line);
+    const std::string before = line;
+    const absl::string_view key = "default_kernel_opts=";
+    if (absl::StartsWith(before, key)) {
+      line = EditValue(before, key, [&](absl::string_view value) {
+        return EditKernelArguments(std::string(value), stable);
+      });
+    }
+  }
+  return absl::StrJoin(lines, "\n");
 }
 
 std::string EditResume(const std::string& text, const StableName& stable) {
@@ -160,6 +202,23 @@ std::string LinkFile(const std::string& mac, const std::string& name) {
   return absl::StrCat(
       "# Keeps the name that the card had before the migration.\n[Match]\nMACAddress=", mac,
       "\n\n[Link]\nName=", name, "\n");
+}
+
+ReleaseName OldReleaseName(const std::string& text) {
+  constexpr std::pair<const char*, const char*> kNames[] = {
+      {"CentOS", "centos"}, {"Red Hat", "rhel"},  {"Scientific", "scientific"},
+      {"Oracle", "ol"},     {"Fedora", "fedora"}, {"SUSE", "sles"},
+      {"Amazon", "amzn"}};
+  ReleaseName name;
+  for (const auto& [begin, id] : kNames) {
+    if (name.distribution.empty() && absl::StrContains(text, begin)) name.distribution = id;
+  }
+  const std::size_t first = text.find_first_of("0123456789");
+  if (first != std::string::npos) {
+    name.version = text.substr(first, text.find_first_not_of("0123456789.", first) - first);
+    name.version.resize(std::min<std::size_t>(name.version.size(), 16));
+  }
+  return name;
 }
 
 std::string OsReleaseValue(const std::string& text, const std::string& key) {

@@ -25,9 +25,13 @@ std::string EditKernelArguments(const std::string& arguments, const StableName& 
                                 const std::vector<std::string>& more = {});
 
 // /etc/default/grub: stable root names allowed, consoles in GRUB_CMDLINE_LINUX, so that the guest's
-// own next update-grub keeps them.
+// own next update-grub keeps them; stable names in GRUB_CMDLINE_LINUX_DEFAULT, too.
 std::string EditGrubDefaults(const std::string& text, const StableName& stable,
                              const std::vector<std::string>& more = {});
+
+// Alpine's /etc/update-extlinux.conf, from which extlinux.conf is made: root=, modules= and
+// default_kernel_opts=.
+std::string EditExtlinuxDefaults(const std::string& text, const StableName& stable);
 
 // initramfs-tools' conf.d/resume: RESUME=/dev/...
 std::string EditResume(const std::string& text, const StableName& stable);
@@ -37,6 +41,13 @@ std::string AddModules(const std::string& text, const std::vector<std::string>& 
 
 // A systemd .link file that names the card with `mac`.
 std::string LinkFile(const std::string& mac, const std::string& name);
+
+// What a system without os-release calls itself in /etc/redhat-release or /etc/SuSE-release:
+// "CentOS release 6.10 (Final)" is "centos", "6.10".
+struct ReleaseName {
+  std::string distribution, version;
+};
+ReleaseName OldReleaseName(const std::string& text);
 
 // Values of os-release by key.
 std::string OsReleaseValue(const std::string& text, const std::string& key);

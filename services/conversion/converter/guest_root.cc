@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/converter/attributes.h"
 
 namespace godwit::convert {
 namespace {
@@ -121,6 +122,14 @@ bool GuestRoot::IsSymlink(const std::string& path) const {
   return fd.ok() && fstat(fd->get(), &info) == 0 && S_ISLNK(info.st_mode);
 }
 
+std::string GuestRoot::ReadLink(const std::string& path) const {
+  const absl::StatusOr<Fd> fd = OpenAt(path, O_PATH | O_NOFOLLOW);
+  std::string target(4096, '\0');
+  const ssize_t size = fd.ok() ? readlinkat(fd->get(), "", target.data(), target.size()) : -1;
+  target.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  return target;
+}
+
 std::vector<std::string> GuestRoot::List(const std::string& path) const {
   std::vector<std::string> names;
   absl::StatusOr<Fd> fd = OpenAt(path, O_RDONLY | O_DIRECTORY);
@@ -165,6 +174,7 @@ absl::Status GuestRoot::Write(const std::string& step, const std::string& path,
     RETURN_IF_ERROR(WriteAll(fd.get(), content, path));
     if (fchmod(fd.get(), known ? info.st_mode & 07777 : 0644) != 0) return ErrnoStatus(path);
     if (known && fchown(fd.get(), info.st_uid, info.st_gid) != 0) return ErrnoStatus(path);
+    CopyAttributes(folder.get(), known ? name : "", fd.get());
     if (fsync(fd.get()) != 0) return ErrnoStatus(path);
   }
   // The oldest copy is the source's own: a later conversion must not overwrite it with ours.
@@ -173,6 +183,18 @@ absl::Status GuestRoot::Write(const std::string& step, const std::string& path,
   if (renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0)
     return ErrnoStatus(path);
   return absl::OkStatus();
+}
+
+absl::Status GuestRoot::Link(const std::string& step, const std::string& path,
+                             const std::string& target, const std::string& summary) {
+  if (ReadLink(path) == target) return absl::OkStatus();
+  changes_.push_back(
+      {.step = step, .path = path, .after_sha256 = Sha256Hex(target), .summary = summary});
+  if (dry_run_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto parent, Parent(path, /*make=*/true));
+  return symlinkat(target.c_str(), parent.first.get(), parent.second.c_str()) == 0
+             ? absl::OkStatus()
+             : ErrnoStatus(path);
 }
 
 absl::Status GuestRoot::RemoveTree(int folder, const std::string& name, int depth) {

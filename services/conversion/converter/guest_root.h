@@ -29,19 +29,29 @@ class GuestRoot {
                                    std::size_t max_bytes = 16u << 20) const;
   bool Exists(const std::string& path) const;
   bool IsSymlink(const std::string& path) const;
+  // Where a symlink points to, as it is written; "" when `path` is none.
+  std::string ReadLink(const std::string& path) const;
   // Names in a folder, sorted; empty when there is no such folder. At most 10000.
   std::vector<std::string> List(const std::string& path) const;
   absl::StatusOr<std::int64_t> FreeBytes(const std::string& path) const;
 
-  // Replaces or creates; nothing happens when the content is the same already. Owner and mode stay
-  // (0644 and root when new). `keep` false: no copy of the file before is kept.
+  // Replaces or creates; nothing happens when the content is the same already. Owner, mode and
+  // extended attributes stay (a new file: 0644, root, and the SELinux label of its folder). `keep`
+  // false: no copy of the file before is kept.
   absl::Status Write(const std::string& step, const std::string& path, const std::string& content,
                      const std::string& summary, bool keep = true);
+  // A symlink, where nothing is yet.
+  absl::Status Link(const std::string& step, const std::string& path, const std::string& target,
+                    const std::string& summary);
+  // What something else than this object did to the tree.
+  void Record(Change change) { changes_.push_back(std::move(change)); }
   // Also when there is none.
   absl::Status Remove(const std::string& step, const std::string& path, const std::string& summary);
   const std::vector<Change>& changes() const { return changes_; }
   // Plan only: changes are recorded and not made.
   void SetDryRun() { dry_run_ = true; }
+  // The folder itself, for those who must mount it.
+  int fd() const { return root_.get(); }
 
  private:
   explicit GuestRoot(Fd root) : root_(std::move(root)) {}

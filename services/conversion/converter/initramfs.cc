@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
 #include "services/conversion/converter/cpio.h"
+#include "services/conversion/converter/guest_tools.h"
+#include "services/conversion/converter/initramfs_format.h"
 #include "services/conversion/converter/modules.h"
 
 namespace godwit::convert {
@@ -16,8 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxInitramfs = std::size_t{400} << 20;
 constexpr std::size_t kMaxModule = std::size_t{64} << 20;
-constexpr std::size_t kMaxKernels = 16;
-constexpr char kBackup[] = ".pre-migration";
+constexpr std::int64_t kSpareBytes = 1 << 20;
 // Of the files depmod makes, those that modprobe and udev read in the initramfs.
 constexpr const char* kIndexes[] = {"modules.dep",
                                     "modules.dep.bin",
@@ -33,114 +33,50 @@ constexpr const char* kIndexes[] = {"modules.dep",
                                     "modules.order",
                                     "modules.devname"};
 
-std::string ModuleTree(const GuestRoot& root, const std::string& release) {
-  for (const char* folder : {"lib/modules/", "usr/lib/modules/"}) {
-    if (root.Exists(absl::StrCat(folder, release, "/modules.dep")))
-      return absl::StrCat(folder, release);
+// One image that gets drivers.
+struct Plan {
+  const GuestKernel* kernel;
+  std::int64_t size;  // what it will have
+};
+
+// The default first, then the others, newest first.
+std::vector<const GuestKernel*> ByImportance(const std::vector<GuestKernel>& kernels) {
+  std::vector<const GuestKernel*> order;
+  for (auto kernel = kernels.rbegin(); kernel != kernels.rend(); ++kernel) {
+    if (kernel->xen_only) continue;  // never started on the target
+    order.insert(kernel->is_default ? order.begin() : order.end(), &*kernel);
   }
-  return "";
+  return order;
 }
 
-// Numbers inside of names compare as numbers: 6.1.0-9 comes before 6.1.0-10.
-bool NaturalLess(const std::string& a, const std::string& b) {
-  std::size_t i = 0, j = 0;
-  while (i < a.size() && j < b.size()) {
-    if (isdigit(static_cast<unsigned char>(a[i])) && isdigit(static_cast<unsigned char>(b[j]))) {
-      std::size_t x = i, y = j;
-      while (x < a.size() && isdigit(static_cast<unsigned char>(a[x]))) ++x;
-      while (y < b.size() && isdigit(static_cast<unsigned char>(b[y]))) ++y;
-      std::string m = a.substr(i, x - i), n = b.substr(j, y - j);
-      m.erase(0, m.find_first_not_of('0'));
-      n.erase(0, n.find_first_not_of('0'));
-      if (m.size() != n.size()) return m.size() < n.size();
-      if (m != n) return m < n;
-      i = x;
-      j = y;
-    } else {
-      if (a[i] != b[j]) return a[i] < b[j];
-      ++i;
-      ++j;
-    }
-  }
-  return a.size() - i < b.size() - j;
-}
-
-// The release of the kernel /boot/vmlinuz-<suffix>: the suffix itself, or that of the module tree
-// made for the package of that name (Arch: "linux", Alpine: "lts"). "" when it has no tree.
-std::string ReleaseOf(const GuestRoot& root, const std::string& suffix) {
-  if (!ModuleTree(root, suffix).empty()) return suffix;
-  std::string newest;
-  for (const char* folder : {"lib/modules", "usr/lib/modules"}) {
-    for (const std::string& release : root.List(folder)) {
-      const absl::StatusOr<std::string> package =
-          root.Read(absl::StrCat(folder, "/", release, "/pkgbase"), 4096);
-      const bool own = package.ok() ? absl::StripAsciiWhitespace(*package) == suffix
-                                    : absl::EndsWith(release, "-" + suffix);
-      if (own && !ModuleTree(root, release).empty() && NaturalLess(newest, release))
-        newest = release;
-    }
-  }
-  return newest;
+// The kernel's image with drivers; empty when it has them. The inner status is that of the image.
+absl::StatusOr<absl::StatusOr<std::string>> NewImage(const GuestRoot& root,
+                                                     const GuestKernel& kernel,
+                                                     const std::vector<std::string>& modules) {
+  ASSIGN_OR_RETURN(const std::string present, root.Read(kernel.initramfs, kMaxInitramfs));
+  // What is appended is the same whatever it is appended to: an image that ends with it was
+  // converted before.
+  ASSIGN_OR_RETURN(const std::string archive, DriverArchive(root, kernel, modules));
+  if (absl::EndsWith(present, archive) || absl::EndsWith(present, Lz4Frame(archive)))
+    return absl::StatusOr<std::string>("");
+  return AppendArchive(present, archive);
 }
 
 }  // namespace
 
-const std::vector<std::string>& TargetModules() {
-  static const auto& modules = *new std::vector<std::string>{
-      "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod",   "sr_mod",
-      "ahci",       "ata_piix",   "nvme",        "e1000",      "e1000e",   "vmw_pvscsi",
-      "vmxnet3",    "ena",        "hv_vmbus",    "hv_storvsc", "hv_netvsc"};
-  return modules;
-}
-
-std::vector<GuestKernel> FindKernels(const GuestRoot& root) {
-  std::vector<GuestKernel> kernels;
-  for (const std::string& name : root.List("boot")) {
-    if (!absl::StartsWith(name, "vmlinuz-") || absl::EndsWith(name, kBackup)) continue;
-    const std::string suffix = name.substr(8);
-    const std::string release = ReleaseOf(root, suffix);
-    if (release.empty() || kernels.size() >= kMaxKernels) continue;
-    GuestKernel kernel{.release = release};
-    for (const std::string& image :
-         {absl::StrCat("boot/initrd.img-", suffix), absl::StrCat("boot/initramfs-", suffix, ".img"),
-          absl::StrCat("boot/initrd-", suffix, ".img"), absl::StrCat("boot/initrd-", suffix),
-          absl::StrCat("boot/initramfs-", suffix)}) {
-      if (kernel.initramfs.empty() && root.Exists(image)) kernel.initramfs = image;
-    }
-    kernels.push_back(std::move(kernel));
-  }
-  std::sort(kernels.begin(), kernels.end(), [](const GuestKernel& a, const GuestKernel& b) {
-    return NaturalLess(a.release, b.release);
-  });
-  return kernels;
-}
-
-absl::StatusOr<std::string> AppendModules(const GuestRoot& root, const std::string& release,
-                                          const std::string& original,
-                                          const std::vector<std::string>& modules,
-                                          GuestKernel* kernel) {
-  const std::string tree = ModuleTree(root, release);
+absl::StatusOr<std::string> DriverArchive(const GuestRoot& root, const GuestKernel& kernel,
+                                          const std::vector<std::string>& modules) {
+  const std::string tree = ModuleTree(root, kernel.release);
   ASSIGN_OR_RETURN(const std::string dependencies, root.Read(tree + "/modules.dep"));
-  const absl::StatusOr<std::string> builtin_text = root.Read(tree + "/modules.builtin");
-  std::vector<std::string> builtin;
-  if (builtin_text.ok()) {
-    for (const absl::string_view line : absl::StrSplit(*builtin_text, '\n'))
-      builtin.push_back(ModuleName(std::string(line)));
-  }
   const std::vector<std::string> closure = ModuleClosure(dependencies, modules);
-  kernel->missing_modules.clear();
   std::vector<std::string> loaded;
   for (const std::string& module : modules) {
     const auto is = [&](const std::string& path) { return ModuleName(path) == ModuleName(module); };
-    if (std::any_of(closure.begin(), closure.end(), is)) {
-      loaded.push_back(module);
-    } else if (std::none_of(builtin.begin(), builtin.end(), is)) {
-      kernel->missing_modules.push_back(module);
-    }
+    if (std::any_of(closure.begin(), closure.end(), is)) loaded.push_back(module);
   }
   // In the image "lib" may be a symlink to usr/lib: only folders below it are made, so that it
   // stays one.
-  const std::string inside = absl::StrCat("lib/modules/", release);
+  const std::string inside = absl::StrCat("lib/modules/", kernel.release);
   CpioWriter archive;
   archive.Folder("lib/modules");
   archive.Folder(inside);
@@ -167,35 +103,82 @@ absl::StatusOr<std::string> AppendModules(const GuestRoot& root, const std::stri
   }
   archive.File("conf/modules", conf + names, "conf");
   archive.File("etc/modules-load.d/godwit.conf", names, "etc");
-  std::string image = original;
-  image.resize((image.size() + 511) / 512 * 512, '\0');
-  return image + archive.Finish();
+  // The image has its own copy of what kept drivers from being loaded.
+  for (const std::string& name : root.List("etc/modprobe.d")) {
+    const absl::StatusOr<std::string> text = root.Read("etc/modprobe.d/" + name);
+    if (absl::EndsWith(name, ".conf") && text.ok() && WasAllowed(*text))
+      archive.File("etc/modprobe.d/" + name, *text, "etc");
+  }
+  return archive.Finish();
 }
 
-absl::Status ConvertInitramfs(GuestRoot& root, GuestKernel* kernel,
-                              const std::vector<std::string>& more) {
-  std::vector<std::string> modules = TargetModules();
-  for (const std::string& module : more) {
-    if (std::find(modules.begin(), modules.end(), module) == modules.end())
-      modules.push_back(module);
+absl::StatusOr<std::string> AppendArchive(const std::string& original, const std::string& archive) {
+  switch (FormatOf(original)) {
+    case InitramfsFormat::kEmpty:
+      return absl::FailedPreconditionError("is empty");
+    case InitramfsFormat::kUnknown:
+      return absl::FailedPreconditionError("is no archive that a kernel unpacks");
+    case InitramfsFormat::kLz4:
+      return original + Lz4Frame(archive);
+    default:
+      break;
   }
-  ASSIGN_OR_RETURN(const std::string present, root.Read(kernel->initramfs, kMaxInitramfs));
-  // What is appended is the same whatever it is appended to: an image that ends with it was
-  // converted before.
-  ASSIGN_OR_RETURN(const std::string archive,
-                   AppendModules(root, kernel->release, "", modules, kernel));
-  if (absl::EndsWith(present, archive)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::string image,
-                   AppendModules(root, kernel->release, present, modules, kernel));
-  ASSIGN_OR_RETURN(const std::int64_t room, root.FreeBytes("boot"));
-  if (room < static_cast<std::int64_t>(image.size()) + (1 << 20)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("/boot has ", room >> 20, " MiB free, ", (image.size() >> 20) + 1,
-                     " MiB are needed: remove old kernels on the source"));
+  std::string image = original;
+  image.resize((image.size() + 511) / 512 * 512, '\0');
+  return image + archive;
+}
+
+absl::Status ConvertInitramfsImages(GuestRoot& root, const std::vector<GuestKernel>& kernels,
+                                    const std::vector<std::string>& modules, Findings* findings) {
+  std::vector<Plan> plans;
+  std::int64_t needed = kSpareBytes;
+  for (const GuestKernel* kernel : ByImportance(kernels)) {
+    if (kernel->initramfs.empty()) {
+      findings->push_back({"WARNING", "NO_INITRAMFS",
+                           absl::StrCat("kernel ", kernel->release, " has no initramfs"),
+                           "it boots only when the target's drivers are built in"});
+      continue;
+    }
+    ASSIGN_OR_RETURN(const absl::StatusOr<std::string> image, NewImage(root, *kernel, modules));
+    if (image.ok() && image->empty()) continue;
+    if (!image.ok()) {
+      const bool empty = absl::StrContains(image.status().message(), "is empty");
+      findings->push_back({"WARNING", empty ? "EMPTY_INITRAMFS" : "UNREADABLE_INITRAMFS",
+                           absl::StrCat("/", kernel->initramfs, " ", image.status().message()),
+                           "it is left alone; convert in mode REGENERATE to have the guest's own "
+                           "tools make it again"});
+      continue;
+    }
+    plans.push_back({kernel, static_cast<std::int64_t>(image->size())});
+    needed += plans.back().size;
   }
-  return root.Write("initramfs", kernel->initramfs, image,
-                    absl::StrCat("drivers of the target appended (",
-                                 (image.size() - present.size()) >> 10, " KiB)"));
+  if (plans.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::int64_t room, root.FreeBytes("boot"));
+  const bool tight = room < needed;
+  std::size_t converted = 0;
+  for (const Plan& plan : plans) {
+    if (room < plan.size + kSpareBytes || (tight && converted >= 2)) {
+      if (converted == 0) {
+        return absl::FailedPreconditionError(
+            absl::StrCat("/boot has ", room >> 20, " MiB free, ", (plan.size >> 20) + 1,
+                         " MiB are needed: remove old kernels on the source"));
+      }
+      findings->push_back({"WARNING", "BOOT_SPACE",
+                           absl::StrCat("/boot has no room for drivers of kernel ",
+                                        plan.kernel->release, " (", room >> 20, " MiB free)"),
+                           "that kernel does not find its disks on the target; remove it on the "
+                           "source"});
+      continue;
+    }
+    // One image at a time: an appliance has little memory.
+    ASSIGN_OR_RETURN(const absl::StatusOr<std::string> image, NewImage(root, *plan.kernel, modules));
+    RETURN_IF_ERROR(image);
+    RETURN_IF_ERROR(
+        root.Write("initramfs", plan.kernel->initramfs, *image, "drivers of the target appended"));
+    room -= plan.size;
+    ++converted;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace godwit::convert

@@ -6,33 +6,26 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/conversion/converter/finding.h"
 #include "services/conversion/converter/guest_root.h"
+#include "services/conversion/converter/kernels.h"
 
 namespace godwit::convert {
 
-// Drivers that a machine on any supported target may need to find its disks and network.
-const std::vector<std::string>& TargetModules();
+// What is appended to the kernel's initramfs: `modules` with all that they need, the indexes of the
+// module tree, and the list of what to load.
+absl::StatusOr<std::string> DriverArchive(const GuestRoot& root, const GuestKernel& kernel,
+                                          const std::vector<std::string>& modules);
 
-struct GuestKernel {
-  std::string release;
-  std::string initramfs;  // path in the guest
-  std::vector<std::string>
-      missing_modules;  // asked for and neither in the module tree nor built in
-};
+// `original` (an initramfs as the guest made it) with `archive` appended in the way that its format
+// asks for. FAILED_PRECONDITION: nothing can be appended to it.
+absl::StatusOr<std::string> AppendArchive(const std::string& original, const std::string& archive);
 
-// Kernels that have both an image in /boot and a module tree, newest version last (natural order of
-// names). At most 16.
-std::vector<GuestKernel> FindKernels(const GuestRoot& root);
-
-// `original` (an initramfs as the guest made it) with `modules` of the kernel appended.
-absl::StatusOr<std::string> AppendModules(const GuestRoot& root, const std::string& release,
-                                          const std::string& original,
-                                          const std::vector<std::string>& modules,
-                                          GuestKernel* kernel);
-
-// Replaces the kernel's initramfs; the original stays beside it. Doing it twice changes nothing.
-// `more`: modules besides TargetModules(). FAILED_PRECONDITION when /boot has too little room.
-absl::Status ConvertInitramfs(GuestRoot& root, GuestKernel* kernel,
-                              const std::vector<std::string>& more = {});
+// Replaces the images of all kernels by ones with `modules`; the originals stay beside them. Doing it twice changes
+// nothing. When /boot is short of room, only the default kernel and the newest other one are
+// converted. Findings: NO_INITRAMFS, EMPTY_INITRAMFS, UNREADABLE_INITRAMFS, BOOT_SPACE.
+// FAILED_PRECONDITION when there is not even room for the default kernel.
+absl::Status ConvertInitramfsImages(GuestRoot& root, const std::vector<GuestKernel>& kernels,
+                                    const std::vector<std::string>& modules, Findings* findings);
 
 }  // namespace godwit::convert

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/converter/edit_file.h"
 
 namespace godwit::convert {
 namespace {
@@ -40,14 +41,6 @@ std::string AddWords(const std::string& text, const std::string& key, const std:
   }
   return absl::StrCat(text, text.empty() || absl::EndsWith(text, "\n") ? "" : "\n", key, "=", open,
                       absl::StrJoin(more, " "), close, "\n");
-}
-
-absl::Status EditFile(GuestRoot& root, const std::string& path, const std::string& summary,
-                      const std::function<std::string(const std::string&)>& edit) {
-  const absl::StatusOr<std::string> text = root.Read(path);
-  if (absl::IsNotFound(text.status())) return absl::OkStatus();
-  RETURN_IF_ERROR(text);
-  return root.Write(kStep, path, edit(*text), summary);
 }
 
 }  // namespace
@@ -89,9 +82,10 @@ absl::Status ConvertInitramfsConfig(GuestRoot& root, const std::vector<std::stri
   constexpr char kSummary[] = "drivers of the target in every later image";
   const std::string tool = FindInitramfsTool(root);
   if (tool == "initramfs-tools") {
-    RETURN_IF_ERROR(EditFile(root, "etc/initramfs-tools/modules", kSummary,
+    RETURN_IF_ERROR(EditFile(root, kStep, "etc/initramfs-tools/modules", kSummary,
                              [&](const std::string& text) { return AddModules(text, modules); }));
-    return EditFile(root, "etc/initramfs-tools/conf.d/resume", "stable name of the swap volume",
+    return EditFile(root, kStep, "etc/initramfs-tools/conf.d/resume",
+                    "stable name of the swap volume",
                     [&](const std::string& text) { return EditResume(text, stable); });
   }
   if (tool == "dracut") {
@@ -102,16 +96,17 @@ absl::Status ConvertInitramfsConfig(GuestRoot& root, const std::vector<std::stri
                       kSummary);
   }
   if (tool == "mkinitcpio") {
-    return EditFile(root, "etc/mkinitcpio.conf", kSummary,
+    return EditFile(root, kStep, "etc/mkinitcpio.conf", kSummary,
                     [&](const std::string& text) { return AddMkinitcpioModules(text, modules); });
   }
   if (tool == "mkinitfs") {
-    return EditFile(root, "etc/mkinitfs/mkinitfs.conf", kSummary, [](const std::string& text) {
-      return AddMkinitfsFeatures(text, {"ata", "nvme", "scsi", "virtio"});
-    });
+    return EditFile(root, kStep, "etc/mkinitfs/mkinitfs.conf", kSummary,
+                    [](const std::string& text) {
+                      return AddMkinitfsFeatures(text, {"ata", "nvme", "scsi", "virtio"});
+                    });
   }
   if (tool == "mkinitrd") {
-    return EditFile(root, "etc/sysconfig/kernel", kSummary,
+    return EditFile(root, kStep, "etc/sysconfig/kernel", kSummary,
                     [&](const std::string& text) { return AddInitrdModules(text, modules); });
   }
   return absl::OkStatus();

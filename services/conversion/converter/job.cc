@@ -12,6 +12,7 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
   Job job;
   job.dry_run = json.value("dry_run", false);
   job.unfinished = json.value("unfinished", false);
+  if (json.contains("platform") && json["platform"].is_string()) job.platform = json["platform"];
   for (const auto& disk : json.value("source_disks", nlohmann::json::array())) {
     if (disk.is_string()) job.source_disks.push_back(disk.get<std::string>());
   }

@@ -19,6 +19,7 @@ struct Job {
   std::vector<std::string> firmware = {"bios", "uefi"};  // that the target has, preferred first
   std::string boot_mode;  // "", "bios" or "uefi": what is asked for; "": as the source
   std::string action;     // "", "diff" or "undo" instead of a conversion
+  std::string platform = "kvm";  // the target's hypervisor: its own guest tools stay
 };
 
 // INVALID_ARGUMENT names the field.

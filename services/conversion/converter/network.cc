@@ -9,13 +9,13 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/converter/edit_file.h"
 #include "services/conversion/converter/editors.h"
 
 namespace godwit::convert {
 namespace {
 
 constexpr char kStep[] = "network";
-constexpr std::size_t kMaxConfiguration = 1 << 20;
 constexpr std::size_t kMacLength = 17;
 
 // Where systems keep what names and configures cards: folder, beginning and end of the files'
@@ -65,6 +65,8 @@ std::optional<std::string> MacAt(absl::string_view text, std::size_t at) {
   return mac;
 }
 
+constexpr char kRules[] = "etc/udev/rules.d/70-persistent-net.rules";
+
 bool IsBackup(const std::string& name) { return absl::StrContains(name, ".pre-migration"); }
 
 }  // namespace
@@ -110,8 +112,66 @@ std::string DropForeignPins(const std::string& text, const std::vector<std::stri
   return rule ? absl::StrJoin(kept, "\n") : "";
 }
 
+CardNaming FindCardNaming(const GuestRoot& root) {
+  const auto has = [&](const std::string& path) {
+    return root.Exists("usr/" + path) || root.Exists(path);
+  };
+  const std::string rules = "lib/udev/rules.d/";
+  if (has(rules + "80-net-setup-link.rules") || has("lib/systemd/network/99-default.link"))
+    return CardNaming::kLinkFiles;
+  // systemd 197 to 210, and udev that writes its own rules.
+  const bool old =
+      has(rules + "80-net-name-slot.rules") || has(rules + "75-persistent-net-generator.rules");
+  if (!old && (has("lib/systemd/systemd-udevd") || has("bin/udevadm")))
+    return CardNaming::kLinkFiles;
+  return old || root.Exists("sbin/udevd") || root.Exists("etc/udev/rules.d")
+             ? CardNaming::kUdevRules
+             : CardNaming::kNone;
+}
+
+std::string AddPin(const std::string& rules, const std::string& mac, const std::string& name) {
+  for (const absl::string_view line : absl::StrSplit(rules, '\n')) {
+    if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(line), "#")) continue;
+    if (absl::StrContains(absl::AsciiStrToLower(line), absl::AsciiStrToLower(mac))) return rules;
+  }
+  const bool open = !rules.empty() && rules.back() != '\n';
+  return absl::StrCat(rules, open ? "\n" : "",
+                      "SUBSYSTEM==\"net\", ACTION==\"add\", DRIVERS==\"?*\", ATTR{address}==\"",
+                      absl::AsciiStrToLower(mac), "\", ATTR{type}==\"1\", NAME=\"", name, "\"\n");
+}
+
+namespace {
+
+// What an edited file of pins holds at last: with new pins none is empty.
+std::string PinNames(std::string rules, CardNaming naming, const std::vector<Nic>& nics) {
+  for (const Nic& nic : nics) {
+    if (naming == CardNaming::kUdevRules && !nic.source_name.empty() && !nic.mac_address.empty())
+      rules = AddPin(rules, nic.mac_address, nic.source_name);
+  }
+  return rules;
+}
+
+absl::Status KeepNames(GuestRoot& root, const std::vector<Nic>& nics) {
+  const CardNaming naming = FindCardNaming(root);
+  for (const Nic& nic : nics) {
+    if (nic.source_name.empty() || nic.mac_address.empty() || naming != CardNaming::kLinkFiles)
+      continue;
+    RETURN_IF_ERROR(root.Write(
+        kStep, absl::StrCat("etc/systemd/network/10-godwit-", nic.source_name, ".link"),
+        LinkFile(absl::AsciiStrToLower(nic.mac_address), nic.source_name),
+        absl::StrCat("the card ", nic.mac_address, " keeps the name ", nic.source_name)));
+  }
+  const std::string before = root.Read(kRules, kMaxConfiguration).value_or("");
+  const std::string rules = PinNames(before, naming, nics);
+  return rules == before ? absl::OkStatus()
+                         : root.Write(kStep, kRules, rules, "the cards keep their names");
+}
+
+}  // namespace
+
 absl::Status ConvertNetwork(GuestRoot& root, const std::vector<Nic>& nics) {
   std::vector<std::string> macs;
+  const CardNaming naming = FindCardNaming(root);
   for (const Nic& nic : nics) macs.push_back(nic.mac_address);
   for (const Place& place : kPlaces) {
     for (const std::string& name : root.List(place.folder)) {
@@ -126,7 +186,7 @@ absl::Status ConvertNetwork(GuestRoot& root, const std::vector<Nic>& nics) {
       for (const Nic& nic : nics)
         edited = ReplaceMac(edited, nic.source_mac_address, nic.mac_address);
       if (name == "70-persistent-net.rules" && !macs.empty())
-        edited = DropForeignPins(edited, macs);
+        edited = PinNames(DropForeignPins(edited, macs), naming, nics);
       if (edited.empty() && !text->empty()) {
         RETURN_IF_ERROR(root.Write(kStep, path + ".pre-migration", *text, "the rules as they were",
                                    /*keep=*/false));
@@ -136,18 +196,7 @@ absl::Status ConvertNetwork(GuestRoot& root, const std::vector<Nic>& nics) {
       }
     }
   }
-  const bool systemd = root.Exists("lib/systemd/systemd-udevd") ||
-                       root.Exists("usr/lib/systemd/systemd-udevd") || root.Exists("bin/udevadm") ||
-                       root.Exists("usr/bin/udevadm");
-  if (!systemd) return absl::OkStatus();
-  for (const Nic& nic : nics) {
-    if (nic.source_name.empty() || nic.mac_address.empty()) continue;
-    RETURN_IF_ERROR(root.Write(
-        kStep, absl::StrCat("etc/systemd/network/10-godwit-", nic.source_name, ".link"),
-        LinkFile(absl::AsciiStrToLower(nic.mac_address), nic.source_name),
-        absl::StrCat("the card ", nic.mac_address, " keeps the name ", nic.source_name)));
-  }
-  return absl::OkStatus();
+  return KeepNames(root, nics);
 }
 
 }  // namespace godwit::convert

@@ -24,10 +24,18 @@ std::string ReplaceMac(const std::string& text, const std::string& from, const s
 // "" when no rule is left.
 std::string DropForeignPins(const std::string& text, const std::vector<std::string>& macs);
 
+// What gives cards their names: .link files (systemd since 211), rules of udev (before), or nothing
+// that can be told (mdev).
+enum class CardNaming { kLinkFiles, kUdevRules, kNone };
+CardNaming FindCardNaming(const GuestRoot& root);
+
+// 70-persistent-net.rules with a rule that gives the card with `mac` its name, unless it has one.
+std::string AddPin(const std::string& rules, const std::string& mac, const std::string& name);
+
 // In every kind of network configuration that Linux systems have (ifupdown, ifcfg of Red Hat and
 // SUSE, NetworkManager, netplan, systemd-networkd, cloud-init, rules of udev): the cards' addresses
-// become the new ones. Addresses, routes and names stay. Where systemd names the cards, a .link
-// file keeps each name.
+// become the new ones. Addresses, routes and names stay: a .link file or a rule of udev keeps each
+// name.
 absl::Status ConvertNetwork(GuestRoot& root, const std::vector<Nic>& nics);
 
 }  // namespace godwit::convert

@@ -10,7 +10,7 @@ nlohmann::json ToJson(const Outcome& outcome) {
   const Inspection& inspection = outcome.inspection;
   for (const GuestKernel& kernel : inspection.kernels) {
     kernels.push_back({{"release", kernel.release},
-                       {"isDefault", &kernel == &inspection.kernels.back()},
+                       {"isDefault", kernel.is_default},
                        {"initramfsPath", kernel.initramfs},
                        {"missingModules", kernel.missing_modules}});
   }
@@ -46,7 +46,11 @@ nlohmann::json ToJson(const Outcome& outcome) {
             {"bootLoader", inspection.boot_loader},
             {"kernels", kernels},
             {"volumes", volumes},
-            {"initramfsTool", inspection.initramfs_tool}}},
+            {"initramfsTool", inspection.initramfs_tool},
+            {"initSystem", inspection.init_system},
+            {"selinux", inspection.selinux},
+            {"guestTools", inspection.guest_tools},
+            {"networkKinds", inspection.network_kinds}}},
           {"changes", changes},
           {"findings", findings},
           {"hints",

@@ -114,12 +114,26 @@ TEST_F(NetworkTest, NetplanNetworkdAndIfupdown) {
   EXPECT_THAT(Get("etc/network/interfaces"), HasSubstr("ether 52:54:00:10:20:30"));
 }
 
+TEST_F(NetworkTest, PinsOfCardsThatAreGoneWhereLinkFilesName) {
+  const std::string rules =
+      "SUBSYSTEM==\"net\", ATTR{address}==\"00:0c:29:00:00:09\", NAME=\"eth7\"\n";
+  Put("etc/udev/rules.d/70-persistent-net.rules", rules);
+  Put("usr/lib/udev/rules.d/80-net-setup-link.rules", "");
+  Convert();
+  EXPECT_EQ(Get("etc/udev/rules.d/70-persistent-net.rules"), "(none)");
+  EXPECT_EQ(Get("etc/udev/rules.d/70-persistent-net.rules.pre-migration"), rules);
+}
+
 TEST_F(NetworkTest, PinsOfCardsThatAreGone) {
   const std::string rules =
       "SUBSYSTEM==\"net\", ATTR{address}==\"00:0c:29:00:00:09\", NAME=\"eth7\"\n";
   Put("etc/udev/rules.d/70-persistent-net.rules", rules);
   Convert();
-  EXPECT_EQ(Get("etc/udev/rules.d/70-persistent-net.rules"), "(none)");
+  EXPECT_EQ(Get("etc/udev/rules.d/70-persistent-net.rules"),
+            "SUBSYSTEM==\"net\", ACTION==\"add\", DRIVERS==\"?*\", "
+            "ATTR{address}==\"52:54:00:10:20:30\", ATTR{type}==\"1\", NAME=\"eth0\"\n"
+            "SUBSYSTEM==\"net\", ACTION==\"add\", DRIVERS==\"?*\", "
+            "ATTR{address}==\"52:54:00:10:20:31\", ATTR{type}==\"1\", NAME=\"eth1\"\n");
   EXPECT_EQ(Get("etc/udev/rules.d/70-persistent-net.rules.pre-migration"), rules);
 }
 

@@ -28,7 +28,7 @@ class TreeTest : public ::testing::Test {
     Put("etc/initramfs-tools/modules", "");
     Put("boot/grub/grub.cfg", "linux /boot/vmlinuz-6.1 root=/dev/sda1 ro\n");
     Put("boot/vmlinuz-6.1", "kernel");
-    Put("boot/initrd.img-6.1", "initramfs");
+    Put("boot/initrd.img-6.1", std::string("\x1f\x8b", 2) + " compressed");
     Put("lib/modules/6.1/modules.dep", "kernel/virtio_blk.ko:\n");
     Put("lib/modules/6.1/kernel/virtio_blk.ko", "driver");
     Put("usr/lib/systemd/systemd-udevd", "");
@@ -66,11 +66,11 @@ TEST_F(TreeTest, ConvertsOnceAndKeepsWhatWasThere) {
   ASSERT_OK(Convert(&second));
   EXPECT_EQ(second.changes.size(), 0u);
   // A kernel update in the guest makes a new image: that one is converted, too.
-  Put("boot/initrd.img-6.1", "newer initramfs");
+  Put("boot/initrd.img-6.1", std::string("\x1f\x8b", 2) + " newer one");
   Outcome third;
   ASSERT_OK(Convert(&third));
   EXPECT_EQ(third.changes.size(), 1u);
-  EXPECT_EQ(Get("boot/initrd.img-6.1").substr(0, 15), "newer initramfs");
+  EXPECT_EQ(Get("boot/initrd.img-6.1").substr(2, 10), " newer one");
   Outcome fourth;
   ASSERT_OK(Convert(&fourth));
   EXPECT_EQ(fourth.changes.size(), 0u);
