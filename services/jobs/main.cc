@@ -22,6 +22,7 @@
 #include "services/jobs/steps/plans.h"
 #include "services/jobs/storage/listener.h"
 #include "services/jobs/storage/pg_job_store.h"
+#include "services/jobs/targets/libvirt/libvirt_target.h"
 #include "services/jobs/targets/qemu/qemu_target.h"
 
 namespace godwit::jobs {
@@ -40,6 +41,8 @@ struct Config {
   std::string uefi_code = "/usr/share/OVMF/OVMF_CODE_4M.fd";
   std::string uefi_variables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
   std::string master_key_file;
+  std::string libvirt_uri, libvirt_pool, libvirt_domain_type = "auto";
+  std::string libvirt_isolated_network, libvirt_user_network;
 };
 
 absl::Status ParseFlags(int argc, char** argv, Config* config) {
@@ -62,6 +65,17 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
   flags.String("uefi-variables", &config->uefi_variables, "its template of variables");
   flags.String("master-key-file", &config->master_key_file,
                "the replication workers' keys, for machines of encrypted replicas");
+  flags.String(
+      "libvirt-uri", &config->libvirt_uri,
+      "libvirt daemon of target libvirt, for example qemu:///system; empty: no such target");
+  flags.String("libvirt-pool", &config->libvirt_pool,
+               "storage pool (type dir) that disks are uploaded to; empty: files of this host");
+  flags.String("libvirt-domain-type", &config->libvirt_domain_type,
+               "kvm, qemu (emulated) or auto: as --accelerator finds on this host, kvm elsewhere");
+  flags.String("libvirt-isolated-network", &config->libvirt_isolated_network,
+               "libvirt network for ISOLATED; empty: a user-mode network without a way out");
+  flags.String("libvirt-network", &config->libvirt_user_network,
+               "libvirt network for USER; empty: a user-mode network");
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));
   if (!rest.empty()) return absl::InvalidArgumentError(absl::StrCat("unknown argument ", rest[0]));
   for (const auto& [name, value] :
@@ -75,6 +89,10 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
   if (config->accelerator != "auto" && config->accelerator != "kvm" &&
       config->accelerator != "tcg") {
     return absl::InvalidArgumentError("--accelerator: must be auto, kvm or tcg");
+  }
+  if (config->libvirt_domain_type != "auto" && config->libvirt_domain_type != "kvm" &&
+      config->libvirt_domain_type != "qemu") {
+    return absl::InvalidArgumentError("--libvirt-domain-type: must be auto, kvm or qemu");
   }
   if (config->lease < absl::Seconds(1) || config->lease > absl::Hours(1)) {
     return absl::InvalidArgumentError("--lease-duration: must be 1s to 1h");
@@ -110,6 +128,27 @@ QemuOptions TargetOptions(const Config& config) {
           .master_key_file = config.master_key_file};
 }
 
+// Null when there is none.
+absl::StatusOr<std::unique_ptr<LibvirtTarget>> OpenLibvirt(const Config& config) {
+  if (config.libvirt_uri.empty()) return nullptr;
+  std::string type = config.libvirt_domain_type;
+  if (type == "auto") {
+    AcceleratorOptions here = TargetOptions(config).accelerator;
+    here.cache_dir = config.machines_dir;
+    const bool local = LibvirtConnection(config.libvirt_uri).IsLocal();
+    type = !local || ProbeAccelerator(here) == "kvm" ? "kvm" : "qemu";
+  }
+  return LibvirtTarget::Open({.uri = config.libvirt_uri,
+                              .machines_dir = absl::StrCat(config.machines_dir, "/libvirt"),
+                              .pool = config.libvirt_pool,
+                              .host = {.type = type,
+                                       .uefi_code = config.uefi_code,
+                                       .uefi_variables = config.uefi_variables,
+                                       .isolated_network = config.libvirt_isolated_network,
+                                       .user_network = config.libvirt_user_network},
+                              .master_key_file = config.master_key_file});
+}
+
 std::shared_ptr<grpc::Channel> DialService(const std::string& endpoint, const std::string& id,
                                            const rpc::TlsMaterial& tls) {
   return rpc::Dial(endpoint, {.kind = rpc::PeerKind::kService, .id = id}, tls);
@@ -126,11 +165,14 @@ absl::Status RunService(const Config& config) {
   RegistryClient registry(DialService(config.registry, "registry", tls));
   ReplicationClient replication(DialService(config.replication, "replication", tls));
   ConversionClient conversion(DialService(config.conversion, "conversion", tls));
+  ASSIGN_OR_RETURN(const std::unique_ptr<LibvirtTarget> libvirt, OpenLibvirt(config));
+  std::map<std::string, Target*> targets = {{qemu->name(), qemu.get()}};
+  if (libvirt != nullptr) targets[libvirt->name()] = libvirt.get();
   const Environment environment{.store = store,
                                 .registry = registry,
                                 .replication = replication,
                                 .conversion = conversion,
-                                .targets = {{qemu->name(), qemu.get()}}};
+                                .targets = std::move(targets)};
   const Plans plans = MakePlans(environment);
   RunnerPool runners(store, RealClock(), plans,
                      {.count = static_cast<int>(config.runner_count),
@@ -145,7 +187,7 @@ absl::Status RunService(const Config& config) {
                    rpc::Server::Start({.listen = config.listen, .tls = tls}, {&handler}));
   server->SetServing(true);
   Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
-  while (!WaitForShutdownSignal(absl::Minutes(1))) qemu->TrimLogs();
+  while (!WaitForShutdownSignal(absl::Seconds(15))) qemu->TrimLogs();
   Log(Severity::kInfo, "stopping");
   // Machines go on; their jobs are given back for whoever comes next.
   handler.Stop();

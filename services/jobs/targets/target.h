@@ -24,6 +24,7 @@ struct MachineDisk {
 struct MachineNic {
   std::string mac_address;
   std::string model = "virtio";  // "virtio", "e1000", "e1000e"
+  std::string bridge;            // of Network::kBridge
 };
 
 struct MachineSpec {
@@ -39,6 +40,8 @@ struct MachineSpec {
   Network network = Network::kIsolated;
   std::vector<PortForward> port_forwards;
   bool throw_away = false;  // a test machine: its disks need not survive a power cut
+  std::string description;  // for people, at most 4 KiB
+  std::map<std::string, std::string> tags;
 };
 
 enum class Power { kAbsent, kStopped, kRunning };
@@ -50,6 +53,9 @@ struct MachineStatus {
   std::map<int, std::string> endpoints;  // guest port -> "host:port", once started
   std::string console_log;               // path on the target host
 };
+
+// At most this much of a screen, as PNG.
+inline constexpr std::size_t kMostScreenshotBytes = 2u << 20;
 
 struct ConsoleChunk {
   std::string content;
@@ -77,6 +83,16 @@ class Target {
                                                    std::int64_t offset) = 0;
   // What the firmware said (at most 64 KiB), empty when the target cannot know.
   virtual std::string ReadFirmwareLog(const std::string& machine_id) = 0;
+  // What the machine's screen shows, as PNG. FAILED_PRECONDITION: it does not run.
+  virtual absl::StatusOr<std::string> Screenshot(const std::string& machine_id) = 0;
+  // One command of the QEMU guest agent's protocol and the value of its "return", both JSON.
+  // UNAVAILABLE: no agent answers (yet). FAILED_PRECONDITION: the agent's refusal. The answer is
+  // the guest's: bounded (8 MiB), to be checked.
+  virtual absl::StatusOr<std::string> AskAgent(const std::string& machine_id,
+                                               const std::string& command,
+                                               absl::Duration timeout) = 0;
+  // What the machine tried to reach, one line each, when the target can know; at most 200 lines.
+  virtual std::vector<std::string> NetworkAttempts(const std::string&) { return {}; }
   // Copies all that the disks still take from the clone into them, while the machine runs;
   // afterwards the machine needs neither clone nor staging. A machine that is stopped is copied at
   // rest. Asks `check` now and then and stops with its error; called again it goes on where it was.

@@ -21,6 +21,7 @@ using nlohmann::json;
 constexpr std::size_t kMostDisks = 24;  // PCI slots of the machine
 constexpr std::size_t kMostNics = 8;
 constexpr std::size_t kMostForwards = 64;
+constexpr int kMostCapturedFrame = 256;  // bytes: addresses, ports and a question of DNS
 
 std::string Dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -83,6 +84,12 @@ void AddNetwork(const MachineState& state, std::vector<std::string>* out) {
         absl::StrAppend(&netdev, ",hostfwd=tcp:", HostAddress(forward), ":",
                         HostPort(state, forward), "-:", forward.guest_port);
       }
+    }
+    // What an isolated machine wants of the world is of interest; of one at work it is not ours.
+    if (i == 0 && spec.network == Network::kIsolated && spec.throw_away) {
+      out->insert(out->end(),
+                  {"-object", absl::StrCat("filter-dump,id=dump0,netdev=net0,maxlen=",
+                                           kMostCapturedFrame, ",file=", kNetworkDump)});
     }
     const MachineNic& nic = spec.nics[i];
     // QEMU has no ENA card: what is to run on EC2 is tested with Intel's.
@@ -169,7 +176,9 @@ std::vector<std::string> QemuCommand(const MachineState& state, const std::strin
       absl::StrCat("file,id=serial0,append=on,path=", kConsoleLog), "-serial", "chardev:serial0",
       "-chardev", absl::StrCat("file,id=firmware0,append=on,path=", kFirmwareLog), "-device",
       "isa-debugcon,iobase=0x402,chardev=firmware0", "-qmp",
-      absl::StrCat("unix:", kQmpSocket, ",server=on,wait=off")};
+      absl::StrCat("unix:", kQmpSocket, ",server=on,wait=off"), "-device", "virtio-serial-pci",
+      "-chardev", absl::StrCat("socket,id=agent0,server=on,wait=off,path=", kAgentSocket),
+      "-device", "virtserialport,chardev=agent0,name=org.qemu.guest_agent.0"};
   if (spec.firmware == "uefi") {
     out.insert(out.end(),
                {"-drive", absl::StrCat("if=pflash,unit=0,format=raw,readonly=on,file=", uefi_code),

@@ -28,6 +28,12 @@ void Read(const json& object, const char* key, T* out, std::string* wrong) {
   }
 }
 
+// A field that files of older versions lack.
+template <typename T>
+void ReadNew(const json& object, const char* key, T* out, std::string* wrong) {
+  if (object.contains(key)) Read(object, key, out, wrong);
+}
+
 const json& Array(const json& object, const char* key, std::string* wrong) {
   static const json kNone = json::array();
   const auto found = object.find(key);
@@ -49,6 +55,8 @@ std::string ToJson(const MachineState& state) {
               {"disk_bus", spec.disk_bus},
               {"network", static_cast<int>(spec.network)},
               {"throw_away", spec.throw_away},
+              {"description", spec.description},
+              {"tags", spec.tags},
               {"started", state.started},
               {"pid", state.pid},
               {"start_time", state.start_time},
@@ -57,7 +65,8 @@ std::string ToJson(const MachineState& state) {
   for (const MachineDisk& disk : spec.disks) out["disks"].push_back({{"path", disk.path}});
   out["nics"] = json::array();
   for (const MachineNic& nic : spec.nics) {
-    out["nics"].push_back({{"mac_address", nic.mac_address}, {"model", nic.model}});
+    out["nics"].push_back(
+        {{"mac_address", nic.mac_address}, {"model", nic.model}, {"bridge", nic.bridge}});
   }
   out["port_forwards"] = json::array();
   for (const PortForward& forward : spec.port_forwards) {
@@ -92,6 +101,12 @@ absl::StatusOr<MachineState> MachineStateFromJson(absl::string_view text) {
   Read(in, "start_time", &state.start_time, &wrong);
   Read(in, "accelerator", &state.accelerator, &wrong);
   state.spec.network = static_cast<Network>(network);
+  ReadNew(in, "description", &state.spec.description, &wrong);
+  if (const auto tags = in.find("tags"); tags != in.end() && tags->is_object()) {
+    for (const auto& [key, value] : tags->items()) {
+      if (value.is_string()) state.spec.tags[key] = value.get<std::string>();
+    }
+  }
   for (const json& disk : Array(in, "disks", &wrong)) {
     Read(disk, "path", &state.spec.disks.emplace_back().path, &wrong);
   }
@@ -99,6 +114,7 @@ absl::StatusOr<MachineState> MachineStateFromJson(absl::string_view text) {
     MachineNic& out = state.spec.nics.emplace_back();
     Read(nic, "mac_address", &out.mac_address, &wrong);
     Read(nic, "model", &out.model, &wrong);
+    ReadNew(nic, "bridge", &out.bridge, &wrong);
   }
   for (const json& forward : Array(in, "port_forwards", &wrong)) {
     PortForward& out = state.spec.port_forwards.emplace_back();

@@ -3,13 +3,13 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/domain/errors.h"
 #include "services/jobs/targets/qemu/command.h"
 #include "services/jobs/targets/qemu/copy_job.h"
+#include "services/jobs/targets/qemu/image_chain.h"
 #include "services/jobs/targets/qemu/machine_disks.h"
 #include "services/jobs/targets/qemu/process.h"
 #include "services/jobs/targets/qemu/qemu_target.h"
@@ -18,22 +18,8 @@
 namespace godwit::jobs {
 namespace {
 
-using nlohmann::json;
-
 constexpr absl::Duration kCommandTimeout = absl::Seconds(30);
 constexpr absl::Duration kPoll = absl::Milliseconds(200);
-
-// Whether the image in the folder still has a backing file.
-absl::StatusOr<bool> HasBacking(const std::string& path) {
-  ASSIGN_OR_RETURN(const CommandResult shown,
-                   RunCommand({"qemu-img", "info", "-U", "-f", "qcow2", "--output=json", path},
-                              kCommandTimeout));
-  const json info = json::parse(shown.output, nullptr, false);
-  if (shown.exit_code != 0 || !info.is_object()) {
-    return absl::InternalError(absl::StrCat("qemu-img info: ", shown.output));
-  }
-  return info.contains("backing-filename");
-}
 
 }  // namespace
 

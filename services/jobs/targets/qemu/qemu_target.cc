@@ -1,7 +1,6 @@
 #include "services/jobs/targets/qemu/qemu_target.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/domain/errors.h"
+#include "services/jobs/targets/machine_files.h"
 #include "services/jobs/targets/qemu/command.h"
 #include "services/jobs/targets/qemu/machine_disks.h"
 #include "services/jobs/targets/qemu/process.h"
@@ -23,29 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kLockFiles = 64;
-constexpr absl::Duration kLockTimeout = absl::Seconds(120);
 constexpr std::int64_t kMostConsoleBytes = 64ll << 20;
 constexpr std::int64_t kMostChunk = 1 << 20;
-
-// At most `most` bytes of a log from `offset` (negative: from the end).
-absl::StatusOr<ConsoleChunk> ReadLog(const std::string& path, std::int64_t offset,
-                                     std::int64_t most) {
-  const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file.valid())
-    return errno == ENOENT ? ConsoleChunk{} : absl::StatusOr<ConsoleChunk>(ErrnoStatus(path));
-  struct stat info {};
-  if (fstat(file.get(), &info) != 0) return ErrnoStatus(path);
-  if (offset < 0) offset = std::max<std::int64_t>(0, info.st_size + offset);
-  ConsoleChunk chunk{.next_offset = offset};
-  if (offset >= info.st_size) return chunk;
-  chunk.content.resize(static_cast<std::size_t>(std::min(most, info.st_size - offset)));
-  const ssize_t got = pread(file.get(), chunk.content.data(), chunk.content.size(), offset);
-  if (got < 0) return ErrnoStatus(path);
-  chunk.content.resize(static_cast<std::size_t>(got));
-  chunk.next_offset = offset + got;
-  return chunk;
-}
 
 }  // namespace
 
@@ -66,20 +45,7 @@ std::string QemuTarget::Dir(const std::string& machine_id) const {
 }
 
 absl::StatusOr<Fd> QemuTarget::Lock(const std::string& machine_id) {
-  // A fixed set of files shared by all machines: a lock's file must never be removed.
-  std::uint64_t hash = 14695981039346656037u;
-  for (const char c : machine_id) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  const std::string path = absl::StrCat(options_.machines_dir, "/.lock-", hash % kLockFiles);
-  Fd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock.valid()) return ErrnoStatus(path);
-  const absl::Time deadline = absl::Now() + kLockTimeout;
-  while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoStatus(path);
-    if (absl::Now() > deadline)
-      return absl::UnavailableError("the machine stays locked by another call");
-    absl::SleepFor(absl::Milliseconds(10));
-  }
-  return lock;
+  return LockMachine(options_.machines_dir, machine_id);
 }
 
 absl::StatusOr<MachineState> QemuTarget::Load(const std::string& machine_id) {
@@ -248,6 +214,7 @@ void QemuTarget::TrimLogs() {
   const auto machines = List();
   if (!machines.ok()) return;
   for (const std::string& machine : *machines) {
+    TrimCapture(machine);
     for (const char* file : {kConsoleLog, kFirmwareLog, kQemuLog}) {
       const std::string path = absl::StrCat(Dir(machine), "/", file);
       struct stat info {};

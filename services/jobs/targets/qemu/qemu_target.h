@@ -41,6 +41,10 @@ class QemuTarget final : public Target {
   absl::StatusOr<ConsoleChunk> ReadConsole(const std::string& machine_id,
                                            std::int64_t offset) override;
   std::string ReadFirmwareLog(const std::string& machine_id) override;
+  absl::StatusOr<std::string> Screenshot(const std::string& machine_id) override;
+  absl::StatusOr<std::string> AskAgent(const std::string& machine_id, const std::string& command,
+                                       absl::Duration timeout) override;
+  std::vector<std::string> NetworkAttempts(const std::string& machine_id) override;
   absl::Status Detach(const std::string& machine_id, absl::Duration timeout,
                       const std::function<absl::Status()>& check) override;
   absl::Status Destroy(const std::string& machine_id) override;
@@ -51,6 +55,8 @@ class QemuTarget final : public Target {
 
  private:
   explicit QemuTarget(QemuOptions options);
+  // Ends the recording of a machine's network when it has become big.
+  void TrimCapture(const std::string& machine_id);
   std::string Dir(const std::string& machine_id) const;
   // Serialises what changes a machine, over threads and processes.
   absl::StatusOr<Fd> Lock(const std::string& machine_id);

@@ -1,17 +1,9 @@
 #include "services/jobs/targets/qemu/qmp.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::jobs {
@@ -29,18 +21,6 @@ std::string Dump(const json& value) {
 std::string Text(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-// Waits until the socket is ready for `events`.
-absl::Status Await(int fd, short events, absl::Time deadline) {
-  while (true) {
-    const auto left = absl::ToInt64Milliseconds(deadline - absl::Now());
-    if (left <= 0) return absl::DeadlineExceededError("QMP: QEMU does not answer");
-    pollfd entry{.fd = fd, .events = events, .revents = 0};
-    const int ready = poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
-    if (ready > 0) return absl::OkStatus();
-    if (ready < 0 && errno != EINTR) return ErrnoStatus("QMP: poll");
-  }
 }
 
 }  // namespace
@@ -71,25 +51,8 @@ absl::StatusOr<QmpMessage> ParseQmp(absl::string_view line) {
 absl::StatusOr<Qmp> Qmp::Connect(const std::string& dir, const std::string& socket_name,
                                  absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
-  const Fd folder(open(dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.valid()) return ErrnoStatus(dir);
-  // Through the folder's descriptor: the name of a socket is limited to 107 bytes, folders are not.
-  const std::string path = absl::StrCat("/proc/self/fd/", folder.get(), "/", socket_name);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return absl::InternalError("QMP: name too long");
-  std::copy(path.begin(), path.end(), address.sun_path);
-  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.valid()) return ErrnoStatus("QMP: socket");
-  if (connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    return absl::UnavailableError(absl::StrCat("QMP: ", ErrnoStatus(socket_name).message()));
-  }
+  ASSIGN_OR_RETURN(LineSocket socket, LineSocket::Connect("QMP", dir, socket_name, kMostLine));
   Qmp qmp(std::move(socket));
-  ucred credentials{};
-  socklen_t size = sizeof(credentials);
-  if (getsockopt(qmp.socket_.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0) {
-    qmp.peer_pid_ = credentials.pid;
-  }
   ASSIGN_OR_RETURN(const QmpMessage greeting, qmp.Next(deadline));
   if (greeting.kind != QmpMessage::Kind::kGreeting) {
     return absl::InternalError("QMP: no greeting");
@@ -104,7 +67,7 @@ absl::StatusOr<std::string> Qmp::Execute(absl::string_view command, absl::string
   const std::string line = arguments.empty() ? absl::StrCat("{\"execute\":\"", command, "\"}\n")
                                              : absl::StrCat("{\"execute\":\"", command,
                                                             "\",\"arguments\":", arguments, "}\n");
-  RETURN_IF_ERROR(Send(line, deadline));
+  RETURN_IF_ERROR(socket_.Send(line, deadline));
   for (int i = 0; i < kMostUnrelated; ++i) {
     ASSIGN_OR_RETURN(const QmpMessage message, Next(deadline));
     if (message.kind == QmpMessage::Kind::kReturn) return message.json;
@@ -125,34 +88,8 @@ absl::StatusOr<std::string> Qmp::Monitor(absl::string_view command_line, absl::D
 }
 
 absl::StatusOr<QmpMessage> Qmp::Next(absl::Time deadline) {
-  while (true) {
-    if (const std::size_t end = buffer_.find('\n'); end != std::string::npos) {
-      const std::string line = buffer_.substr(0, end);
-      buffer_.erase(0, end + 1);
-      return ParseQmp(line);
-    }
-    if (buffer_.size() > kMostLine) return absl::InternalError("QMP: a message above 1 MiB");
-    RETURN_IF_ERROR(Await(socket_.get(), POLLIN, deadline));
-    char part[16384];
-    const ssize_t got = recv(socket_.get(), part, sizeof(part), 0);
-    if (got == 0) return absl::UnavailableError("QMP: QEMU closed the connection");
-    if (got < 0 && errno != EAGAIN && errno != EINTR) {
-      return absl::UnavailableError(absl::StrCat("QMP: ", ErrnoStatus("recv").message()));
-    }
-    if (got > 0) buffer_.append(part, static_cast<std::size_t>(got));
-  }
-}
-
-absl::Status Qmp::Send(absl::string_view line, absl::Time deadline) {
-  while (!line.empty()) {
-    RETURN_IF_ERROR(Await(socket_.get(), POLLOUT, deadline));
-    const ssize_t sent = send(socket_.get(), line.data(), line.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-      return absl::UnavailableError(absl::StrCat("QMP: ", ErrnoStatus("send").message()));
-    }
-    if (sent > 0) line.remove_prefix(static_cast<std::size_t>(sent));
-  }
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string line, socket_.Next(deadline));
+  return ParseQmp(line);
 }
 
 }  // namespace godwit::jobs

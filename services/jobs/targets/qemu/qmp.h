@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "nlohmann/json_fwd.hpp"
-#include "services/common/base/file.h"
+#include "services/jobs/targets/qemu/line_socket.h"
 
 namespace godwit::jobs {
 
@@ -36,16 +36,13 @@ class Qmp {
   // Text of a monitor command, for what QMP has no command for.
   absl::StatusOr<std::string> Monitor(absl::string_view command_line, absl::Duration timeout);
   // Process id of the QEMU that listens.
-  int peer_pid() const { return peer_pid_; }
+  int peer_pid() const { return socket_.peer_pid(); }
 
  private:
-  explicit Qmp(Fd socket) : socket_(std::move(socket)) {}
+  explicit Qmp(LineSocket socket) : socket_(std::move(socket)) {}
   absl::StatusOr<QmpMessage> Next(absl::Time deadline);
-  absl::Status Send(absl::string_view line, absl::Time deadline);
 
-  Fd socket_;
-  std::string buffer_;
-  int peer_pid_ = 0;
+  LineSocket socket_;
 };
 
 }  // namespace godwit::jobs

@@ -93,7 +93,7 @@ TEST(Qmp, AnErrorIsARefusalAndSilenceADeadline) {
   EXPECT_THAT(qmp.Execute("nonsense", "", absl::Seconds(5)),
               StatusIs(absl::StatusCode::kFailedPrecondition, "what?"));
   EXPECT_THAT(qmp.Execute("query-status", "", absl::Milliseconds(200)),
-              StatusIs(absl::StatusCode::kDeadlineExceeded, "QEMU"));
+              StatusIs(absl::StatusCode::kDeadlineExceeded, "QMP"));
 }
 
 TEST(Qmp, AnEndlessLineIsRefused) {

@@ -1,0 +1,154 @@
+// The libvirt target with a real libvirt daemon: what all targets promise, with disks as files and
+// with disks uploaded to a storage pool, and what becomes of domains when the daemon dies.
+#include "services/jobs/targets/libvirt/libvirt_target.h"
+
+#include "tests/support/libvirt_daemon.h"
+#include "tests/support/target_contract.h"
+
+namespace godwit::jobs {
+namespace {
+
+using ::godwit::testing::LibvirtDaemon;
+using ::godwit::testing::StatusIs;
+using ::godwit::testing::TargetWorld;
+using ::testing::HasSubstr;
+
+// One for all tests of this program.
+LibvirtDaemon* Daemon() {
+  static const auto daemon = LibvirtDaemon::Start();
+  EXPECT_OK(daemon.status());
+  return daemon.ok() ? daemon->get() : nullptr;
+}
+
+class LibvirtWorld : public TargetWorld {
+ public:
+  explicit LibvirtWorld(std::string dir, std::string pool = "")
+      : dir_(std::move(dir)), pool_(std::move(pool)) {}
+  std::unique_ptr<Target> Open() override {
+    if (Daemon() == nullptr) return nullptr;
+    auto target =
+        LibvirtTarget::Open({.uri = Daemon()->uri(),
+                             .machines_dir = dir_,
+                             .pool = pool_,
+                             .host = {.type = "qemu",
+                                      .uefi_code = "/usr/share/OVMF/OVMF_CODE_4M.fd",
+                                      .uefi_variables = "/usr/share/OVMF/OVMF_VARS_4M.fd"}});
+    EXPECT_OK(target.status());
+    return target.ok() ? *std::move(target) : nullptr;
+  }
+  std::string MachineDir(const std::string& machine_id) const override {
+    return absl::StrCat(dir_, "/", machine_id);
+  }
+  bool NeedsClone() const override { return pool_.empty(); }
+
+ private:
+  const std::string dir_, pool_;
+};
+
+// A storage pool of the daemon, in a folder of the test.
+class PooledWorld final : public LibvirtWorld {
+ public:
+  explicit PooledWorld(const std::string& dir)
+      : LibvirtWorld(dir, "godwit"), connection_(Daemon()->uri()) {
+    folder_ = dir + ".pool";
+    EXPECT_OK(MakeDirs(folder_, 0700));
+    const std::string xml = absl::StrCat("<pool type='dir'><name>godwit</name><target><path>",
+                                         folder_, "</path></target></pool>");
+    const auto connection = connection_.Get();
+    EXPECT_OK(connection.status());
+    if (connection.ok()) pool_ = virStoragePoolCreateXML(connection->get(), xml.c_str(), 0);
+    EXPECT_NE(pool_, nullptr) << LibvirtError("pool");
+  }
+  ~PooledWorld() override {
+    EXPECT_TRUE(std::filesystem::is_empty(folder_)) << "volumes are left";
+    if (pool_ == nullptr) return;
+    virStoragePoolDestroy(pool_);
+    virStoragePoolFree(pool_);
+  }
+
+ private:
+  LibvirtConnection connection_;
+  std::string folder_;
+  virStoragePoolPtr pool_ = nullptr;
+};
+
+std::unique_ptr<TargetWorld> MakeFiles(const std::string& dir) {
+  return std::make_unique<LibvirtWorld>(dir);
+}
+std::unique_ptr<TargetWorld> MakePooled(const std::string& dir) {
+  return std::make_unique<PooledWorld>(dir);
+}
+
+}  // namespace
+}  // namespace godwit::jobs
+
+namespace godwit::testing {
+INSTANTIATE_TEST_SUITE_P(Files, TargetContract, ::testing::Values(&jobs::MakeFiles));
+INSTANTIATE_TEST_SUITE_P(Pool, TargetContract, ::testing::Values(&jobs::MakePooled));
+}  // namespace godwit::testing
+
+namespace godwit::jobs {
+namespace {
+
+class LibvirtTargetTest : public ::godwit::testing::TargetContract {};
+INSTANTIATE_TEST_SUITE_P(Files, LibvirtTargetTest, ::testing::Values(&MakeFiles));
+
+TEST_P(LibvirtTargetTest, ADaemonThatIsKilledLosesNoMachine) {
+  ASSERT_OK(target_->Create(Spec()));
+  ASSERT_OK(target_->Start(spec_.machine_id, 1));
+  AwaitHello();
+  const std::vector<int> running = ::godwit::testing::ProcessesOf(spec_.machine_id);
+  ASSERT_OK(Daemon()->Restart());
+  // The broken connection is replaced; at most the first call shows that it was.
+  auto found = target_->Start(spec_.machine_id, 2);
+  if (!found.ok()) found = target_->Start(spec_.machine_id, 2);
+  ASSERT_OK(found.status());
+  EXPECT_EQ(found->power, Power::kRunning);
+  EXPECT_EQ(::godwit::testing::ProcessesOf(spec_.machine_id), running);
+  EXPECT_EQ(Classify(target_->Start(spec_.machine_id, 1).status()), ErrorClass::kLostLease);
+}
+
+TEST_P(LibvirtTargetTest, NamesAndTagsComeBackAsTheyWere) {
+  ASSERT_OK(target_->Create(Spec()));
+  LibvirtConnection connection(Daemon()->uri());
+  ASSERT_OK_AND_ASSIGN(const DomainPtr domain, connection.FindDomain(spec_.machine_id));
+  ASSERT_OK_AND_ASSIGN(const std::string metadata, connection.Metadata(domain.get(), kMetadataUri));
+  EXPECT_THAT(metadata, HasSubstr("value=\"a &amp; b\""));
+  const std::unique_ptr<char, void (*)(void*)> title(
+      virDomainGetMetadata(domain.get(), VIR_DOMAIN_METADATA_TITLE, nullptr, 0), &free);
+  ASSERT_NE(title, nullptr);
+  EXPECT_EQ(std::string(title.get()), spec_.name);
+}
+
+TEST_P(LibvirtTargetTest, UefiMachinesHaveVariablesOfTheirOwn) {
+  MachineSpec spec = Spec();
+  spec.firmware = "uefi";
+  spec.memory_bytes = 256ll << 20;
+  ASSERT_OK(target_->Create(spec));
+  ASSERT_OK_AND_ASSIGN(const MachineStatus status, target_->Start(spec.machine_id, 1));
+  EXPECT_EQ(status.power, Power::kRunning);
+  // The boot sector is no UEFI program: the firmware finds nothing and goes on.
+  std::string said;
+  for (int i = 0; i < 300 && said.find("BdsDxe") == std::string::npos; ++i) {
+    absl::SleepFor(absl::Milliseconds(200));
+    const auto chunk = target_->ReadConsole(spec.machine_id, 0);
+    ASSERT_OK(chunk.status());
+    said = chunk->content;
+  }
+  EXPECT_THAT(said, HasSubstr("BdsDxe"));
+}
+
+TEST(LibvirtTarget, SaysWhatItNeeds) {
+  const ::godwit::testing::TempDir dir;
+  EXPECT_THAT(LibvirtTarget::Open(
+                  {.uri = "qemu+ssh://host.invalid/system", .machines_dir = dir / "machines"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "pool"));
+  ASSERT_OK_AND_ASSIGN(const auto away,
+                       LibvirtTarget::Open({.uri = "qemu+unix:///session?socket=/nonexistent/x",
+                                            .machines_dir = dir / "machines"}));
+  EXPECT_THAT(away->Describe("i-0123456789abcdef0"),
+              StatusIs(absl::StatusCode::kUnavailable, "nonexistent"));
+}
+
+}  // namespace
+}  // namespace godwit::jobs
