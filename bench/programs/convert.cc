@@ -33,8 +33,8 @@ absl::Status Run(const Config& config) {
   nic->set_source_name("lan0");
   const std::atomic<bool> cancel{false};
   const absl::Time from = absl::Now();
-  const auto result = appliance.Run(task, config.work, absl::Minutes(10), cancel,
-                                    [](const std::string&) {});
+  const auto result =
+      appliance.Run(task, config.work, absl::Minutes(10), cancel, [](const std::string&) {});
   RETURN_IF_ERROR(result.status);
   Print("converted", {{"seconds", absl::ToDoubleSeconds(absl::Now() - from)},
                       {"changes", result.task.changes_size()}});

@@ -2,13 +2,14 @@
 # A complete installation of Godwit on this machine, for trying out and for tests: PostgreSQL, certificates, registry,
 # replication coordinator and one worker, conversion service and one worker, jobs.
 #
-#   installation.sh start DIR [--bin BUILD/bin] [--advertise ADDRESS]
+#   installation.sh start DIR [--bin BUILD/bin] [--advertise ADDRESS] [--libvirt]
 #   installation.sh status DIR      one line a process; status 3 when one of them does not run
 #   installation.sh stop DIR        ends everything, launched machines too; the data stays and start goes on with it
 #   installation.sh destroy DIR     the same, and removes DIR
 #
 # All of it is below DIR: pg/ (PostgreSQL), ca/ and tls/NAME/ (keys), run/NAME.pid, log/NAME.log, store/ (staging),
 # machines/ (launched machines), master.keys (for replicas that are encrypted at rest), ports, cli.conf (for godwit --config). Ports are chosen once and kept.
+# --libvirt: with a libvirt daemon of its own (deploy/dev/libvirt_daemon.sh), so that servers can be launched on target libvirt, too.
 # ADDRESS (default 127.0.0.1) is how agents reach this machine: 10.0.2.2 for source machines in QEMU user networking.
 set -euo pipefail
 # shellcheck source=deploy/dev/lib.sh
@@ -18,11 +19,12 @@ here=$REPO/deploy/dev
 (($# >= 2)) || die "usage: $0 start|status|stop|destroy DIR [--bin DIR] [--advertise ADDRESS]"
 action=$1 dir=$(realpath -m "$2")
 shift 2
-bin=$REPO/build/dev/bin advertise=127.0.0.1
+bin=$REPO/build/dev/bin advertise=127.0.0.1 libvirt=
 while (($#)); do
   case $1 in
     --bin) bin=$(realpath "$2") && shift ;;
     --advertise) advertise=$2 && shift ;;
+    --libvirt) libvirt=1 ;;
     *) die "unknown argument $1" ;;
   esac
   shift
@@ -104,8 +106,12 @@ start() {
   run conversion --listen "$conversion" --database "$database"
   run conversion-worker --conversion "$conversion" --work-dir "$dir/conversion" \
     --master-key-file "$dir/master.keys"
+  local more=()
+  if [[ -n $libvirt ]]; then
+    more=(--libvirt-uri "$("$here/libvirt_daemon.sh" start "$dir")") || die "no libvirt daemon"
+  fi
   run jobs --listen "$jobs" --database "$database" --registry "$registry" --replication "$replication" \
-    --conversion "$conversion" --machines-dir "$dir/machines" --master-key-file "$dir/master.keys"
+    --conversion "$conversion" --machines-dir "$dir/machines" --master-key-file "$dir/master.keys" "${more[@]}"
 
   printf '%s = %s\n' tls-dir "$dir/tls/admin" registry "$registry" replication "$replication" jobs "$jobs" \
     conversion "$conversion" enrollment "$advertise:$(port enrollment)" >"$dir/cli.conf"
@@ -126,6 +132,7 @@ status() {
 stop() {
   local i
   for ((i = ${#processes[@]} - 1; i >= 0; i--)); do end "$dir/run/${processes[i]}.pid" 20; done
+  "$here/libvirt_daemon.sh" stop "$dir"
   stop_machines
   [[ ! -d $dir/pg ]] || "$here/pg_cluster.sh" stop "$dir/pg"
 }

@@ -171,7 +171,8 @@ absl::Status ConvertInitramfsImages(GuestRoot& root, const std::vector<GuestKern
       continue;
     }
     // One image at a time: an appliance has little memory.
-    ASSIGN_OR_RETURN(const absl::StatusOr<std::string> image, NewImage(root, *plan.kernel, modules));
+    ASSIGN_OR_RETURN(const absl::StatusOr<std::string> image,
+                     NewImage(root, *plan.kernel, modules));
     RETURN_IF_ERROR(image);
     RETURN_IF_ERROR(
         root.Write("initramfs", plan.kernel->initramfs, *image, "drivers of the target appended"));

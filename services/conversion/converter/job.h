@@ -17,8 +17,8 @@ struct Job {
   // Of the target's profile.
   std::vector<std::string> linux_modules, kernel_arguments;
   std::vector<std::string> firmware = {"bios", "uefi"};  // that the target has, preferred first
-  std::string boot_mode;  // "", "bios" or "uefi": what is asked for; "": as the source
-  std::string action;     // "", "diff" or "undo" instead of a conversion
+  std::string boot_mode;         // "", "bios" or "uefi": what is asked for; "": as the source
+  std::string action;            // "", "diff" or "undo" instead of a conversion
   std::string platform = "kvm";  // the target's hypervisor: its own guest tools stay
 };
 
