@@ -182,6 +182,7 @@ void Service::WriteStatus(const absl::Status& heartbeat) {
       {"points", engine_ == nullptr       ? "none: nothing is replicated now"
                  : freeze_reason_.empty() ? absl::StrCat("by capture: ", capture_)
                                           : absl::StrCat("by freeze: ", freeze_reason_)},
+      {"first_blocks", engine_ == nullptr ? "" : engine_->FirstBlocksText()},
       {"disks", disks}};
   std::string progress;
   if (google::protobuf::util::MessageToJsonString(progress_, &progress).ok()) {

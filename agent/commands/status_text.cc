@@ -90,6 +90,7 @@ std::string StatusText(const json& status) {
   line("phase", Text(progress, "phase"));
   line("lag", Text(progress, "lag"));
   line("points", Text(status, "points"));
+  line("boot files", Text(status, "first_blocks"));
   line("losses", HealthText(progress));
   if (Bytes(progress, "changedBytesPerSecond") + Bytes(progress, "bytesPerSecond") > 0) {
     line("rates", absl::StrFormat("changes %.1f MiB/s, sends %.1f MiB/s",

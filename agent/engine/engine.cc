@@ -263,9 +263,12 @@ absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
   absl::Status status;
   while (true) {
     while (status.ok() && !ahead_.full() && begun < limit && next < disks_.size()) {
-      const std::int64_t bytes = BeginPending(next, sender.FrameBytes());
+      std::int64_t bytes = BeginFirst(sender.FrameBytes());
+      if (bytes == 0) {
+        bytes = BeginPending(next, sender.FrameBytes());
+        if (bytes == 0) ++next;
+      }
       begun += bytes;
-      if (bytes == 0) ++next;
     }
     if (ahead_.empty()) break;
     ReadAhead::Piece& piece = Read();
@@ -296,15 +299,23 @@ std::int64_t Engine::BeginPending(std::size_t index, std::size_t most) {
       cursors_[index] = 0;
       return 0;
     }
-    // Before the read: a write that completes after it is marked and taken later.
-    disk.Sent(group);
-    // What was captured before the read does not explain marks that come after it.
-    for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks && !recent_.empty(); ++bit) {
-      if ((group.present >> bit & 1) != 0)
-        recent_.erase({static_cast<std::uint32_t>(index), group.first_block + bit});
-    }
+    TakeToSend(index, group);
   }
-  ahead_.Begin(static_cast<std::uint32_t>(index), disk, group);
+  return BeginToRead(index, group);
+}
+
+void Engine::TakeToSend(std::size_t index, const BlockGroup& group) {
+  // Before the read: a write that completes after it is marked and taken later.
+  disks_[index]->Sent(group);
+  // What was captured before the read does not explain marks that come after it.
+  for (std::uint32_t bit = 0; bit < block::kMaxFrameBlocks && !recent_.empty(); ++bit) {
+    if ((group.present >> bit & 1) != 0)
+      recent_.erase({static_cast<std::uint32_t>(index), group.first_block + bit});
+  }
+}
+
+std::int64_t Engine::BeginToRead(std::size_t index, const BlockGroup& group) {
+  ahead_.Begin(static_cast<std::uint32_t>(index), *disks_[index], group);
   return std::popcount(group.present) * std::int64_t{kBlockSize};
 }
 
@@ -346,6 +357,7 @@ absl::Status Engine::Replicate(const pb::Assignment& assignment) {
     verify_asked_ = 0;
     verification_.clear_pass_start_time();
     connected_generation_ = assignment.lease_generation();
+    first_.Restart();
     error_.clear();
     stall_ = pb::Replication::STALL_CAUSE_UNSPECIFIED;
   }
@@ -369,7 +381,7 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
     if (stream_ != nullptr) stream_->Upkeep();
     if (!following_) {
       RETURN_IF_ERROR(TakeMarks().status());
-      RETURN_IF_ERROR(LeaveOutUnused());
+      RETURN_IF_ERROR(BeginWhole());
       Predict();
     }
     const bool paused = SendingPaused();
@@ -380,6 +392,7 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
     const Work work = LookForWork();
     if (!following_ && !paused) {
       ASSIGN_OR_RETURN(sent, SendPending(sender, Slice()));
+      SweepFirst();
     }
     CountTraffic(sender);
     const pb::PointOrder* const ordered = work.order && !work.initial ? &*work.order : nullptr;

@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "agent/engine/capture_stream.h"
 #include "agent/engine/convergence.h"
+#include "agent/engine/first_blocks.h"
 #include "agent/engine/follow_gate.h"
 #include "agent/engine/freezer.h"
 #include "agent/engine/health.h"
@@ -53,6 +54,9 @@ class Engine {
     // Between two interim epochs while writes are captured.
     absl::Duration follow_interval = absl::Milliseconds(300);
     Convergence::Options convergence;
+    // What is sent first: where the machine's files are ("" for "/"), and how much of them.
+    std::string root;
+    Picker::Limits first;
   };
   using Dial = std::function<std::shared_ptr<grpc::Channel>(const replication::v1::Assignment&)>;
   // `capture`: of `disks`, in their order; null where the kernel cannot do it: then points are made
@@ -69,6 +73,8 @@ class Engine {
   replication::v1::AgentProgress Progress();
   // The end of a point request, until the coordinator stops asking for it.
   std::optional<replication::v1::PointReport> Report();
+  // What is sent first, for people; see FirstBlocks.
+  std::string FirstBlocksText() ABSL_LOCKS_EXCLUDED(mutex_);
   // Takes the trackers out of the kernel. After Stop.
   absl::Status Detach();
 
@@ -113,6 +119,12 @@ class Engine {
   // Takes unused blocks of disks that must be sent or compared as a whole off the list, when
   // whole_disks_ says that there are such.
   absl::Status LeaveOutUnused();
+  // The same, and what is to travel first is found (first.cc).
+  absl::Status BeginWhole();
+  void PlanFirst();
+  void SweepFirst();
+  // As BeginPending, of what travels first.
+  std::int64_t BeginFirst(std::size_t most);
   // How many there were.
   absl::StatusOr<std::uint64_t> TakeMarks(bool exact = false,
                                           std::vector<BlockPlace>* fresh = nullptr);
@@ -123,6 +135,9 @@ class Engine {
   // Begins to read the next pending blocks of a disk, at most `most` bytes; how many: 0 when none
   // is pending.
   std::int64_t BeginPending(std::size_t index, std::size_t most);
+  // The blocks are sent as they are read from now on.
+  void TakeToSend(std::size_t index, const BlockGroup& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::int64_t BeginToRead(std::size_t index, const BlockGroup& group);
   // The piece that was begun first, once it is read.
   ReadAhead::Piece& Read();
   // Adds what the session sent since the last call to what Progress tells.
@@ -196,10 +211,11 @@ class Engine {
   Freezer* const freezer_;
   const Dial dial_;
   RateLimit limit_{RealClock()};
-  ReplicaState state_;        // engine thread only
-  absl::Time quiesced_at_;    // engine thread only
-  bool whole_disks_ = false;  // engine thread only
-  int lanes_ = 1;             // that the session was opened with; engine thread only
+  ReplicaState state_;          // engine thread only
+  absl::Time quiesced_at_;      // engine thread only
+  bool whole_disks_ = false;    // engine thread only
+  bool first_planned_ = false;  // engine thread only
+  int lanes_ = 1;               // that the session was opened with; engine thread only
   // Of the present pass; engine thread only.
   std::string verify_order_;
   std::uint32_t verify_disk_ = 0;
@@ -241,6 +257,7 @@ class Engine {
   std::string done_request_ ABSL_GUARDED_BY(mutex_);
   std::optional<replication::v1::PointReport> report_ ABSL_GUARDED_BY(mutex_);
   Health health_ ABSL_GUARDED_BY(mutex_);
+  FirstBlocks first_ ABSL_GUARDED_BY(mutex_);
   std::deque<Asked> asked_ ABSL_GUARDED_BY(mutex_);  // hashes without an answer, in order
   int verify_asked_ ABSL_GUARDED_BY(mutex_) = 0;     // of them
   replication::v1::VerificationProgress verification_ ABSL_GUARDED_BY(mutex_);

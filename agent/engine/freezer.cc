@@ -12,14 +12,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "agent/boot/mounts.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::agent {
@@ -68,39 +67,15 @@ constexpr std::size_t kMaxMessage = 128 * 1024;
   }
 }
 
-// Octal escapes of mountinfo: \040 and the like.
-std::string Unescape(absl::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      out.push_back(static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
-                                      (text[i + 3] - '0')));
-      i += 3;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::vector<MountedFileSystem> FileSystemsOn(const std::string& mountinfo,
                                              const std::vector<std::string>& devices) {
   std::vector<MountedFileSystem> found;
-  std::set<std::string> seen;
-  for (const absl::string_view line : absl::StrSplit(mountinfo, '\n', absl::SkipEmpty())) {
-    // 36 35 98:0 /root /mount/point rw,noatime shared:1 - ext4 /dev/sda1 rw
-    const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ');
-    const auto dash = std::find(fields.begin(), fields.end(), "-");
-    if (fields.size() < 7 || fields.end() - dash < 4) continue;
-    const std::string device(fields[2]);
-    const absl::string_view super_options = dash[3];
-    if (std::find(devices.begin(), devices.end(), device) == devices.end()) continue;
-    if (super_options == "ro" || absl::StartsWith(super_options, "ro,")) continue;
-    if (!seen.insert(device).second) continue;
-    found.push_back(
-        {.device = device, .mount_point = Unescape(fields[4]), .type = std::string(dash[1])});
+  for (const Mount& mount : MountsOf(mountinfo, devices)) {
+    if (!mount.read_only)
+      found.push_back(
+          {.device = mount.device, .mount_point = mount.mount_point, .type = mount.type});
   }
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
     return std::count(a.mount_point.begin(), a.mount_point.end(), '/') +

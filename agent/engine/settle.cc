@@ -85,24 +85,28 @@ absl::StatusOr<bool> Engine::Rescan(BlockSession& session) {
   constexpr int kFrames = 16;  // between two looks at the marks
   bool sent = false;
   int frames = 0;
-  for (std::size_t i = 0; i < disks_.size() && frames < kFrames;) {
-    SourceDisk& disk = *disks_[i];
-    std::uint64_t count = 0;
+  for (std::size_t next = 0; next < disks_.size() && frames < kFrames;) {
+    std::uint64_t first = 0, count = 0;
+    std::uint32_t i = 0;
     {
       absl::MutexLock lock(&mutex_);
-      if (disk.unverified() == 0 || asked_.size() >= kMaxUnderWay) {
-        ++i;
-        continue;
-      }
-      count = disk.NextUnverified(&hash_cursors_[i], kBlocks);
+      if (asked_.size() >= kMaxUnderWay) break;
+      count = first_.NextToCompare(disks_, kBlocks, &i, &first);
       if (count == 0) {
-        // All asked; what was lost with a session is asked again from the start.
-        if (asked_.empty()) hash_cursors_[i] = 0;
-        ++i;
-        continue;
+        i = static_cast<std::uint32_t>(next);
+        if (disks_[i]->unverified() > 0)
+          count = disks_[i]->NextUnverified(&hash_cursors_[i], kBlocks);
+        if (count == 0) {
+          // All asked; what was lost with a session is asked again from the start.
+          if (asked_.empty()) hash_cursors_[i] = 0;
+          ++next;
+          continue;
+        }
+        first = hash_cursors_[i];
+        hash_cursors_[i] += count;
       }
     }
-    const std::uint64_t first = hash_cursors_[i];
+    SourceDisk& disk = *disks_[i];
     if (rescan_buffer_ == nullptr)
       rescan_buffer_ = std::make_unique<block::AlignedBuffer>(kBlocks * kBlockSize);
     const block::MutableBytes buffer = rescan_buffer_->bytes().first(count * kBlockSize);
@@ -117,14 +121,13 @@ absl::StatusOr<bool> Engine::Rescan(BlockSession& session) {
       digests.append(reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size());
     }
     pb::AgentFrame frame;
-    frame.mutable_hashes()->set_disk(static_cast<std::uint32_t>(i));
+    frame.mutable_hashes()->set_disk(i);
     frame.mutable_hashes()->set_first_block(first);
     frame.mutable_hashes()->set_digests(std::move(digests));
     {
       absl::MutexLock lock(&mutex_);
-      asked_.push_back({static_cast<std::uint32_t>(i), first, count});
+      asked_.push_back({i, first, count});
     }
-    hash_cursors_[i] += count;
     limit_.Charge(static_cast<std::int64_t>(frame.ByteSizeLong()));
     limit_.Settle();
     RETURN_IF_ERROR(session.Send(std::move(frame), {}));

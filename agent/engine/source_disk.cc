@@ -130,15 +130,12 @@ void SourceDisk::Committed() {
 BlockGroup SourceDisk::NextPending(std::uint64_t* cursor, std::uint32_t most) const {
   // A block on its way is not sent again before its end is known: the older frame's acknowledgement
   // would speak for the newer one.
-  const auto ready = [this](std::uint64_t block) {
-    return (states_[block] & (kPending | kSent)) == kPending;
-  };
   BlockGroup group;
-  for (; *cursor < states_.size() && !ready(*cursor); ++*cursor) {
+  for (; *cursor < states_.size() && !ToSend(*cursor); ++*cursor) {
   }
   group.first_block = *cursor;
   for (std::uint32_t bit = 0; bit < most && *cursor < states_.size(); ++bit, ++*cursor) {
-    if (ready(*cursor)) group.present |= 1u << bit;
+    if (ToSend(*cursor)) group.present |= 1u << bit;
   }
   return group;
 }

@@ -70,6 +70,13 @@ class SourceDisk {
   };
   Standing StandingOf(std::uint64_t block) const;
 
+  // Of a block: it must be sent and is not on its way; it is; it must be compared.
+  bool ToSend(std::uint64_t block) const {
+    return (states_[block] & (kPending | kSent)) == kPending;
+  }
+  bool OnItsWay(std::uint64_t block) const { return (states_[block] & kSent) != 0; }
+  bool ToCompare(std::uint64_t block) const { return (states_[block] & kUnverified) != 0; }
+
   // Blocks in the open epoch.
   std::uint64_t durable() const { return durable_; }
 

@@ -8,14 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "agent/boot/device_place.h"
 #include "services/common/base/file.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -29,35 +27,6 @@ constexpr std::uint32_t kRecords = 4096;
 constexpr int kMaxCalls = 4096;
 // The header of a swap partition (signature, UUID, label) is within its first page.
 constexpr std::uint64_t kSwapHeader = 65536;
-
-struct ByteRange {
-  std::uint64_t first = 0, end = 0;
-};
-
-std::optional<std::uint64_t> ReadNumber(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadFile(path, 64);
-  std::uint64_t number = 0;
-  if (!text.ok() || !absl::SimpleAtoi(absl::StripAsciiWhitespace(*text), &number))
-    return std::nullopt;
-  return number;
-}
-
-// Where the device "major:minor" is on the disk; nullopt: it is not the disk or a partition of it.
-std::optional<ByteRange> PlaceOf(const std::string& device, const std::string& disk) {
-  const std::string folder = absl::StrCat("/sys/dev/block/", device);
-  const std::optional<std::uint64_t> size = ReadNumber(folder + "/size");
-  if (!size) return std::nullopt;
-  if (device == disk) return ByteRange{0, *size * 512};
-  std::error_code error;
-  const std::filesystem::path real = std::filesystem::canonical(folder, error);
-  if (error || !std::filesystem::exists(real / "partition", error)) return std::nullopt;
-  const absl::StatusOr<std::string> parent = ReadFile((real.parent_path() / "dev").string(), 64);
-  const std::optional<std::uint64_t> start = ReadNumber(folder + "/start");
-  if (!parent.ok() || absl::StripAsciiWhitespace(*parent) != disk || !start) return std::nullopt;
-  return ByteRange{*start * 512, (*start + *size) * 512};
-}
-
-std::string NameOf(dev_t device) { return absl::StrCat(major(device), ":", minor(device)); }
 
 // As the kernel writes a device number into 32 bits.
 std::uint32_t Encoded(dev_t device) {

@@ -32,10 +32,12 @@ class Mounted {
  public:
   // Makes the folder.
   static absl::StatusOr<Mounted> Mount(const std::string& device, const std::string& folder,
-                                       const std::string& type) {
+                                       const std::string& type, unsigned long flags = 0,
+                                       const std::string& more_options = "") {
     RETURN_IF_ERROR(MakeDirs(folder, 0755));
-    const char* const options = type == "xfs" ? "nouuid" : nullptr;  // as its copies have it, too
-    if (mount(device.c_str(), folder.c_str(), type.c_str(), 0, options) != 0)
+    std::string options = type == "xfs" ? "nouuid" : "";  // as its copies have it, too
+    if (!more_options.empty()) absl::StrAppend(&options, options.empty() ? "" : ",", more_options);
+    if (mount(device.c_str(), folder.c_str(), type.c_str(), flags, options.c_str()) != 0)
       return ErrnoStatus(absl::StrCat("mounting ", type, " of ", device));
     return Mounted(folder);
   }

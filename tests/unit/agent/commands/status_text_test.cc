@@ -11,7 +11,7 @@ using ::testing::HasSubstr;
 TEST(StatusText, SaysOfEveryDiskWhatBecomesOfIt) {
   const std::string text = StatusText(nlohmann::json::parse(R"({
     "server": "s-1", "replication": "c:1", "coordinator": "connected", "action": "REPLICATE",
-    "points": "by freeze: it needs Linux 5.19",
+    "points": "by freeze: it needs Linux 5.19", "first_blocks": "1.0 of 2.0 MiB are there",
     "progress": {"health": {"losses": [{"kind": "PASSTHROUGH", "count": "2"}, {"kind": "CAPTURE_DROPPED", "count": "1"}],
                             "rescanCount": 1, "rescanTime": "2026-01-01T00:00:00Z", "rescanReason": "d-1: marks may be lost"},
                  "phase": "COPYING", "lag": "1.500s", "errorMessage": "slow",
@@ -29,6 +29,7 @@ directive    REPLICATE
 phase        COPYING
 lag          1.500s
 points       by freeze: it needs Linux 5.19
+boot files   1.0 of 2.0 MiB are there
 losses       PASSTHROUGH 2, CAPTURE_DROPPED 1; 1 whole disks compared, last at 2026-01-01T00:00:00Z because of d-1: marks may be lost
 problem      slow
 disk         /dev/sda  2.0 GiB  d-1  replicated, 3.0 MiB to send
