@@ -6,6 +6,8 @@
 #include "services/conversion/converter/boot_loader.h"
 #include "services/conversion/converter/editors.h"
 #include "services/conversion/converter/initramfs_config.h"
+#include "services/conversion/converter/names.h"
+#include "services/conversion/converter/pinned_devices.h"
 
 namespace godwit::convert {
 namespace {
@@ -26,12 +28,11 @@ absl::Status EditFile(GuestRoot& root, const std::string& step, const std::strin
   return root.Write(step, path, edit(*text), summary);
 }
 
-StableName NamesOf(const std::vector<Volume>& volumes) {
-  return [&volumes](const std::string& device) -> std::optional<std::string> {
-    for (const Volume& volume : volumes) {
-      if (volume.source_device == device && !volume.uuid.empty()) return "UUID=" + volume.uuid;
-    }
-    return std::nullopt;
+// Of a bare tree nothing is known but its given volumes: names by content stay.
+StableName NamesOf(const Outcome& outcome) {
+  if (outcome.stable) return outcome.stable;
+  return [&outcome](const std::string& device) {
+    return Names(outcome.volumes, /*complete=*/false).Stable(device);
   };
 }
 
@@ -103,7 +104,10 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
   if (job.dry_run) root.SetDryRun();
   progress("inspecting");
   RETURN_IF_ERROR(Inspect(root, outcome));
-  const StableName stable = NamesOf(outcome->volumes);
+  const StableName stable = NamesOf(*outcome);
+
+  progress("devices");
+  RETURN_IF_ERROR(ConvertPinnedDevices(root, stable, outcome));
 
   progress("initramfs");
   for (GuestKernel& kernel : outcome->inspection.kernels) {

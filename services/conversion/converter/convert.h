@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/conversion/converter/editors.h"
+#include "services/conversion/converter/finding.h"
 #include "services/conversion/converter/guest_root.h"
 #include "services/conversion/converter/initramfs.h"
 #include "services/conversion/converter/job.h"
@@ -13,13 +15,10 @@
 
 namespace godwit::convert {
 
-struct Finding {
-  std::string severity, reason, message, remedy;  // severity: NOTE, WARNING, BLOCKER
-};
-
 struct Inspection {
   std::string distribution, version, full_string, architecture, boot_loader, initramfs_tool;
   std::vector<GuestKernel> kernels;
+  std::vector<std::string> installations;  // all Linux systems on the disks: "device: name"
 };
 
 struct Outcome {
@@ -27,6 +26,8 @@ struct Outcome {
   std::vector<Volume> volumes;
   std::vector<Change> changes;
   std::vector<Finding> findings;
+  // The names that the target has; of a bare tree (unset) those that `volumes` give.
+  StableName stable;
 };
 
 using Progress = std::function<void(const std::string& message)>;

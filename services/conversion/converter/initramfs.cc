@@ -10,6 +10,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/conversion/converter/cpio.h"
 #include "services/conversion/converter/modules.h"
+#include "services/conversion/converter/pinned_devices.h"
 
 namespace godwit::convert {
 namespace {
@@ -166,6 +167,8 @@ absl::StatusOr<std::string> AppendModules(const GuestRoot& root, const std::stri
   }
   archive.File("conf/modules", conf + names, "conf");
   archive.File("etc/modules-load.d/godwit.conf", names, "etc");
+  for (const auto& [path, content] : PinnedFilesForInitramfs(root))
+    archive.File(path, content, "etc");
   std::string image = original;
   image.resize((image.size() + 511) / 512 * 512, '\0');
   return image + archive.Finish();

@@ -13,6 +13,8 @@ struct Job {
   std::vector<std::string> source_disks;  // kernel names, boot disk first
   std::vector<Nic> nics;
   bool dry_run = false;
+  // Keys of encrypted disks: "<luks-uuid>.key", "default.key". Not of job.json.
+  std::string key_folder = "/keys";
 };
 
 // INVALID_ARGUMENT names the field.

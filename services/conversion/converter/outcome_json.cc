@@ -21,7 +21,12 @@ nlohmann::json ToJson(const Outcome& outcome) {
                        {"label", volume.label},
                        {"mountPoint", volume.mount_point},
                        {"sizeBytes", absl::StrCat(volume.size_bytes)},
-                       {"freeBytes", absl::StrCat(volume.free_bytes)}});
+                       {"freeBytes", absl::StrCat(volume.free_bytes)},
+                       {"partUuid", volume.part_uuid},
+                       {"kind", volume.kind},
+                       {"liesOn", volume.lies_on},
+                       {"subvolume", volume.subvolume},
+                       {"partLabel", volume.part_label}});
   }
   for (const Change& change : outcome.changes) {
     changes.push_back({{"step", change.step},
@@ -46,6 +51,7 @@ nlohmann::json ToJson(const Outcome& outcome) {
             {"bootLoader", inspection.boot_loader},
             {"kernels", kernels},
             {"volumes", volumes},
+            {"installations", inspection.installations},
             {"initramfsTool", inspection.initramfs_tool}}},
           {"changes", changes},
           {"findings", findings},
