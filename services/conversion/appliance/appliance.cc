@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/appliance/disk_keys.h"
 #include "services/conversion/appliance/job_json.h"
 #include "services/conversion/appliance/results.h"
 #include "services/conversion/converter/cpio.h"
@@ -110,33 +111,17 @@ absl::StatusOr<Appliance> Appliance::Open(ApplianceOptions options) {
 absl::StatusOr<std::vector<std::string>> Appliance::Command(
     const std::string& work_folder, std::vector<crypt::QemuImage>& disks) const {
   std::vector<std::string> command = {
-      kQemu,
-      "-nodefaults",
-      "-no-user-config",
-      "-display",
-      "none",
-      "-no-reboot",
-      "-sandbox",
-      "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-      "-machine",
-      "q35,usb=off",
-      "-m",
-      absl::StrCat(options_.memory_mib),
-      "-smp",
-      "1",
-      "-kernel",
-      options_.folder + "/vmlinuz",
-      "-initrd",
-      work_folder + "/initrd",
-      "-append",
-      "console=ttyS0 panic=-1 quiet loglevel=4",
-      "-chardev",
-      absl::StrCat("file,id=console,path=", Quoted(work_folder + "/console.log")),
-      "-device",
-      "isa-serial,chardev=console",
-      "-chardev",
-      absl::StrCat("file,id=result,path=", Quoted(work_folder + "/result.jsonl")),
-      "-device",
+      kQemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-sandbox",
+      "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-machine",
+      "q35,usb=off", "-m",
+      // LUKS 2 takes up to 1 GiB to open, as its header says.
+      absl::StrCat(options_.disk_keys_folder.empty() ? options_.memory_mib
+                                                     : std::max(options_.memory_mib, 2048)),
+      "-smp", "1", "-kernel", options_.folder + "/vmlinuz", "-initrd", work_folder + "/initrd",
+      "-append", "console=ttyS0 panic=-1 quiet loglevel=4", "-chardev",
+      absl::StrCat("file,id=console,path=", Quoted(work_folder + "/console.log")), "-device",
+      "isa-serial,chardev=console", "-chardev",
+      absl::StrCat("file,id=result,path=", Quoted(work_folder + "/result.jsonl")), "-device",
       "isa-serial,chardev=result"};
   if (options_.accelerator == "kvm") {
     command.insert(command.end(), {"-accel", "kvm", "-cpu", "host"});
@@ -199,6 +184,7 @@ ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
                      ReadFile(options_.folder + "/appliance.cpio", std::size_t{512} << 20));
     convert::CpioWriter job;
     job.File("job.json", JobJson(task));
+    RETURN_IF_ERROR(AddDiskKeys(options_.disk_keys_folder, &job));
     RETURN_IF_ERROR(WriteFileAtomically(folder + "/initrd", absl::StrCat(appliance, job.Finish())));
     const absl::Time end = absl::Now() + timeout;
     ASSIGN_OR_RETURN(const std::vector<std::string> command, Command(folder, disks));

@@ -23,6 +23,9 @@ struct ApplianceOptions {
   int memory_mib = 1024;
   // For disks of encrypted replicas; may be empty.
   std::string master_key_file;
+  // Keys of disks that the source itself encrypts, "<luks-uuid>.key" and "default.key"; may be
+  // empty. They enter the appliance in its initramfs and are written nowhere else.
+  std::string disk_keys_folder;
 };
 
 struct ApplianceResult {

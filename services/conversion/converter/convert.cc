@@ -11,6 +11,8 @@
 #include "services/conversion/converter/guest_tools.h"
 #include "services/conversion/converter/initramfs_config.h"
 #include "services/conversion/converter/machine_state.h"
+#include "services/conversion/converter/names.h"
+#include "services/conversion/converter/pinned_devices.h"
 #include "services/conversion/converter/serial_console.h"
 
 namespace godwit::convert {
@@ -22,12 +24,11 @@ constexpr const char* kAgentFiles[] = {
     "etc/systemd/system/multi-user.target.wants/godwit-agent.service",
     "usr/local/sbin/godwit-agent", "var/lib/godwit-agent"};
 
-StableName NamesOf(const std::vector<Volume>& volumes) {
-  return [&volumes](const std::string& device) -> std::optional<std::string> {
-    for (const Volume& volume : volumes) {
-      if (volume.source_device == device && !volume.uuid.empty()) return "UUID=" + volume.uuid;
-    }
-    return std::nullopt;
+// Of a bare tree nothing is known but its given volumes: names by content stay.
+StableName NamesOf(const Outcome& outcome) {
+  if (outcome.stable) return outcome.stable;
+  return [&outcome](const std::string& device) {
+    return Names(outcome.volumes, /*complete=*/false).Stable(device);
   };
 }
 
@@ -126,7 +127,7 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
   if (job.dry_run) root.SetDryRun();
   progress("inspecting");
   RETURN_IF_ERROR(Inspect(root, outcome));
-  const StableName stable = NamesOf(outcome->volumes);
+  const StableName stable = NamesOf(*outcome);
   const std::vector<std::string> modules = WithTargetModules(job.linux_modules);
 
   progress("kernels");
@@ -137,6 +138,8 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
     if (finding.severity == "BLOCKER" && !job.dry_run)
       return absl::FailedPreconditionError(absl::StrCat(finding.message, ": ", finding.remedy));
   }
+  progress("devices");
+  RETURN_IF_ERROR(ConvertPinnedDevices(root, stable, outcome));
   progress("guest tools");
   RETURN_IF_ERROR(
       ConvertGuestTools(root, job.platform, &outcome->inspection.guest_tools, &outcome->findings));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/conversion/converter/editors.h"
 #include "services/conversion/converter/finding.h"
 #include "services/conversion/converter/guest_root.h"
 #include "services/conversion/converter/initramfs.h"
@@ -19,6 +20,7 @@ struct Inspection {
   std::vector<GuestKernel> kernels;
   std::string init_system, selinux;  // "systemd"...; "enforcing"..., "" when there is none
   std::vector<std::string> guest_tools, network_kinds;  // of the hypervisor left; "netplan"...
+  std::vector<std::string> installations;  // all Linux systems on the disks: "device: name"
 };
 
 struct Outcome {
@@ -26,6 +28,8 @@ struct Outcome {
   std::vector<Volume> volumes;
   std::vector<Change> changes;
   Findings findings;
+  // The names that the target has; of a bare tree (unset) those that `volumes` give.
+  StableName stable;
 };
 
 // Who only asks gets an answer: what would stop a conversion becomes a BLOCKER. Other errors are

@@ -4,49 +4,106 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/converter/devices.h"
+#include "services/conversion/converter/find_root.h"
+#include "services/conversion/converter/guest_mounts.h"
 #include "services/conversion/converter/guest_root.h"
+#include "services/conversion/converter/superblock.h"
 
 namespace godwit::convert {
 namespace {
 
-bool Mountable(const Volume& volume) { return volume.type == "ext4" || volume.type == "xfs"; }
-
-bool LooksLikeRoot(const std::string& where) {
-  const absl::StatusOr<GuestRoot> root = GuestRoot::Open(where);
-  return root.ok() && root->Exists("etc/fstab") &&
-         (root->Exists("usr/lib/os-release") || root->Exists("etc/os-release"));
-}
-
-// Mount points of the guest below its root, by its fstab: those that a conversion needs.
-void FindMountPoints(const std::string& fstab, std::vector<Volume>* volumes) {
-  for (const absl::string_view line : absl::StrSplit(fstab, '\n')) {
-    const std::vector<std::string> words =
-        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
-    if (words.size() < 3 || words[0][0] == '#') continue;
-    for (Volume& volume : *volumes) {
-      const bool same =
-          words[0] == volume.source_device ||
-          (!volume.uuid.empty() &&
-           (words[0] == "UUID=" + volume.uuid || words[0] == "/dev/disk/by-uuid/" + volume.uuid)) ||
-          (!volume.label.empty() && (words[0] == "LABEL=" + volume.label ||
-                                     words[0] == "/dev/disk/by-label/" + volume.label));
-      if (same && volume.mount_point.empty() && absl::StartsWith(words[1], "/"))
-        volume.mount_point = words[1];
-    }
+// What every volume must be before it is mounted: of a damaged one the rest is still converted,
+// when it is none that the system boots from.
+void CheckAllBefore(std::vector<Volume>* volumes, std::vector<Finding>* findings) {
+  for (Volume& volume : *volumes) {
+    if (!IsLinuxFileSystem(volume.type) && volume.type != "vfat") continue;
+    const absl::Status status = CheckBefore(volume);
+    if (status.ok()) continue;
+    volume.damage = std::string(status.message());
+    findings->push_back({"WARNING", "DAMAGED_FILE_SYSTEM", volume.damage, "it was left alone"});
   }
 }
 
-absl::Status ConvertMounted(const Job& job, const std::string& where, Outcome* outcome,
+// A Btrfs on several devices is mounted by its first one, once the kernel knows the others.
+void FindMembers(std::vector<Volume>* volumes) {
+  std::vector<std::string> scan = {"btrfs", "device", "scan"};
+  for (std::size_t i = 0; i < volumes->size(); ++i) {
+    if ((*volumes)[i].type != "btrfs" || (*volumes)[i].device_count < 2) continue;
+    scan.push_back((*volumes)[i].device);
+    for (std::size_t j = 0; j < i; ++j) {
+      if ((*volumes)[j].uuid == (*volumes)[i].uuid && (*volumes)[j].type == "btrfs")
+        (*volumes)[i].member = true;
+    }
+  }
+  if (scan.size() == 3) return;
+  RunTool({"modprobe", "btrfs"}).IgnoreError();
+  RunTool(scan).IgnoreError();
+}
+
+absl::Status NoRoot(const Devices& devices, const std::vector<Finding>& findings) {
+  std::vector<std::string> closed;
+  for (const Finding& finding : findings) {
+    if (finding.severity == "BLOCKER" || finding.reason == "ARRAY_NOT_STARTED" ||
+        finding.reason == "INCOMPLETE_VOLUME_GROUP" || finding.reason == "DAMAGED_FILE_SYSTEM")
+      closed.push_back(absl::StrCat(finding.message, ": ", finding.remedy));
+  }
+  if (!devices.complete() || !closed.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "no Linux system was found on what could be opened. ", absl::StrJoin(closed, ". ")));
+  }
+  return absl::FailedPreconditionError(
+      "no Linux system was found on the disks (ext, XFS or Btrfs with /etc/fstab)");
+}
+
+std::string EspFolder(const GuestRoot& root) {
+  for (const char* folder : {"/boot/efi", "/efi"}) {
+    if (root.PathOfFolder(folder).ok()) return folder;
+  }
+  return "";
+}
+
+absl::Status ConvertMounted(const Job& job, const std::string& where, bool complete,
+                            const GuestMount& root_mount, Outcome* outcome,
                             const Progress& progress) {
   ASSIGN_OR_RETURN(GuestRoot root, GuestRoot::Open(where));
+  const std::vector<FstabEntry> fstab = ParseFstab(root.Read("etc/fstab").value_or(""));
+  std::string mdadm = root.Read("etc/mdadm/mdadm.conf").value_or("");
+  absl::StrAppend(&mdadm, "\n", root.Read("etc/mdadm.conf").value_or(""));
+  Names names(outcome->volumes, complete);
+  LearnNames(fstab, ParseCrypttab(root.Read("etc/crypttab").value_or("")), mdadm, &outcome->volumes,
+             &names);
+  Volume& root_volume = outcome->volumes[root_mount.volume];
+  root_volume.mount_point = "/";
+  root_volume.subvolume = root_mount.subvolume;
+  for (Finding& finding : names.Ambiguous()) outcome->findings.push_back(std::move(finding));
+  const std::vector<GuestMount> mounts =
+      PlanMounts(fstab, names, EspFolder(root), &outcome->volumes);
+  if (!job.dry_run) RETURN_IF_ERROR(CheckRoom(where, root_volume.source_device, "/"));
+  RETURN_IF_ERROR(MountGuest(where, mounts, outcome->volumes, job.dry_run, &outcome->findings));
+  outcome->stable = [&names](const std::string& name) { return names.Stable(name); };
   absl::Status status = ConvertTree(root, job, outcome, progress);
-  for (Volume& volume : outcome->volumes) {
-    if (volume.mount_point == "/") {
-      if (const auto room = root.FreeBytes("."); room.ok()) volume.free_bytes = *room;
-    }
-  }
+  outcome->stable = nullptr;
+  if (const auto room = root.FreeBytes("."); room.ok()) root_volume.free_bytes = *room;
+  return status;
+}
+
+// Mounts the root, converts, unmounts all.
+absl::Status ConvertRoot(const Job& job, const std::string& where, bool complete, Outcome* outcome,
+                         const Progress& progress) {
+  progress("looking for the system");
+  std::optional<GuestMount> root;
+  ASSIGN_OR_RETURN(root, FindRoot(where, &outcome->volumes, complete, outcome));
+  if (!root) return absl::NotFoundError("no root");
+  const Volume& volume = outcome->volumes[root->volume];
+  if (!volume.damage.empty() && !job.dry_run) return absl::FailedPreconditionError(volume.damage);
+  absl::Status status = MountVolume(volume, where, job.dry_run, root->subvolume);
+  if (status.ok()) status = ConvertMounted(job, where, complete, *root, outcome, progress);
+  progress("unmounting");
+  sync();
+  status.Update(UnmountAll(where));
   return status;
 }
 
@@ -55,55 +112,27 @@ absl::Status ConvertMounted(const Job& job, const std::string& where, Outcome* o
 absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* outcome,
                           const Progress& progress) {
   progress("looking at the disks");
-  ASSIGN_OR_RETURN(outcome->volumes, FindVolumes(job.source_disks));
-  progress("checking file systems");
-  Volume* root = nullptr;
-  for (Volume& volume : outcome->volumes) {
-    if (!Mountable(volume)) continue;
-    if (!job.dry_run) RETURN_IF_ERROR(CheckVolume(volume));
-    if (root != nullptr) continue;
-    RETURN_IF_ERROR(MountVolume(volume, where, job.dry_run));
-    if (LooksLikeRoot(where)) {
-      root = &volume;
-    } else {
-      RETURN_IF_ERROR(Unmount(where));
-    }
+  RETURN_IF_ERROR(MakeDirs(where));
+  Devices devices(
+      {.source_disks = job.source_disks, .key_folder = job.key_folder, .read_only = job.dry_run});
+  RETURN_IF_ERROR(devices.Open(&outcome->findings));
+  outcome->volumes = devices.volumes();
+  FindMembers(&outcome->volumes);
+  if (!job.dry_run) {
+    progress("checking file systems");
+    CheckAllBefore(&outcome->volumes, &outcome->findings);
   }
-  if (root == nullptr) {
+  absl::Status status = ConvertRoot(job, where, devices.complete(), outcome, progress);
+  if (absl::IsNotFound(status)) status = NoRoot(devices, outcome->findings);
+  if (status.ok() && !job.dry_run) {
+    progress("checking file systems again");
     for (const Volume& volume : outcome->volumes) {
-      if (volume.type == "lvm" || volume.type == "luks" || volume.type == "md") {
-        return absl::UnimplementedError(absl::StrCat(
-            "no Linux system was found on a plain partition, and ", volume.source_device, " holds ",
-            volume.type, ", which this converter does not open"));
-      }
-    }
-    return absl::FailedPreconditionError(
-        "no Linux system was found on the disks (ext or XFS with /etc/fstab)");
-  }
-  root->mount_point = "/";
-  std::vector<std::string> mounted = {where};
-  absl::Status status;
-  if (const absl::StatusOr<std::string> fstab = ReadFile(where + "/etc/fstab", 1 << 20);
-      fstab.ok()) {
-    FindMountPoints(*fstab, &outcome->volumes);
-  }
-  for (const char* point : {"/boot", "/usr", "/var"}) {
-    for (const Volume& volume : outcome->volumes) {
-      if (volume.mount_point != point || !Mountable(volume) || !status.ok()) continue;
-      status = MountVolume(volume, where + point, job.dry_run);
-      if (status.ok()) mounted.push_back(where + point);
+      if (!volume.member && volume.damage.empty()) status.Update(CheckAfter(volume));
     }
   }
-  if (status.ok()) status = ConvertMounted(job, where, outcome, progress);
-  progress("unmounting");
-  sync();
-  for (auto point = mounted.rbegin(); point != mounted.rend(); ++point)
-    status.Update(Unmount(*point));
-  RETURN_IF_ERROR(status);
-  for (const Volume& volume : outcome->volumes) {
-    if (Mountable(volume) && !job.dry_run) RETURN_IF_ERROR(CheckVolume(volume));
-  }
-  return absl::OkStatus();
+  progress("closing the disks");
+  status.Update(devices.Close());
+  return status;
 }
 
 }  // namespace godwit::convert

@@ -19,12 +19,12 @@ void CpioWriter::Folder(const std::string& path) {
 }
 
 void CpioWriter::File(const std::string& path, const std::string& content,
-                      const std::string& existing) {
+                      const std::string& existing, bool secret) {
   for (std::size_t slash = path.find('/', existing.size() + 1); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
     Folder(path.substr(0, slash));
   }
-  Entry(path, 0100644, content);
+  Entry(path, secret ? 0100600 : 0100644, content);
 }
 
 std::string CpioWriter::Finish() {

@@ -12,8 +12,9 @@ namespace godwit::convert {
 class CpioWriter {
  public:
   // Entries for the folders above `path` that lie below `existing` (which is known to be there) are
-  // made first.
-  void File(const std::string& path, const std::string& content, const std::string& existing = "");
+  // made first. Only root may read it when it is `secret`.
+  void File(const std::string& path, const std::string& content, const std::string& existing = "",
+            bool secret = false);
   void Folder(const std::string& path);
   // Ends it; padded to 512 bytes.
   std::string Finish();

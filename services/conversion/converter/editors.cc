@@ -7,25 +7,25 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "services/conversion/converter/names.h"
 
 namespace godwit::convert {
 namespace {
 
 constexpr char kConsoles[] = "console=tty0 console=ttyS0,115200";
 
-// A name that the kernel gives by the order in which it finds devices. Names in /dev/disk and
-// /dev/mapper follow the content.
+// A block device, and no share of another machine.
 bool IsDevice(absl::string_view name) {
-  return absl::StartsWith(name, "/dev/") && !absl::StartsWith(name, "/dev/disk/by-uuid/") &&
-         !absl::StartsWith(name, "/dev/disk/by-label/") &&
-         !absl::StartsWith(name, "/dev/disk/by-partuuid/") &&
-         !absl::StartsWith(name, "/dev/mapper/");
+  return absl::StartsWith(name, "/dev/") || absl::StartsWith(name, "UUID=") ||
+         absl::StartsWith(name, "LABEL=") || absl::StartsWith(name, "PARTUUID=") ||
+         absl::StartsWith(name, "PARTLABEL=");
 }
 
 // Devices that are never of a disk: optical drives, floppies, virtual file systems.
 bool Removable(absl::string_view device) {
   for (const absl::string_view prefix :
-       {"/dev/sr", "/dev/cdrom", "/dev/fd", "/dev/dvd", "/dev/scd"}) {
+       {"/dev/sr", "/dev/cdrom", "/dev/fd", "/dev/dvd", "/dev/scd", "/dev/loop", "/dev/zram",
+        "/dev/shm", "/dev/pts", "/dev/ram"}) {
     if (absl::StartsWith(device, prefix)) return true;
   }
   return false;
@@ -65,8 +65,9 @@ std::string EditFstab(const std::string& text, const StableName& stable,
     if (pieces.size() < 8 || pieces[1][0] == '#') continue;  // device, mount point, type, options
     std::string& device = pieces[1];
     if (!IsDevice(device)) continue;
-    if (const std::optional<std::string> name = stable(device)) {
-      device = *name;
+    if (const std::optional<std::string> name = stable(UnescapeFstab(device))) {
+      // A name that stays keeps its spelling.
+      if (*name != UnescapeFstab(device)) device = *name;
     } else {
       std::string& options = pieces[7];
       const std::vector<std::string> words = absl::StrSplit(options, ',');
@@ -75,6 +76,7 @@ std::string EditFstab(const std::string& text, const StableName& stable,
       };
       if (Removable(device) || has("noauto") || has("nofail")) continue;
       unresolved->push_back(device);
+      if (pieces[3] == "/") continue;  // without it nothing works anyway
       absl::StrAppend(&options, ",nofail");
     }
     line = absl::StrJoin(pieces, "");
@@ -87,10 +89,14 @@ namespace {
 std::string NameDevices(absl::string_view arguments, const StableName& stable) {
   std::vector<std::string> pieces = Pieces(arguments);
   for (std::string& piece : pieces) {
-    for (const absl::string_view key : {"root=", "resume="}) {
+    for (const absl::string_view key : {"root=", "resume=", "cryptdevice=", "cryptroot="}) {
       if (!absl::StartsWith(piece, key)) continue;
-      const std::string device = piece.substr(key.size());
-      if (const std::optional<std::string> name = stable(device)) piece = absl::StrCat(key, *name);
+      // Arch: "cryptdevice=/dev/sda2:name".
+      const std::size_t end = key == "cryptdevice=" ? piece.find(':') : piece.size();
+      const std::string rest = end < piece.size() ? piece.substr(end) : "";
+      const std::string device = piece.substr(key.size(), std::min(end, piece.size()) - key.size());
+      if (const std::optional<std::string> name = stable(device))
+        piece = absl::StrCat(key, *name, rest);
     }
   }
   return absl::StrJoin(pieces, "");

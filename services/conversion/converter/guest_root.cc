@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -143,6 +144,15 @@ std::vector<std::string> GuestRoot::List(const std::string& path) const {
   closedir(folder);
   std::sort(names.begin(), names.end());
   return names;
+}
+
+absl::StatusOr<std::string> GuestRoot::PathOfFolder(const std::string& path) const {
+  ASSIGN_OR_RETURN(const Fd fd, OpenAt(path, O_PATH | O_DIRECTORY));
+  std::error_code error;
+  const std::string real =
+      std::filesystem::read_symlink(absl::StrCat("/proc/self/fd/", fd.get()), error).string();
+  if (error) return absl::InternalError(absl::StrCat(path, ": ", error.message()));
+  return real;
 }
 
 absl::StatusOr<std::int64_t> GuestRoot::FreeBytes(const std::string& path) const {

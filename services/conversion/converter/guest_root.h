@@ -33,6 +33,9 @@ class GuestRoot {
   std::string ReadLink(const std::string& path) const;
   // Names in a folder, sorted; empty when there is no such folder. At most 10000.
   std::vector<std::string> List(const std::string& path) const;
+  // Where a folder really is, symlinks resolved inside of the tree; for mount(2), which follows
+  // them outside.
+  absl::StatusOr<std::string> PathOfFolder(const std::string& path) const;
   absl::StatusOr<std::int64_t> FreeBytes(const std::string& path) const;
 
   // Replaces or creates; nothing happens when the content is the same already. Owner, mode and

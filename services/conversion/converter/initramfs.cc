@@ -11,6 +11,7 @@
 #include "services/conversion/converter/guest_tools.h"
 #include "services/conversion/converter/initramfs_format.h"
 #include "services/conversion/converter/modules.h"
+#include "services/conversion/converter/pinned_devices.h"
 
 namespace godwit::convert {
 namespace {
@@ -103,6 +104,8 @@ absl::StatusOr<std::string> DriverArchive(const GuestRoot& root, const GuestKern
   }
   archive.File("conf/modules", conf + names, "conf");
   archive.File("etc/modules-load.d/godwit.conf", names, "etc");
+  for (const auto& [path, content] : PinnedFilesForInitramfs(root))
+    archive.File(path, content, "etc");
   // The image has its own copy of what kept drivers from being loaded.
   for (const std::string& name : root.List("etc/modprobe.d")) {
     const absl::StatusOr<std::string> text = root.Read("etc/modprobe.d/" + name);

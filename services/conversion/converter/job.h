@@ -20,6 +20,8 @@ struct Job {
   std::string boot_mode;         // "", "bios" or "uefi": what is asked for; "": as the source
   std::string action;            // "", "diff" or "undo" instead of a conversion
   std::string platform = "kvm";  // the target's hypervisor: its own guest tools stay
+  // Keys of encrypted disks: "<luks-uuid>.key", "default.key". Not of job.json.
+  std::string key_folder = "/keys";
 };
 
 // INVALID_ARGUMENT names the field.

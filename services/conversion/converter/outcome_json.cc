@@ -21,7 +21,12 @@ nlohmann::json ToJson(const Outcome& outcome) {
                        {"label", volume.label},
                        {"mountPoint", volume.mount_point},
                        {"sizeBytes", absl::StrCat(volume.size_bytes)},
-                       {"freeBytes", absl::StrCat(volume.free_bytes)}});
+                       {"freeBytes", absl::StrCat(volume.free_bytes)},
+                       {"partUuid", volume.part_uuid},
+                       {"kind", volume.kind},
+                       {"liesOn", volume.lies_on},
+                       {"subvolume", volume.subvolume},
+                       {"partLabel", volume.part_label}});
   }
   for (const Change& change : outcome.changes) {
     changes.push_back({{"step", change.step},
@@ -50,7 +55,8 @@ nlohmann::json ToJson(const Outcome& outcome) {
             {"initSystem", inspection.init_system},
             {"selinux", inspection.selinux},
             {"guestTools", inspection.guest_tools},
-            {"networkKinds", inspection.network_kinds}}},
+            {"networkKinds", inspection.network_kinds},
+            {"installations", inspection.installations}}},
           {"changes", changes},
           {"findings", findings},
           {"hints",

@@ -19,7 +19,8 @@ for drivers in accel android bluetooth comedi edac gpu hid iio infiniband input 
 done
 excluded+=('/lib/modules/*/kernel/sound/*' '/lib/modules/*/kernel/net/*' '/lib/modules/*/kernel/fs/ocfs2/*' '/lib/modules/*/kernel/fs/nfs*'
   '/lib/modules/*/kernel/fs/smb/*' '/lib/modules/*/kernel/arch/x86/kvm/*' '/lib/modules/*/kernel/lib/test_*')
-included=('/lib/modules/*/kernel/drivers/net/ethernet/intel/*' '/lib/modules/*/kernel/drivers/net/ethernet/amazon/*')
+included=('/lib/modules/*/kernel/net/core/*' '/lib/modules/*/kernel/net/packet/*' '/lib/modules/*/kernel/net/llc/*' '/lib/modules/*/kernel/net/802/*'
+  '/lib/modules/*/kernel/drivers/net/ethernet/intel/*' '/lib/modules/*/kernel/drivers/net/ethernet/amazon/*')
 
 work=$(mktemp -d "$(dirname "$out")/mini.XXXXXX")
 trap 'rm -rf "$work"' EXIT
