@@ -74,9 +74,9 @@ std::string EditFstab(const std::string& text, const StableName& stable,
       const auto has = [&](absl::string_view word) {
         return std::find(words.begin(), words.end(), word) != words.end();
       };
-      if (Removable(device) || has("noauto") || has("nofail")) continue;
+      // The root is what the boot loader says.
+      if (Removable(device) || has("noauto") || has("nofail") || pieces[3] == "/") continue;
       unresolved->push_back(device);
-      if (pieces[3] == "/") continue;  // without it nothing works anyway
       absl::StrAppend(&options, ",nofail");
     }
     line = absl::StrJoin(pieces, "");

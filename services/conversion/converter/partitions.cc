@@ -18,7 +18,10 @@ std::string Guid(absl::string_view bytes) {
   std::string guid =
       absl::StrFormat("%08x-%04x-%04x-", absl::little_endian::Load32(data),
                       absl::little_endian::Load16(data + 4), absl::little_endian::Load16(data + 6));
-  for (int i = 8; i < 16; ++i) absl::StrAppendFormat(&guid, i == 10 ? "-%02x" : "%02x", data[i]);
+  for (int i = 8; i < 16; ++i) {
+    if (i == 10) guid.push_back('-');
+    absl::StrAppendFormat(&guid, "%02x", data[i]);
+  }
   return guid;
 }
 

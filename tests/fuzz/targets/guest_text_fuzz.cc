@@ -15,7 +15,8 @@ namespace {
 using namespace godwit::convert;
 
 std::optional<std::string> Stable(const std::string& device) {
-  return device == "/dev/sda1" ? std::optional<std::string>("UUID=1") : std::nullopt;
+  const bool known = device == "/dev/sda1" || device == "UUID=1";
+  return known ? std::optional<std::string>("UUID=1") : std::nullopt;
 }
 
 std::ptrdiff_t Lines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
