@@ -51,11 +51,12 @@ std::vector<const GuestKernel*> ByImportance(const std::vector<GuestKernel>& ker
 
 // The kernel's image with drivers; empty when it has them. The inner status is that of the image.
 absl::StatusOr<absl::StatusOr<std::string>> NewImage(const GuestRoot& root,
-                                                     const GuestKernel& kernel) {
+                                                     const GuestKernel& kernel,
+                                                     const std::vector<std::string>& modules) {
   ASSIGN_OR_RETURN(const std::string present, root.Read(kernel.initramfs, kMaxInitramfs));
   // What is appended is the same whatever it is appended to: an image that ends with it was
   // converted before.
-  ASSIGN_OR_RETURN(const std::string archive, DriverArchive(root, kernel, TargetModules()));
+  ASSIGN_OR_RETURN(const std::string archive, DriverArchive(root, kernel, modules));
   if (absl::EndsWith(present, archive) || absl::EndsWith(present, Lz4Frame(archive)))
     return absl::StatusOr<std::string>("");
   return AppendArchive(present, archive);
@@ -128,7 +129,7 @@ absl::StatusOr<std::string> AppendArchive(const std::string& original, const std
 }
 
 absl::Status ConvertInitramfsImages(GuestRoot& root, const std::vector<GuestKernel>& kernels,
-                                    Findings* findings) {
+                                    const std::vector<std::string>& modules, Findings* findings) {
   std::vector<Plan> plans;
   std::int64_t needed = kSpareBytes;
   for (const GuestKernel* kernel : ByImportance(kernels)) {
@@ -138,7 +139,7 @@ absl::Status ConvertInitramfsImages(GuestRoot& root, const std::vector<GuestKern
                            "it boots only when the target's drivers are built in"});
       continue;
     }
-    ASSIGN_OR_RETURN(const absl::StatusOr<std::string> image, NewImage(root, *kernel));
+    ASSIGN_OR_RETURN(const absl::StatusOr<std::string> image, NewImage(root, *kernel, modules));
     if (image.ok() && image->empty()) continue;
     if (!image.ok()) {
       const bool empty = absl::StrContains(image.status().message(), "is empty");
@@ -170,7 +171,8 @@ absl::Status ConvertInitramfsImages(GuestRoot& root, const std::vector<GuestKern
       continue;
     }
     // One image at a time: an appliance has little memory.
-    ASSIGN_OR_RETURN(const absl::StatusOr<std::string> image, NewImage(root, *plan.kernel));
+    ASSIGN_OR_RETURN(const absl::StatusOr<std::string> image,
+                     NewImage(root, *plan.kernel, modules));
     RETURN_IF_ERROR(image);
     RETURN_IF_ERROR(
         root.Write("initramfs", plan.kernel->initramfs, *image, "drivers of the target appended"));

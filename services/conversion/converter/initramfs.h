@@ -21,11 +21,11 @@ absl::StatusOr<std::string> DriverArchive(const GuestRoot& root, const GuestKern
 // asks for. FAILED_PRECONDITION: nothing can be appended to it.
 absl::StatusOr<std::string> AppendArchive(const std::string& original, const std::string& archive);
 
-// Replaces the images of all kernels; the originals stay beside them. Doing it twice changes
-// nothing. When /boot is short of room, only the default kernel and the newest other one are
-// converted. Findings: NO_INITRAMFS, EMPTY_INITRAMFS, UNREADABLE_INITRAMFS, BOOT_SPACE.
-// FAILED_PRECONDITION when there is not even room for the default kernel.
+// Replaces the images of all kernels by ones with `modules`; the originals stay beside them. Doing
+// it twice changes nothing. When /boot is short of room, only the default kernel and the newest
+// other one are converted. Findings: NO_INITRAMFS, EMPTY_INITRAMFS, UNREADABLE_INITRAMFS,
+// BOOT_SPACE. FAILED_PRECONDITION when there is not even room for the default kernel.
 absl::Status ConvertInitramfsImages(GuestRoot& root, const std::vector<GuestKernel>& kernels,
-                                    Findings* findings);
+                                    const std::vector<std::string>& modules, Findings* findings);
 
 }  // namespace godwit::convert

@@ -13,7 +13,10 @@ struct Job {
   std::vector<std::string> source_disks;  // kernel names, boot disk first
   std::vector<Nic> nics;
   bool dry_run = false;
-  std::string platform = "kvm";  // the target's hypervisor: its own guest tools stay
+  bool regenerate = false;                 // the guest's own tools make its initramfs
+  int regenerate_seconds = 600;            // each of them within this time
+  std::vector<std::string> linux_modules;  // that the target's profile asks for
+  std::string platform = "kvm";            // the target's hypervisor: its own guest tools stay
 };
 
 // INVALID_ARGUMENT names the field.

@@ -52,6 +52,7 @@ void TaskRunner::Run() {
     v1::LeaseTaskRequest request;
     request.add_modes(v1::ConversionTask::PREFLIGHT);
     request.add_modes(v1::ConversionTask::APPEND);
+    request.add_modes(v1::ConversionTask::REGENERATE);
     v1::LeaseTaskResponse lease;
     grpc::ClientContext context;
     rpc::SetTimeout(context, absl::Seconds(10));
