@@ -10,11 +10,15 @@ std::string JobJson(const conversion::v1::ConversionTask& task) {
   for (const auto& nic : task.target().nics()) {
     nics.push_back({{"mac_address", nic.mac_address()},
                     {"source_mac_address", nic.source_mac_address()},
-                    {"source_name", nic.source_name()}});
+                    {"source_name", nic.source_name()},
+                    {"static_address", nic.static_address()},
+                    {"gateway", nic.gateway()},
+                    {"reset_to_dhcp", nic.reset_to_dhcp()}});
   }
   using Task = conversion::v1::ConversionTask;
   using Launch = jobs::v1::LaunchSettings;
   const auto& target = task.target();
+  const auto& limit = target.regenerate_timeout();
   nlohmann::json job = {{"source_disks", disks},
                         {"nics", nics},
                         {"linux_modules", target.linux_modules()},
@@ -25,6 +29,8 @@ std::string JobJson(const conversion::v1::ConversionTask& task) {
                         {"action", task.mode() == Task::DIFF   ? "diff"
                                    : task.mode() == Task::UNDO ? "undo"
                                                                : ""},
+                        {"regenerate", task.mode() == Task::REGENERATE},
+                        {"regenerate_seconds", limit.seconds() > 0 ? limit.seconds() : 600},
                         {"dry_run", task.mode() == Task::PREFLIGHT},
                         {"unfinished", task.unfinished()}};
   if (target.firmware_size() > 0) job["firmware"] = target.firmware();

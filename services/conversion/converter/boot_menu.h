@@ -41,7 +41,7 @@ std::string GrubVariable(const std::string& block, const std::string& key);
 
 // Marks the kernel that the boot loader starts (the newest usable one when it does not say), and
 // makes the best one the default where that one is of no use to the target. With findings:
-// KERNEL_CHANGED, and as BLOCKER XEN_ONLY_KERNELS or NO_VIRTIO when no kernel is of use.
+// KERNEL_CHANGED, and as BLOCKER XEN_ONLY_KERNELS or NO_DISK_DRIVER when no kernel is of use.
 absl::Status ConvertDefaultKernel(GuestRoot& root, std::vector<GuestKernel>* kernels,
                                   Findings* findings);
 

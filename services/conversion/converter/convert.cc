@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/converter/addresses.h"
 #include "services/conversion/converter/boot_loader.h"
 #include "services/conversion/converter/boot_menu.h"
 #include "services/conversion/converter/edit_file.h"
@@ -13,6 +14,7 @@
 #include "services/conversion/converter/machine_state.h"
 #include "services/conversion/converter/names.h"
 #include "services/conversion/converter/pinned_devices.h"
+#include "services/conversion/converter/regenerate.h"
 #include "services/conversion/converter/serial_console.h"
 
 namespace godwit::convert {
@@ -53,7 +55,7 @@ std::string Architecture(const GuestRoot& root) {
   return "";
 }
 
-absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
+absl::Status Inspect(const GuestRoot& root, const Job& job, Outcome* outcome) {
   Inspection& inspection = outcome->inspection;
   absl::StatusOr<std::string> release = root.Read("etc/os-release", 65536);
   if (!release.ok()) release = root.Read("usr/lib/os-release", 65536);
@@ -75,8 +77,8 @@ absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
   inspection.initramfs_tool = FindInitramfsTool(root);
   inspection.init_system = FindInitSystem(root);
   inspection.selinux = FindSelinux(root);
-  inspection.kernels = FindKernels(root, &outcome->findings);
-  std::vector<std::string> unified;
+  inspection.kernels = FindKernels(root, &outcome->findings, job.linux_modules);
+  std::vector<std::string>& unified = inspection.unified_images;
   FindSealedImages(root, &unified, &outcome->findings);
   // Nothing of such a system is a file to edit.
   if (!outcome->findings.empty() && outcome->findings.back().severity == "BLOCKER")
@@ -84,6 +86,11 @@ absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
   if (inspection.boot_loader.empty()) {
     return absl::UnimplementedError(
         "no configuration of a boot loader was found (GRUB, systemd-boot or extlinux in /boot)");
+  }
+  if (inspection.kernels.empty() && !unified.empty()) {
+    if (job.regenerate) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        "all kernels are in unified images: convert in mode REGENERATE");
   }
   if (inspection.kernels.empty()) {
     return absl::FailedPreconditionError(
@@ -93,8 +100,9 @@ absl::Status Inspect(const GuestRoot& root, Outcome* outcome) {
 }
 
 // The target's modules that every kernel has, in its tree or built in.
-std::vector<std::string> ModulesOf(const std::vector<GuestKernel>& kernels) {
-  std::vector<std::string> modules = TargetModules();
+std::vector<std::string> ModulesOf(const std::vector<GuestKernel>& kernels,
+                                   const std::vector<std::string>& wanted) {
+  std::vector<std::string> modules = wanted;
   for (const GuestKernel& kernel : kernels) {
     for (const std::string& missing : kernel.missing_modules) std::erase(modules, missing);
   }
@@ -126,9 +134,8 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
                          const Progress& progress) {
   if (job.dry_run) root.SetDryRun();
   progress("inspecting");
-  RETURN_IF_ERROR(Inspect(root, outcome));
+  RETURN_IF_ERROR(Inspect(root, job, outcome));
   const StableName stable = NamesOf(*outcome);
-  const std::vector<std::string> modules = WithTargetModules(job.linux_modules);
 
   progress("kernels");
   std::vector<GuestKernel>& kernels = outcome->inspection.kernels;
@@ -140,15 +147,18 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
   }
   progress("devices");
   RETURN_IF_ERROR(ConvertPinnedDevices(root, stable, outcome));
+  const std::vector<std::string> wanted = WantedModules(job.linux_modules);
   progress("guest tools");
   RETURN_IF_ERROR(
       ConvertGuestTools(root, job.platform, &outcome->inspection.guest_tools, &outcome->findings));
-  RETURN_IF_ERROR(ConvertBlacklists(root, modules, &outcome->findings));
+  RETURN_IF_ERROR(ConvertBlacklists(root, wanted, &outcome->findings));
   RETURN_IF_ERROR(ConvertGuestAgents(root, &outcome->findings));
 
   progress("initramfs");
-  RETURN_IF_ERROR(ConvertInitramfsConfig(root, ModulesOf(kernels), stable));
-  RETURN_IF_ERROR(ConvertInitramfsImages(root, kernels, modules, &outcome->findings));
+  RETURN_IF_ERROR(ConvertInitramfsConfig(root, ModulesOf(kernels, wanted), stable));
+  if (!job.regenerate) {
+    RETURN_IF_ERROR(ConvertInitramfsImages(root, kernels, wanted, &outcome->findings));
+  }
 
   progress("boot loader");
   RETURN_IF_ERROR(ConvertBootLoaders(root, stable, job.kernel_arguments));
@@ -167,12 +177,21 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
 
   progress("network");
   RETURN_IF_ERROR(ConvertNetwork(root, job.nics));
+  RETURN_IF_ERROR(
+      ConvertAddresses(root, job.nics, &outcome->inspection.network_kinds, &outcome->findings));
   progress("console and caches");
   RETURN_IF_ERROR(ConvertSerialConsole(root));
   RETURN_IF_ERROR(RemoveDeviceCaches(root));
   RETURN_IF_ERROR(ConvertSelinux(root, &outcome->findings));
   progress("agent");
   RETURN_IF_ERROR(ConvertAgent(root));
+  if (job.regenerate) {
+    // Last: the tools read what was edited.
+    progress("initramfs by the guest's own tools");
+    RETURN_IF_ERROR(RegenerateImages(
+        root, outcome->inspection.initramfs_tool, kernels, outcome->inspection.unified_images,
+        absl::Seconds(job.regenerate_seconds), job.dry_run, &outcome->findings));
+  }
   outcome->changes = root.changes();
   progress("verifying");
   return job.dry_run ? absl::OkStatus() : VerifyBootLoaders(root);

@@ -18,7 +18,8 @@ namespace godwit::convert {
 struct Inspection {
   std::string distribution, version, full_string, architecture, boot_loader, initramfs_tool;
   std::vector<GuestKernel> kernels;
-  std::string init_system, selinux;  // "systemd"...; "enforcing"..., "" when there is none
+  std::string init_system, selinux;         // "systemd"...; "enforcing"..., "" when there is none
+  std::vector<std::string> unified_images;  // paths of kernels with their initramfs inside
   std::vector<std::string> guest_tools, network_kinds;  // of the hypervisor left; "netplan"...
   std::vector<std::string> installations;  // all Linux systems on the disks: "device: name"
 };

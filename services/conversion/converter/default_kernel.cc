@@ -146,11 +146,11 @@ void ReportUseless(const std::vector<GuestKernel>& kernels, Findings* findings) 
                          "install the distribution's ordinary kernel on the source"});
     return;
   }
-  findings->push_back(
-      {"BLOCKER", "NO_VIRTIO",
-       absl::StrCat("no kernel has the driver virtio_blk or virtio_scsi (newest: ",
-                    kernels.back().release, ")"),
-       "install a newer kernel on the source, or choose a profile with emulated disks (AHCI)"});
+  findings->push_back({"BLOCKER", "NO_DISK_DRIVER",
+                       absl::StrCat("no kernel has a driver for the target's disks (newest: ",
+                                    kernels.back().release, ")"),
+                       "install a newer kernel on the source, or choose a profile with disks that "
+                       "it knows (emulated: generic-ahci)"});
 }
 
 }  // namespace

@@ -163,7 +163,8 @@ absl::StatusOr<std::int64_t> GuestRoot::FreeBytes(const std::string& path) const
 }
 
 absl::Status GuestRoot::Write(const std::string& step, const std::string& path,
-                              const std::string& content, const std::string& summary, bool keep) {
+                              const std::string& content, const std::string& summary, bool keep,
+                              unsigned mode) {
   const absl::StatusOr<std::string> before = Read(path, std::size_t{512} << 20);
   if (before.ok() && *before == content) return absl::OkStatus();
   if (!before.ok() && !absl::IsNotFound(before.status())) return before.status();
@@ -182,7 +183,7 @@ absl::Status GuestRoot::Write(const std::string& step, const std::string& path,
                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd.valid()) return ErrnoStatus(path);
     RETURN_IF_ERROR(WriteAll(fd.get(), content, path));
-    if (fchmod(fd.get(), known ? info.st_mode & 07777 : 0644) != 0) return ErrnoStatus(path);
+    if (fchmod(fd.get(), known ? info.st_mode & 07777 : mode) != 0) return ErrnoStatus(path);
     if (known && fchown(fd.get(), info.st_uid, info.st_gid) != 0) return ErrnoStatus(path);
     CopyAttributes(folder.get(), known ? name : "", fd.get());
     if (fsync(fd.get()) != 0) return ErrnoStatus(path);

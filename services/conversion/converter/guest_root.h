@@ -39,10 +39,10 @@ class GuestRoot {
   absl::StatusOr<std::int64_t> FreeBytes(const std::string& path) const;
 
   // Replaces or creates; nothing happens when the content is the same already. Owner, mode and
-  // extended attributes stay (a new file: 0644, root, and the SELinux label of its folder). `keep`
-  // false: no copy of the file before is kept.
+  // extended attributes stay (a new file: `mode`, root, and the SELinux label of its folder).
+  // `keep` false: no copy of the file before is kept.
   absl::Status Write(const std::string& step, const std::string& path, const std::string& content,
-                     const std::string& summary, bool keep = true);
+                     const std::string& summary, bool keep = true, unsigned mode = 0644);
   // A symlink, where nothing is yet.
   absl::Status Link(const std::string& step, const std::string& path, const std::string& target,
                     const std::string& summary);

@@ -121,7 +121,7 @@ absl::Status ConvertGuestAgents(GuestRoot& root, Findings* findings) {
   // cloud-init, "Datasources": a list that ends with None waits for nothing. A new instance would
   // else get another network, name and host keys.
   RETURN_IF_ERROR(
-      root.Write("cloud-init", "etc/cloud/cloud.cfg.d/99-godwit.cfg",
+      root.Write("cloud-init", "etc/cloud/cloud.cfg.d/99-zz-godwit.cfg",
                  "# This system was migrated: it waits for no cloud and stays what it is.\n"
                  "datasource_list: [ NoCloud, None ]\n"
                  "network: {config: disabled}\n"
@@ -131,7 +131,7 @@ absl::Status ConvertGuestAgents(GuestRoot& root, Findings* findings) {
   findings->push_back(
       {"NOTE", "CLOUD_INIT", "cloud-init is installed",
        "it looks for the datasources NoCloud and None only; remove "
-       "/etc/cloud/cloud.cfg.d/99-godwit.cfg to let a cloud configure the machine"});
+       "/etc/cloud/cloud.cfg.d/99-zz-godwit.cfg to let a cloud configure the machine"});
   return absl::OkStatus();
 }
 

@@ -1,8 +1,11 @@
 #include "services/conversion/converter/job.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/ascii.h"
+#include "services/common/base/status_macros.h"
+#include "services/conversion/converter/address_text.h"
 
 namespace godwit::convert {
 
@@ -12,6 +15,8 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
   Job job;
   job.dry_run = json.value("dry_run", false);
   job.unfinished = json.value("unfinished", false);
+  job.regenerate = json.value("regenerate", false);
+  job.regenerate_seconds = std::clamp(json.value("regenerate_seconds", 600), 1, 3600);
   if (json.contains("platform") && json["platform"].is_string()) job.platform = json["platform"];
   for (const auto& disk : json.value("source_disks", nlohmann::json::array())) {
     if (disk.is_string()) job.source_disks.push_back(disk.get<std::string>());
@@ -20,7 +25,11 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
     if (!nic.is_object()) continue;
     const Nic parsed{.mac_address = nic.value("mac_address", ""),
                      .source_mac_address = nic.value("source_mac_address", ""),
-                     .source_name = nic.value("source_name", "")};
+                     .source_name = nic.value("source_name", ""),
+                     .static_address = nic.value("static_address", ""),
+                     .gateway = nic.value("gateway", ""),
+                     .reset_to_dhcp = nic.value("reset_to_dhcp", false)};
+    RETURN_IF_ERROR(CheckAddresses(parsed));
     for (const char c : parsed.source_name) {
       if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-' && c != '.') {
         return absl::InvalidArgumentError(

@@ -62,17 +62,29 @@ std::vector<std::string> ModulesIn(const GuestRoot& root, const GuestKernel& ker
   return names;
 }
 
-void Classify(const GuestRoot& root, GuestKernel* kernel) {
+// Drivers of disk controllers that targets have.
+bool IsDiskDriver(const std::string& module) {
+  for (const char* name : {"virtio_blk", "virtio_scsi", "nvme", "ahci", "ata_piix", "vmw_pvscsi",
+                           "mptspi", "hv_storvsc", "xen_blkfront"}) {
+    if (module == name) return true;
+  }
+  return false;
+}
+
+void Classify(const GuestRoot& root, const std::vector<std::string>& more, GuestKernel* kernel) {
   const std::string config =
       root.Read(absl::StrCat("boot/config-", kernel->release), kMaxText).value_or("");
   const std::vector<std::string> modules = ModulesIn(root, *kernel, config);
   const auto has = [&](const std::string& name) {
     return std::find(modules.begin(), modules.end(), name) != modules.end();
   };
-  for (const std::string& module : TargetModules()) {
+  for (const std::string& module : WantedModules(more)) {
     if (!has(module)) kernel->missing_modules.push_back(module);
   }
-  kernel->has_virtio = has("virtio_blk") || has("virtio_scsi");
+  std::vector<std::string> drivers;
+  std::copy_if(more.begin(), more.end(), std::back_inserter(drivers), IsDiskDriver);
+  if (drivers.empty()) drivers = {"virtio_blk", "virtio_scsi"};
+  kernel->finds_disks = std::any_of(drivers.begin(), drivers.end(), has);
   // Red Hat 5: 2.6.18-398.el5xen, SUSE 11: 3.0.101-108-xen; such kernels have no other entry point.
   const std::string& release = kernel->release;
   kernel->xen_only = absl::EndsWith(release, "xen") || absl::EndsWith(release, "xenU") ||
@@ -82,9 +94,10 @@ void Classify(const GuestRoot& root, GuestKernel* kernel) {
                        absl::StrContains(kernel->image, "rescue");
 }
 
-void AddKernel(const GuestRoot& root, GuestKernel kernel, std::vector<GuestKernel>* kernels) {
+void AddKernel(const GuestRoot& root, const std::vector<std::string>& more, GuestKernel kernel,
+               std::vector<GuestKernel>* kernels) {
   if (kernels->size() >= kMaxKernels) return;
-  Classify(root, &kernel);
+  Classify(root, more, &kernel);
   kernels->push_back(std::move(kernel));
 }
 
@@ -98,7 +111,7 @@ const std::vector<std::string>& TargetModules() {
   return modules;
 }
 
-std::vector<std::string> WithTargetModules(const std::vector<std::string>& more) {
+std::vector<std::string> WantedModules(const std::vector<std::string>& more) {
   std::vector<std::string> modules = TargetModules();
   for (const std::string& module : more) {
     if (std::find(modules.begin(), modules.end(), module) == modules.end())
@@ -138,7 +151,8 @@ bool NaturalLess(const std::string& a, const std::string& b) {
   return a.size() - i < b.size() - j;
 }
 
-std::vector<GuestKernel> FindKernels(const GuestRoot& root, Findings* findings) {
+std::vector<GuestKernel> FindKernels(const GuestRoot& root, Findings* findings,
+                                     const std::vector<std::string>& more) {
   std::vector<GuestKernel> kernels;
   for (const std::string& name : root.List("boot")) {
     if (!absl::StartsWith(name, "vmlinuz-") || absl::EndsWith(name, kBackup)) continue;
@@ -159,7 +173,7 @@ std::vector<GuestKernel> FindKernels(const GuestRoot& root, Findings* findings) 
           absl::StrCat("boot/initramfs-", suffix)}) {
       if (kernel.initramfs.empty() && root.Exists(image)) kernel.initramfs = image;
     }
-    AddKernel(root, std::move(kernel), &kernels);
+    AddKernel(root, more, std::move(kernel), &kernels);
   }
   // kernel-install(8): ESP/MACHINE-ID/RELEASE/{linux,initrd}.
   const std::string machine(
@@ -169,7 +183,7 @@ std::vector<GuestKernel> FindKernels(const GuestRoot& root, Findings* findings) 
     for (const std::string& release : root.List(absl::StrCat(esp, "/", machine))) {
       const std::string folder = absl::StrCat(esp, "/", machine, "/", release);
       if (!root.Exists(folder + "/linux") || ModuleTree(root, release).empty()) continue;
-      AddKernel(root,
+      AddKernel(root, more,
                 {.release = release,
                  .image = folder + "/linux",
                  .initramfs = root.Exists(folder + "/initrd") ? folder + "/initrd" : ""},

@@ -12,8 +12,9 @@ namespace godwit::convert {
 
 // Drivers that a machine on any supported target may need to find its disks and network.
 const std::vector<std::string>& TargetModules();
-// These and `more`, each once.
-std::vector<std::string> WithTargetModules(const std::vector<std::string>& more);
+
+// TargetModules() and those of `more` that are not among them.
+std::vector<std::string> WantedModules(const std::vector<std::string>& more);
 
 struct GuestKernel {
   std::string release;
@@ -24,8 +25,8 @@ struct GuestKernel {
   bool is_default = false;  // what the boot loader starts
   bool xen_only = false;    // runs under the Xen hypervisor only
   bool diagnostic = false;  // debug and rescue kernels
-  bool has_virtio = true;   // a driver for virtio disks
-  bool Usable() const { return !xen_only && has_virtio; }
+  bool finds_disks = true;  // has a driver for the target's disks
+  bool Usable() const { return !xen_only && finds_disks; }
 };
 
 // "lib/modules/RELEASE" or "usr/lib/modules/RELEASE"; "" when there is none with a modules.dep.
@@ -37,7 +38,10 @@ bool NaturalLess(const std::string& a, const std::string& b);
 // Kernels that have both an image in /boot (or the EFI system partition, as kernel-install(8) lays
 // it out) and a module tree, newest version last. At most 16. Images without modules are named in
 // findings, when given.
-std::vector<GuestKernel> FindKernels(const GuestRoot& root, Findings* findings = nullptr);
+// `more`: modules that the target's profile asks for besides TargetModules(); disk drivers among
+// them are those that a kernel must have one of (virtio_blk or virtio_scsi when there are none).
+std::vector<GuestKernel> FindKernels(const GuestRoot& root, Findings* findings = nullptr,
+                                     const std::vector<std::string>& more = {});
 
 // What is no kernel with an initramfs beside it, and is left alone: unified kernel images (named in
 // *unified) and trees of ostree.

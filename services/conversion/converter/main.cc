@@ -19,7 +19,7 @@ namespace {
 
 struct Options {
   std::string job, root, result = "/dev/stdout", mount_point = "/mnt/guest";
-  bool dry_run = false;
+  bool dry_run = false, regenerate = false;
 };
 
 // One JSON object a line.
@@ -49,6 +49,7 @@ absl::Status Convert(const Options& options, Report& report, Outcome* outcome) {
     ASSIGN_OR_RETURN(job, ParseJob(text));
   }
   job.dry_run = job.dry_run || options.dry_run;
+  job.regenerate = job.regenerate || options.regenerate;
   const auto progress = [&](const std::string& message) {
     report.Line({{"event", "progress"}, {"message", message}});
   };
@@ -76,6 +77,8 @@ int main(int argc, char** argv) {
   flags.String("result", &options.result, "file or device that gets one JSON object a line");
   flags.String("mount-point", &options.mount_point, "where the guest is mounted");
   flags.Bool("dry-run", &options.dry_run, "plan only, change nothing");
+  flags.Bool("regenerate", &options.regenerate,
+             "the guest's own tools make its initramfs again (in a sandbox; needs root)");
   if (const auto rest = flags.Parse(argc, argv); !rest.ok()) {
     if (absl::IsCancelled(rest.status())) return 0;
     std::fprintf(stderr, "godwit-convert: %s\n", std::string(rest.status().message()).c_str());

@@ -14,6 +14,10 @@ struct Nic {
   std::string mac_address;         // of the launched machine
   std::string source_mac_address;  // of the source
   std::string source_name;
+  // Besides, for its IPv4 address: a static one ("a.b.c.d/len" and perhaps a gateway) instead of
+  // what is configured, or DHCP. Neither: it stays what it is.
+  std::string static_address, gateway;
+  bool reset_to_dhcp = false;
 };
 
 // `text` with the hardware address `from` as `to`, however it is written (case; colons or dashes,

@@ -54,6 +54,7 @@ void TaskRunner::Run() {
     request.add_modes(v1::ConversionTask::APPEND);
     request.add_modes(v1::ConversionTask::DIFF);
     request.add_modes(v1::ConversionTask::UNDO);
+    request.add_modes(v1::ConversionTask::REGENERATE);
     v1::LeaseTaskResponse lease;
     grpc::ClientContext context;
     rpc::SetTimeout(context, absl::Seconds(10));

@@ -65,6 +65,8 @@ absl::Status CheckNic(const std::string& field, const v1::TargetNic& nic) {
   if (nic.static_address().size() > kMaxName)
     return rpc::FieldError(field + ".static_address", "too long");
   if (nic.gateway().size() > kMaxName) return rpc::FieldError(field + ".gateway", "too long");
+  if (nic.reset_to_dhcp() && !nic.static_address().empty())
+    return rpc::FieldError(field + ".reset_to_dhcp", "not together with static_address");
   return absl::OkStatus();
 }
 
@@ -141,6 +143,11 @@ absl::StatusOr<NewTask> ToNewTask(const v1::CreateTaskRequest& request,
   for (int i = 0; i < request.target().nics_size(); ++i) {
     RETURN_IF_ERROR(CheckNic(absl::StrCat("target.nics[", i, "]"), request.target().nics(i)));
   }
+  if (request.target().has_regenerate_timeout() &&
+      (request.target().regenerate_timeout().seconds() < 1 ||
+       request.target().regenerate_timeout().seconds() > 3600)) {
+    return rpc::FieldError("target.regenerate_timeout", "1 s to 1 h");
+  }
   NewTask task{
       .request_id = request.request_id(), .requester = requester, .timeout = kDefaultTimeout};
   switch (request.mode()) {
@@ -158,7 +165,8 @@ absl::StatusOr<NewTask> ToNewTask(const v1::CreateTaskRequest& request,
       task.mode = TaskMode::kUndo;
       break;
     case v1::ConversionTask::REGENERATE:
-      return rpc::FieldError("mode", "REGENERATE is not offered by any worker; use APPEND");
+      task.mode = TaskMode::kRegenerate;
+      break;
     default:
       return rpc::FieldError("mode", "unknown mode");
   }
