@@ -23,6 +23,8 @@ struct ApplianceOptions {
   int memory_mib = 1024;
   // For disks of encrypted replicas; may be empty.
   std::string master_key_file;
+  // For Windows guests, see supplies.h; may be empty.
+  std::string supplies_image;
 };
 
 struct ApplianceResult {

@@ -11,6 +11,9 @@ repo=$(cd "$(dirname "$0")/../../.." && pwd)
 cache=${GODWIT_CACHE:-$repo/.cache}/appliance
 tools=(/sbin/e2fsck /usr/sbin/xfs_repair)
 modules=(virtio_pci virtio_blk ext4 xfs crc32c_generic crc32c_intel)
+# Windows guests: NTFS by FUSE, and their system partition.
+tools+=(/bin/ntfs-3g /bin/ntfs-3g.probe)
+modules+=(fuse vfat nls_cp437 nls_ascii nls_utf8)
 die() {
   echo "build_appliance.sh: $*" >&2
   exit 1

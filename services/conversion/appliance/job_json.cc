@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "services/conversion/appliance/windows_json.h"
+
 namespace godwit::conversion {
 
 std::string JobJson(const conversion::v1::ConversionTask& task) {
@@ -13,6 +15,7 @@ std::string JobJson(const conversion::v1::ConversionTask& task) {
                     {"source_name", nic.source_name()}});
   }
   return nlohmann::json{{"source_disks", disks},
+                        {"windows", WindowsJson(task.target())},
                         {"nics", nics},
                         {"dry_run", task.mode() == conversion::v1::ConversionTask::PREFLIGHT}}
       .dump();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "services/conversion/converter/initramfs.h"
 #include "services/conversion/converter/job.h"
 #include "services/conversion/converter/volumes.h"
+#include "services/conversion/converter/windows/inspection.h"
 
 namespace godwit::convert {
 
@@ -20,6 +22,8 @@ struct Finding {
 struct Inspection {
   std::string distribution, version, full_string, architecture, boot_loader, initramfs_tool;
   std::vector<GuestKernel> kernels;
+  std::string os_family = "linux";
+  std::optional<WindowsInspection> windows;
 };
 
 struct Outcome {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
 #include "services/conversion/converter/guest_root.h"
+#include "services/conversion/converter/windows/windows_disks.h"
 
 namespace godwit::convert {
 namespace {
@@ -70,6 +71,9 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
     }
   }
   if (root == nullptr) {
+    ASSIGN_OR_RETURN(const bool windows,
+                     windows::ConvertWindowsDisks(job, where, outcome, progress));
+    if (windows) return absl::OkStatus();
     for (const Volume& volume : outcome->volumes) {
       if (volume.type == "lvm" || volume.type == "luks" || volume.type == "md") {
         return absl::UnimplementedError(absl::StrCat(

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/ascii.h"
+#include "services/common/base/status_macros.h"
 
 namespace godwit::convert {
 
@@ -32,6 +33,7 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
     }
     job.nics.push_back(parsed);
   }
+  ASSIGN_OR_RETURN(job.windows, windows::ParseOptions(json.value("windows", nlohmann::json())));
   return job;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/conversion/converter/network.h"
+#include "services/conversion/converter/windows/options.h"
 
 namespace godwit::convert {
 
@@ -13,6 +14,7 @@ struct Job {
   std::vector<std::string> source_disks;  // kernel names, boot disk first
   std::vector<Nic> nics;
   bool dry_run = false;
+  windows::Options windows;
 };
 
 // INVALID_ARGUMENT names the field.

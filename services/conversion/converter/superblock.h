@@ -8,8 +8,8 @@
 namespace godwit::convert {
 
 struct Superblock {
-  std::string
-      type;  // "ext4" (also ext2 and ext3), "xfs", "swap", "vfat", "lvm", "luks", "md"; "" unknown
+  std::string type;  // "ext4" (also ext2 and ext3), "xfs", "swap", "vfat", "lvm", "luks", "md",
+                     // "ntfs", "bitlocker"; "" unknown
   std::string uuid;  // as /dev/disk/by-uuid has it
   std::string label;
 };
