@@ -18,6 +18,7 @@
 #include "services/conversion/appliance/disk_keys.h"
 #include "services/conversion/appliance/job_json.h"
 #include "services/conversion/appliance/results.h"
+#include "services/conversion/appliance/supplies.h"
 #include "services/conversion/converter/cpio.h"
 
 namespace godwit::conversion {
@@ -146,6 +147,14 @@ absl::StatusOr<std::vector<std::string>> Appliance::Command(
                         Quoted(disks[i].chain().front().path))});
     }
     command.insert(command.end(), {"-device", absl::StrCat("virtio-blk-pci,drive=disk", i)});
+  }
+  if (!options_.supplies_image.empty()) {
+    command.insert(
+        command.end(),
+        {"-drive",
+         absl::StrCat("if=none,id=supplies,format=raw,read-only=on,file.locking=off,file=",
+                      Quoted(options_.supplies_image)),
+         "-device", absl::StrCat("virtio-blk-pci,drive=supplies,serial=", kSuppliesSerial)});
   }
   return command;
 }

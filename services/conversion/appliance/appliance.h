@@ -26,6 +26,8 @@ struct ApplianceOptions {
   // Keys of disks that the source itself encrypts, "<luks-uuid>.key" and "default.key"; may be
   // empty. They enter the appliance in its initramfs and are written nowhere else.
   std::string disk_keys_folder;
+  // For Windows guests, see supplies.h; may be empty.
+  std::string supplies_image;
 };
 
 struct ApplianceResult {

@@ -28,6 +28,9 @@ on_demand=(
   md_mod raid0 raid1 raid10 raid456 linear
   aesni_intel aes_generic xts cbc ecb essiv sha256_generic sha512_generic algif_skcipher algif_hash
 )
+# Windows guests: NTFS by FUSE.
+tools+=(/bin/ntfs-3g /bin/ntfs-3g.probe)
+modules+=(fuse)
 die() {
   echo "build_appliance.sh: $*" >&2
   exit 1

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "services/conversion/appliance/windows_json.h"
+
 namespace godwit::conversion {
 
 std::string JobJson(const conversion::v1::ConversionTask& task) {
@@ -20,6 +22,7 @@ std::string JobJson(const conversion::v1::ConversionTask& task) {
   const auto& target = task.target();
   const auto& limit = target.regenerate_timeout();
   nlohmann::json job = {{"source_disks", disks},
+                        {"windows", WindowsJson(target)},
                         {"nics", nics},
                         {"linux_modules", target.linux_modules()},
                         {"kernel_arguments", target.kernel_arguments()},

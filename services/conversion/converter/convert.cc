@@ -126,6 +126,9 @@ absl::Status AsFinding(const absl::Status& status, bool unfinished, Outcome* out
     return absl::OkStatus();
   }
   if (!absl::IsFailedPrecondition(status) && !absl::IsUnimplemented(status)) return status;
+  for (const Finding& finding : outcome->findings) {
+    if (finding.severity == "BLOCKER") return absl::OkStatus();  // it says why
+  }
   outcome->findings.push_back({"BLOCKER", "CANNOT_CONVERT", std::string(status.message()), ""});
   return absl::OkStatus();
 }

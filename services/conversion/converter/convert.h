@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,16 +13,19 @@
 #include "services/conversion/converter/initramfs.h"
 #include "services/conversion/converter/job.h"
 #include "services/conversion/converter/volumes.h"
+#include "services/conversion/converter/windows/inspection.h"
 
 namespace godwit::convert {
 
 struct Inspection {
   std::string distribution, version, full_string, architecture, boot_loader, initramfs_tool;
   std::vector<GuestKernel> kernels;
+  std::string os_family = "linux";
   std::string init_system, selinux;         // "systemd"...; "enforcing"..., "" when there is none
   std::vector<std::string> unified_images;  // paths of kernels with their initramfs inside
   std::vector<std::string> guest_tools, network_kinds;  // of the hypervisor left; "netplan"...
   std::vector<std::string> installations;  // all Linux systems on the disks: "device: name"
+  std::optional<WindowsInspection> windows;
 };
 
 struct Outcome {

@@ -11,6 +11,7 @@
 #include "services/conversion/converter/guest_mounts.h"
 #include "services/conversion/converter/guest_root.h"
 #include "services/conversion/converter/superblock.h"
+#include "services/conversion/converter/windows/windows_disks.h"
 
 namespace godwit::convert {
 namespace {
@@ -123,7 +124,13 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
     CheckAllBefore(&outcome->volumes, &outcome->findings);
   }
   absl::Status status = ConvertRoot(job, where, devices.complete(), outcome, progress);
-  if (absl::IsNotFound(status)) status = NoRoot(devices, outcome->findings);
+  if (absl::IsNotFound(status)) {
+    const absl::StatusOr<bool> windows =
+        windows::ConvertWindowsDisks(job, where, outcome, progress);
+    status = !windows.ok() ? windows.status()
+             : *windows    ? absl::OkStatus()
+                           : NoRoot(devices, outcome->findings);
+  }
   if (status.ok() && !job.dry_run) {
     progress("checking file systems again");
     for (const Volume& volume : outcome->volumes) {

@@ -11,12 +11,14 @@
 
 #include "absl/status/statusor.h"
 #include "services/common/base/file.h"
+#include "services/conversion/converter/windows/registry_edit.h"
 
 namespace godwit::convert {
 
 // One edit, as protos/godwit/conversion/v1/conversion_service.proto has it.
 struct Change {
   std::string step, path, before_sha256, after_sha256, summary;
+  std::optional<windows::RegistryEdit> registry;  // of a hive, instead of the hashes
 };
 
 // Not thread-safe.

@@ -60,6 +60,7 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
   job.action = json.value("action", "");
   if (job.action != "" && job.action != "diff" && job.action != "undo")
     return absl::InvalidArgumentError("action: diff, undo or nothing");
+  ASSIGN_OR_RETURN(job.windows, windows::ParseOptions(json.value("windows", nlohmann::json())));
   return job;
 }
 

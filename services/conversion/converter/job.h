@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/conversion/converter/network.h"
+#include "services/conversion/converter/windows/options.h"
 
 namespace godwit::convert {
 
@@ -24,6 +25,7 @@ struct Job {
   std::string platform = "kvm";  // the target's hypervisor: its own guest tools stay
   // Keys of encrypted disks: "<luks-uuid>.key", "default.key". Not of job.json.
   std::string key_folder = "/keys";
+  windows::Options windows;
 };
 
 // INVALID_ARGUMENT names the field.

@@ -1,6 +1,8 @@
 #include "services/conversion/converter/outcome_json.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "services/conversion/converter/windows/windows_json.h"
 
 namespace godwit::convert {
 
@@ -34,6 +36,7 @@ nlohmann::json ToJson(const Outcome& outcome) {
                        {"beforeSha256", change.before_sha256},
                        {"afterSha256", change.after_sha256},
                        {"summary", change.summary}});
+    if (change.registry) changes.back()["registry"] = windows::ToJson(*change.registry);
   }
   for (const Finding& finding : outcome.findings) {
     findings.push_back({{"severity", finding.severity},
@@ -41,29 +44,38 @@ nlohmann::json ToJson(const Outcome& outcome) {
                         {"message", finding.message},
                         {"remedy", finding.remedy}});
   }
-  return {{"inspection",
-           {{"osFamily", "linux"},
-            {"distribution", inspection.distribution},
-            {"version", inspection.version},
-            {"fullString", inspection.full_string},
-            {"architecture", inspection.architecture},
-            {"bootMode", "BIOS"},
-            {"bootLoader", inspection.boot_loader},
-            {"kernels", kernels},
-            {"volumes", volumes},
-            {"initramfsTool", inspection.initramfs_tool},
-            {"initSystem", inspection.init_system},
-            {"selinux", inspection.selinux},
-            {"guestTools", inspection.guest_tools},
-            {"networkKinds", inspection.network_kinds},
-            {"installations", inspection.installations}}},
-          {"changes", changes},
-          {"findings", findings},
-          {"hints",
-           {{"firmware", "bios"},
-            {"diskBus", "virtio"},
-            {"nicModel", "virtio"},
-            {"serialConsole", true}}}};
+  nlohmann::json json = {{"inspection",
+                          {{"osFamily", inspection.os_family},
+                           {"distribution", inspection.distribution},
+                           {"version", inspection.version},
+                           {"fullString", inspection.full_string},
+                           {"architecture", inspection.architecture},
+                           {"bootMode", "BIOS"},
+                           {"bootLoader", inspection.boot_loader},
+                           {"kernels", kernels},
+                           {"volumes", volumes},
+                           {"initramfsTool", inspection.initramfs_tool},
+                           {"initSystem", inspection.init_system},
+                           {"selinux", inspection.selinux},
+                           {"guestTools", inspection.guest_tools},
+                           {"networkKinds", inspection.network_kinds},
+                           {"installations", inspection.installations}}},
+                         {"changes", changes},
+                         {"findings", findings},
+                         {"hints",
+                          {{"firmware", "bios"},
+                           {"diskBus", "virtio"},
+                           {"nicModel", "virtio"},
+                           {"serialConsole", true}}}};
+  if (inspection.windows) {
+    json["inspection"]["windows"] = windows::ToJson(*inspection.windows);
+    json["hints"]["serialConsole"] = false;
+    if (!inspection.windows->boot_mode.empty()) {
+      json["inspection"]["bootMode"] = inspection.windows->boot_mode;
+      json["hints"]["firmware"] = absl::AsciiStrToLower(inspection.windows->boot_mode);
+    }
+  }
+  return json;
 }
 
 }  // namespace godwit::convert

@@ -137,8 +137,9 @@ Superblock ParseSuperblock(absl::string_view head, absl::string_view tail, std::
   }
   if (at(3, 8) == "NTFS    " && head.size() >= 512) {
     return {.type = "ntfs",
-            .uuid = absl::StrFormat("%016X", absl::little_endian::Load64(head.data() + 0x48))};
+            .uuid = absl::StrFormat("%016X", absl::little_endian::Load64(head.data() + 72))};
   }
+  if (at(3, 8) == "-FVE-FS-") return {.type = "bitlocker"};
   // FAT: the boot signature and a type string; FAT32 has it at 82, FAT16 at 54.
   if (at(510, 2) == "\x55\xaa") {
     const std::size_t serial = at(82, 5) == "FAT32" ? 67 : at(54, 3) == "FAT" ? 39 : 0;

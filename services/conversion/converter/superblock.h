@@ -9,8 +9,8 @@
 namespace godwit::convert {
 
 struct Superblock {
-  std::string type;   // "ext2", "ext3", "ext4", "xfs", "btrfs", "swap", "vfat", "ntfs", "lvm",
-                      // "luks", "md"; "" unknown
+  std::string type;   // "ext2", "ext3", "ext4", "xfs", "btrfs", "swap", "vfat", "ntfs",
+                      // "bitlocker", "lvm", "luks", "md"; "" unknown
   std::string uuid;   // as /dev/disk/by-uuid has it; of "md" that of the array, as mdadm writes it
   std::string label;  // of "md" the name of the array
   std::uint64_t device_count = 1;  // "btrfs": devices of the file system, "md": of the array

@@ -12,6 +12,7 @@
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
+#include "services/conversion/appliance/supplies.h"
 #include "services/conversion/worker/task_runner.h"
 
 namespace godwit {
@@ -21,6 +22,7 @@ struct Config {
   std::string conversion, work_dir, tls_dir, appliance, accelerator = "tcg", master_key_file,
                                                         disk_keys;
   std::int64_t memory_mib = 1024;
+  conversion::SuppliesOptions windows;
 };
 
 // Beside the programs of a build, or where a package puts it.
@@ -39,14 +41,20 @@ absl::Status Run(const Config& config) {
   if (config.accelerator != "tcg" && config.accelerator != "kvm")
     return absl::InvalidArgumentError("--accelerator: tcg or kvm");
   ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  RETURN_IF_ERROR(MakeDirs(config.work_dir, 0700));
+  std::string supplies;
+  if (!config.windows.empty()) {
+    supplies = config.work_dir + "/windows-supplies.img";
+    RETURN_IF_ERROR(conversion::MakeSupplies(config.windows, config.work_dir, supplies));
+  }
   ASSIGN_OR_RETURN(const auto appliance,
                    conversion::Appliance::Open(
                        {.folder = config.appliance.empty() ? DefaultAppliance() : config.appliance,
                         .accelerator = config.accelerator,
                         .memory_mib = static_cast<int>(config.memory_mib),
                         .master_key_file = config.master_key_file,
-                        .disk_keys_folder = config.disk_keys}));
-  RETURN_IF_ERROR(MakeDirs(config.work_dir, 0700));
+                        .disk_keys_folder = config.disk_keys,
+                        .supplies_image = supplies}));
   conversion::TaskRunner runner(
       rpc::Dial(config.conversion, {.kind = rpc::PeerKind::kService, .id = "conversion"}, tls),
       appliance, config.work_dir);
@@ -77,6 +85,10 @@ int main(int argc, char** argv) {
   flags.String("disk-keys", &config.disk_keys,
                "folder with keys of disks that the servers themselves encrypt: LUKS-UUID.key, "
                "default.key (docs/layouts.md)");
+  flags.String("windows-drivers", &config.windows.drivers,
+               "folder of drivers for Windows guests (read at the start; docs/windows.md)");
+  flags.String("firstboot-scripts", &config.windows.scripts,
+               "folder of scripts that Windows guests run at their first boot");
   flags.Int("memory", &config.memory_mib, 256, 65536, "memory of the appliance in MiB");
   if (const auto rest = flags.Parse(argc, argv); !rest.ok()) {
     if (absl::IsCancelled(rest.status())) return 0;

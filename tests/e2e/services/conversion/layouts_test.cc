@@ -145,7 +145,8 @@ TEST_F(LayoutsTest, AVolumeGroupWithoutOneDiskNamesIt) {
 TEST_F(LayoutsTest, LvmInLuksNeedsItsKeyAndBoots) {
   Overlays("luks-lvm");
   const ApplianceResult closed = Convert("", pb::ConversionTask::PREFLIGHT);
-  EXPECT_THAT(closed.status, StatusIs(absl::StatusCode::kFailedPrecondition, "--disk-keys"));
+  ASSERT_OK(closed.status);
+  EXPECT_THAT(Convert().status, StatusIs(absl::StatusCode::kFailedPrecondition, "--disk-keys"));
   EXPECT_THAT(
       closed.task.findings(),
       Contains(AllOf(Reason("NEEDS_KEY"), Property(&pb::Finding::severity, pb::Finding::BLOCKER),

@@ -1,0 +1,18 @@
+#include "services/conversion/appliance/windows_json.h"
+
+namespace godwit::conversion {
+
+nlohmann::json WindowsJson(const conversion::v1::TargetDescription& target) {
+  nlohmann::json cards = nlohmann::json::array();
+  for (const auto& nic : target.nics()) {
+    cards.push_back({{"mac_address", nic.mac_address()},
+                     {"source_name", nic.source_name()},
+                     {"static_address", nic.static_address()},
+                     {"gateway", nic.gateway()}});
+  }
+  return {{"profile", target.profile()},
+          {"allow_unclean", target.windows_allow_unclean()},
+          {"cards", cards}};
+}
+
+}  // namespace godwit::conversion
