@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
@@ -113,7 +112,6 @@ absl::Status ConvertRoot(const Job& job, const std::string& where, bool complete
 absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* outcome,
                           const Progress& progress) {
   progress("looking at the disks");
-  RETURN_IF_ERROR(MakeDirs(where));
   Devices devices(
       {.source_disks = job.source_disks, .key_folder = job.key_folder, .read_only = job.dry_run});
   RETURN_IF_ERROR(devices.Open(&outcome->findings));

@@ -1,5 +1,6 @@
 #include "services/conversion/converter/devices.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -99,7 +100,17 @@ void Devices::OpenArrays(std::size_t from) {
         std::find(arrays_.begin(), arrays_.end(), first.uuid) != arrays_.end())
       continue;
     arrays_.push_back(first.uuid);
-    if (arrays_.size() == 1) LoadModule("md_mod");
+    if (arrays_.size() == 1) {
+      LoadModule("md_mod");
+      // An array writes its superblocks as soon as it starts, unless it starts read-only.
+      const Fd start(open("/sys/module/md_mod/parameters/start_ro", O_WRONLY | O_CLOEXEC));
+      if (options_.read_only && (!start.valid() || write(start.get(), "1", 1) != 1)) {
+        complete_ = false;
+        Problem("WARNING", "ARRAY_NOT_STARTED", "arrays cannot be started read-only",
+                "a conversion starts them");
+        return;
+      }
+    }
     const std::string name = absl::StrCat("md", 100 + arrays_.size());
     std::vector<std::string> command = {"mdadm",         "--assemble", "/dev/" + name,
                                         "--config=none", "--run",      "--auto=md"};
@@ -136,6 +147,7 @@ void Devices::OpenArrays(std::size_t from) {
                                         : absl::StrCat("/dev/md", 128 - arrays_.size());
     if (!minor.empty()) like.source_names = {"/dev/md/" + minor};
     like.source_names.push_back("/dev/disk/by-id/md-uuid-" + first.uuid);
+    if (!first.label.empty()) like.source_names.push_back("/dev/disk/by-id/md-name-" + first.label);
     auto found = VolumesOfDisk(name, like, kMaxVolumes);
     if (found.ok()) Add(*std::move(found));
   }

@@ -1,5 +1,8 @@
 #include "services/conversion/converter/find_root.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
@@ -25,8 +28,18 @@ void ReadMenus(const GuestRoot& root, std::vector<std::string>* menus) {
     const absl::StatusOr<std::string> menu = root.Read(absl::StrCat(folder, "/grub.cfg"), kMaxMenu);
     if (!menu.ok()) continue;
     const std::string environment = root.Read(absl::StrCat(folder, "/grubenv"), 65536).value_or("");
-    if (std::string name = DefaultRoot(*menu, environment); !name.empty())
-      menus->push_back(std::move(name));
+    std::string name = DefaultRoot(*menu, environment);
+    // Fedora's menu has no entries of its own: they are files.
+    const std::string entries =
+        absl::StartsWith(folder, "boot/") ? "boot/loader/entries/" : "loader/entries/";
+    const std::vector<std::string> files = root.List(entries);
+    if (name.empty() && !files.empty()) {
+      const std::string saved = SavedEntry(environment) + ".conf";
+      const bool known = std::find(files.begin(), files.end(), saved) != files.end();
+      const auto entry = root.Read(entries + (known ? saved : files.back()), 65536);
+      if (entry.ok()) name = EntryRoot(*entry, environment);
+    }
+    if (!name.empty()) menus->push_back(std::move(name));
   }
 }
 

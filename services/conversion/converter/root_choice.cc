@@ -88,6 +88,20 @@ std::string DefaultRoot(const std::string& grub_cfg, const std::string& environm
   return "";
 }
 
+std::string EntryRoot(const std::string& entry, const std::string& environment) {
+  for (const absl::string_view line : absl::StrSplit(entry, '\n')) {
+    if (!absl::StartsWith(line, "options")) continue;
+    std::string root = RootOf(line);
+    if (!root.empty() || !absl::StrContains(line, "$kernelopts")) return root;
+    return RootOf(EnvironmentValue(environment, "kernelopts"));
+  }
+  return "";
+}
+
+std::string SavedEntry(const std::string& environment) {
+  return EnvironmentValue(environment, "saved_entry");
+}
+
 RootChoice ChooseRoot(const std::vector<Candidate>& candidates,
                       const std::vector<std::size_t>& roots) {
   for (const std::size_t root : roots) {

@@ -11,6 +11,13 @@ namespace godwit::convert {
 // text of its grubenv, where a saved choice is.
 std::string DefaultRoot(const std::string& grub_cfg, const std::string& environment);
 
+// The same of one entry of the Boot Loader Specification ("options root=..."), whose $kernelopts
+// are in the environment.
+std::string EntryRoot(const std::string& entry, const std::string& environment);
+
+// The id of the entry that grubenv saved; "" none.
+std::string SavedEntry(const std::string& environment);
+
 struct Candidate {
   std::string name;         // of its volume, for people
   std::string full_string;  // of os-release

@@ -157,6 +157,7 @@ absl::Status MountVolume(const Volume& volume, const std::string& where, bool re
                          const std::string& subvolume) {
   if (absl::StrContains(subvolume, ','))
     return absl::InvalidArgumentError("a comma in " + subvolume);
+  RETURN_IF_ERROR(MakeDirs(where));
   std::string options;
   const char* type = volume.type.c_str();
   if (IsExt(volume.type)) {

@@ -52,6 +52,7 @@ void Text(const std::string& text) {
   GODWIT_CHECK(EditMdadm(mdadm) == mdadm);
   GODWIT_CHECK(EditLvm(lvm) == lvm);
   DefaultRoot(text, text);
+  EntryRoot(text, text);
   if (const auto logical = ParseLogicalVolumes(text, 100); logical.ok()) {
     GODWIT_CHECK(logical->size() <= 100);
     for (const LogicalVolume& one : *logical) GODWIT_CHECK(IsLvmName(one.name));

@@ -54,6 +54,11 @@ class LayoutsTest : public ::testing::Test {
       ASSERT_EQ(*create.Wait(absl::Seconds(30)), 0) << create.Log();
     }
   }
+  std::string Contents() const {
+    std::string all;
+    for (const std::string& disk : disks_) all += ReadFile(disk, 64 << 20).value_or("too large");
+    return all;
+  }
   // A folder with the key of the layout luks-lvm.
   std::string Keys() {
     const std::string folder = dir_ / "keys";
@@ -64,6 +69,7 @@ class LayoutsTest : public ::testing::Test {
     EXPECT_OK(WriteFileAtomically(folder + "/default.key", key.value_or(""), 0600));
     return folder;
   }
+  // A preflight must not write.
   ApplianceResult Convert(const std::string& keys = "",
                           pb::ConversionTask::Mode mode = pb::ConversionTask::APPEND) {
     pb::ConversionTask task;
@@ -76,11 +82,13 @@ class LayoutsTest : public ::testing::Test {
     const auto appliance = Appliance::Open({.folder = GODWIT_APPLIANCE, .disk_keys_folder = keys});
     EXPECT_OK(appliance.status());
     const std::atomic<bool> cancel{false};
+    const std::string before = Contents();
     const absl::Time from = absl::Now();
     ApplianceResult result =
         appliance->Run(task, dir_.path(), kPatience, cancel, [](const std::string&) {});
     std::printf("%s: converted in %.1f s\n", layout_.c_str(),
                 absl::ToDoubleSeconds(absl::Now() - from));
+    EXPECT_TRUE(mode != pb::ConversionTask::PREFLIGHT || before == Contents()) << "it wrote";
     if (!result.status.ok()) std::printf("%s\n", result.task.console_tail().c_str());
     return result;
   }
@@ -176,9 +184,6 @@ TEST_F(LayoutsTest, Raid1Boots) {
                   VolumeAt("/", "ext4"), Property(&pb::InspectedVolume::device, "/dev/md0"),
                   Property(&pb::InspectedVolume::lies_on, ElementsAre("/dev/sda1", "/dev/sdb1")))));
   EXPECT_THAT(result.task.findings(), IsEmpty());
-  const ApplianceResult again = Convert();
-  ASSERT_OK(again.status);
-  EXPECT_THAT(again.task.changes(), IsEmpty());
   const std::string facts = Boot();
   EXPECT_THAT(facts, HasSubstr("root=/dev/md0"));
   EXPECT_THAT(facts, HasSubstr("cmdline=BOOT_IMAGE=/boot/vmlinuz"));
@@ -189,7 +194,7 @@ TEST_F(LayoutsTest, Raid1Boots) {
 
 TEST_F(LayoutsTest, OneDiskOfARaid1IsEnoughAndIsSaid) {
   Overlays("md", 1);
-  const ApplianceResult result = Convert();
+  const ApplianceResult result = Convert("", pb::ConversionTask::PREFLIGHT);
   ASSERT_OK(result.status);
   EXPECT_THAT(result.task.findings(), Contains(Reason("DEGRADED_ARRAY")));
 }
@@ -209,11 +214,10 @@ TEST_F(LayoutsTest, BtrfsSubvolumesBoot) {
 }
 
 // Names that only the source's hardware gives mean the only volumes that they can mean.
-TEST_F(LayoutsTest, NamesOfHardwareAreResolvedAndAPreflightWritesNothing) {
+TEST_F(LayoutsTest, NamesOfHardwareAreResolved) {
   for (const char* layout : {"gpt-uefi", "gpt-bios"}) {
     disks_.clear();
     Overlays(layout);
-    ASSERT_OK_AND_ASSIGN(const std::string before, ReadFile(disks_[0]));
     const ApplianceResult result = Convert("", pb::ConversionTask::PREFLIGHT);
     ASSERT_OK(result.status);
     EXPECT_THAT(result.task.findings(), Not(Contains(Reason("UNRESOLVABLE_FSTAB"))));
@@ -222,8 +226,6 @@ TEST_F(LayoutsTest, NamesOfHardwareAreResolvedAndAPreflightWritesNothing) {
     EXPECT_THAT(volumes, Contains(layout_ == "gpt-uefi" ? VolumeAt("/boot/efi", "vfat")
                                                         : VolumeAt("", "swap")));
     EXPECT_THAT(result.task.changes(), Contains(Property(&pb::Change::path, "/etc/fstab")));
-    ASSERT_OK_AND_ASSIGN(const std::string after, ReadFile(disks_[0]));
-    EXPECT_TRUE(before == after) << "the overlay was written to";
     std::filesystem::remove(disks_[0]);
   }
 }

@@ -38,9 +38,9 @@ disk() { # disk NUMBER MIB [SFDISK-LINES]
 put() { # put FILE DISK MIB: a file system into its partition
   dd if="$1" of="$work/disk-$2" bs=1M seek="$3" conv=notrunc,sparse status=none
 }
-ext4() { # ext4 FOLDER OUT MIB UUID LABEL: packs a folder and empties it
+ext4() { # ext4 FOLDER OUT MIB UUID LABEL: packs a folder and empties it; blocks as large as the pages of a swap file
   truncate -s "$3M" "$2"
-  mkfs.ext4 -q -U "$4" -L "$5" -E "hash_seed=$4,lazy_itable_init=0" -d "$1" "$2"
+  mkfs.ext4 -q -b 4096 -U "$4" -L "$5" -E "hash_seed=$4,lazy_itable_init=0" -d "$1" "$2"
   find "$1" -mindepth 1 -delete
 }
 swap() { # swap OUT MIB: no holes, or a swap file would be refused

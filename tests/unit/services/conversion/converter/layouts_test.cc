@@ -214,6 +214,11 @@ TEST(RootChoice, TheDefaultEntryOfTheBootLoader) {
   EXPECT_EQ(DefaultRoot(with("nothing"), ""), "UUID=1");
   EXPECT_EQ(DefaultRoot("", ""), "");
 
+  EXPECT_EQ(EntryRoot("title x\noptions root=UUID=9 ro\n", ""), "UUID=9");
+  EXPECT_EQ(EntryRoot("options $kernelopts\n", "saved_entry=e\nkernelopts=ro root=UUID=8\n"),
+            "UUID=8");
+  EXPECT_EQ(SavedEntry("# x\nsaved_entry=e\n"), "e");
+
   const std::vector<Candidate> candidates = {{.name = "a"}, {.name = "b", .boots = true}};
   EXPECT_EQ(ChooseRoot(candidates, {}).index, 1u);
   EXPECT_EQ(ChooseRoot(candidates, {0}).index, 0u);
