@@ -160,6 +160,11 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
   progress("initramfs");
   RETURN_IF_ERROR(ConvertInitramfsConfig(root, ModulesOf(kernels, wanted), stable));
   if (!job.regenerate) {
+    if (root.Exists("sbin/nash")) {
+      outcome->findings.push_back(
+          {"WARNING", "FIXED_INITRAMFS", "the initramfs loads only what its own script lists",
+           "convert in mode REGENERATE: the guest's mkinitrd adds the target's drivers"});
+    }
     RETURN_IF_ERROR(ConvertInitramfsImages(root, kernels, wanted, &outcome->findings));
   }
 

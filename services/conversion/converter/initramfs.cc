@@ -73,6 +73,8 @@ absl::StatusOr<std::string> DriverArchive(const GuestRoot& root, const GuestKern
   std::vector<std::string> loaded;
   for (const std::string& module : modules) {
     const auto is = [&](const std::string& path) { return ModuleName(path) == ModuleName(module); };
+    // Drivers of Hyper-V refuse to load elsewhere; udev finds them where they belong.
+    if (absl::StartsWith(module, "hv_")) continue;
     if (std::any_of(closure.begin(), closure.end(), is)) loaded.push_back(module);
   }
   // In the image "lib" may be a symlink to usr/lib: only folders below it are made, so that it

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+#include "services/conversion/converter/job.h"
 #include "tests/support/status_matchers.h"
 
 namespace godwit::convert {
@@ -29,6 +31,23 @@ TEST(Addresses, OnlyAddressesAreTaken) {
   EXPECT_FALSE(CheckAddresses({.static_address = "1.2.3.4/8", .reset_to_dhcp = true}).ok());
   EXPECT_FALSE(CheckAddresses({.gateway = "1.2.3.4"}).ok());
   EXPECT_FALSE(CheckAddresses({.static_address = "1.2.3.4/8", .gateway = "a b"}).ok());
+}
+
+TEST(Addresses, OfTheJobAreChecked) {
+  const std::string nic = R"({"mac_address":"52:54:00:10:20:30","source_name":"eth0",)";
+  ASSERT_OK_AND_ASSIGN(
+      const Job job,
+      ParseJob(absl::StrCat(R"({"regenerate":true,"regenerate_seconds":7,"nics":[)", nic,
+                            R"("static_address":"192.168.7.9/26","gateway":"192.168.7.1"},)", nic,
+                            R"("reset_to_dhcp":true}]})")));
+  ASSERT_EQ(job.nics.size(), 2u);
+  EXPECT_EQ(job.nics[0].static_address, "192.168.7.9/26");
+  EXPECT_EQ(job.nics[0].gateway, "192.168.7.1");
+  EXPECT_TRUE(job.nics[1].reset_to_dhcp);
+  EXPECT_TRUE(job.regenerate);
+  EXPECT_EQ(job.regenerate_seconds, 7);
+  EXPECT_THAT(ParseJob(absl::StrCat(R"({"nics":[)", nic, R"("static_address":"1.2.3.4"}]})")),
+              ::godwit::testing::StatusIs(absl::StatusCode::kInvalidArgument, "static_address"));
 }
 
 struct Row {

@@ -164,6 +164,13 @@ TEST_F(OddGuestTest, AKernelWithoutItsModulesIsNamed) {
   EXPECT_EQ(Get("boot/initrd.img-9.9"), PhonyInitramfs());
 }
 
+TEST_F(OddGuestTest, AnInitramfsWithAFixedListIsNamed) {
+  Family("centos6");
+  guest_.Put("sbin/nash", "");
+  ASSERT_OK(Convert());
+  EXPECT_THAT(Reasons(), HasSubstr("WARNING FIXED_INITRAMFS"));
+}
+
 TEST_F(OddGuestTest, UnifiedImagesAreReportedAndLeftAlone) {
   Family("arch_systemd_boot");
   guest_.Put("boot/EFI/Linux/arch-linux.efi", "signed");
