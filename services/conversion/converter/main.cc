@@ -1,5 +1,6 @@
-// godwit-convert: makes the disks of a migrated Linux server bootable on the target. Runs in the
-// throw-away appliance machine (--job), or on a file tree (--root) for looking at what it would do.
+// godwit-convert: makes the disks of a migrated server (Linux or Windows) bootable on the target.
+// Runs in the throw-away appliance machine (--job), or on a file tree (--root) for looking at what
+// it would do.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -70,7 +71,7 @@ int main(int argc, char** argv) {
   using namespace godwit::convert;
   Options options;
   godwit::Flags flags("godwit-convert",
-                      "Makes the disks of a migrated Linux server bootable on the target (inside "
+                      "Makes the disks of a migrated server bootable on the target (inside "
                       "the conversion appliance).");
   flags.String("job", &options.job, "job.json: source disks and network cards");
   flags.String("root", &options.root, "convert this file tree instead of the virtio disks");

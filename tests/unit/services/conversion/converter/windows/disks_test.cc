@@ -3,12 +3,16 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "absl/base/internal/endian.h"
 #include "services/common/base/file.h"
+#include "services/conversion/appliance/supplies.h"
 #include "services/conversion/converter/job.h"
 #include "services/conversion/converter/superblock.h"
 #include "services/conversion/converter/windows/ntfs.h"
 #include "services/conversion/converter/windows/options.h"
+#include "services/conversion/converter/windows/windows_disks.h"
 #include "tests/support/process.h"
 #include "tests/support/status_matchers.h"
 
@@ -78,6 +82,51 @@ TEST_F(Ntfs, DamagedRecordsAreAnError) {
   EXPECT_THAT(Marked().status(), StatusIs(absl::StatusCode::kInvalidArgument, ""));
   volume_ = whole.substr(0, 600);
   EXPECT_THAT(Marked().status(), StatusIs(absl::StatusCode::kInvalidArgument, ""));
+}
+
+TEST(BitLocker, IsRefusedWithTheRemedyAndAPlanSaysSo) {
+  Outcome outcome, plan, linux_disks;
+  const auto progress = [](const std::string&) {};
+  outcome.volumes = {{.source_device = "/dev/sda2", .type = "bitlocker"}};
+  plan.volumes = outcome.volumes;
+  EXPECT_THAT(ConvertWindowsDisks(Job{}, "/nowhere", &outcome, progress).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "manage-bde -off"));
+  ASSERT_EQ(outcome.findings.size(), 1u);
+  EXPECT_EQ(outcome.findings[0].reason, "BITLOCKER");
+  ASSERT_OK(ConvertWindowsDisks(Job{.dry_run = true}, "/nowhere", &plan, progress).status());
+  EXPECT_EQ(plan.findings[0].severity, "BLOCKER");
+  linux_disks.volumes = {{.source_device = "/dev/sda1", .type = "lvm"}};
+  ASSERT_OK_AND_ASSIGN(const bool windows,
+                       ConvertWindowsDisks(Job{}, "/nowhere", &linux_disks, progress));
+  EXPECT_FALSE(windows);
+}
+
+TEST(Supplies, HoldDriversAndScriptsAndNothingElse) {
+  const TempDir dir;
+  ASSERT_OK(MakeDirs(dir / "drivers/viostor/w10"));
+  ASSERT_OK(MakeDirs(dir / "scripts"));
+  ASSERT_OK(WriteFileAtomically(dir / "drivers/viostor/w10/VIOSTOR.INF", "inf"));
+  ASSERT_OK(
+      WriteFileAtomically(dir / "drivers/viostor/w10/viostor.pdb", std::string(1 << 20, 'x')));
+  ASSERT_OK(WriteFileAtomically(dir / "secret.inf", "secret"));
+  ASSERT_EQ(symlink((dir / "secret.inf").c_str(), (dir / "drivers/link.inf").c_str()), 0);
+  ASSERT_OK(WriteFileAtomically(dir / "scripts/10-a.cmd", "echo"));
+  const std::string image = dir / "supplies.img";
+  ASSERT_OK(conversion::MakeSupplies({.drivers = dir / "drivers", .scripts = dir / "scripts"},
+                                     dir.path(), image));
+  const auto read = [&](const std::string& command) {
+    absl::StatusOr<Process> process =
+        Process::Start({.command = {"/sbin/debugfs", "-R", command, image},
+                        .log = dir / ("log " + command.substr(0, 2))});
+    EXPECT_OK(process.status());
+    EXPECT_EQ(*process->Wait(absl::Seconds(30)), 0);
+    return process->Log();
+  };
+  EXPECT_THAT(read("cat /drivers/viostor/w10/VIOSTOR.INF"), ::testing::EndsWith("inf"));
+  EXPECT_THAT(read("ls /drivers"), ::testing::Not(::testing::HasSubstr("link")));
+  EXPECT_LT(std::filesystem::file_size(image), 20u << 20) << "the .pdb stays outside";
+  EXPECT_THAT(conversion::MakeSupplies({.drivers = dir / "none"}, dir.path(), image),
+              StatusIs(absl::StatusCode::kInvalidArgument, "none"));
 }
 
 TEST(Options, AreReadFromTheJobAndChecked) {
