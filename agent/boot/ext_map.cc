@@ -1,5 +1,7 @@
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "agent/boot/block_volume.h"
 #include "agent/boot/bytes.h"
@@ -30,8 +32,12 @@ class ExtMap final : public InodeMap {
       RETURN_IF_ERROR(volume_.PickBytes(place, geometry_.inode_bytes));
     }
     RETURN_IF_ERROR(PickInode(kRoot, 0));
-    // The kernel looks where the journal is, so that nothing else can be there.
-    if (geometry_.journal != 0) RETURN_IF_ERROR(PickMapOf(geometry_.journal));
+    // The kernel looks where the journal is, so that nothing else can be there. With its first
+    // block alone it is empty.
+    if (geometry_.journal != 0) {
+      ASSIGN_OR_RETURN(const std::string journal, ReadInode(geometry_.journal));
+      RETURN_IF_ERROR(PickMap(journal, 1));
+    }
     if (geometry_.orphan_file != 0)
       RETURN_IF_ERROR(PickInode(geometry_.orphan_file, kMaxFolderBytes));
     return absl::OkStatus();
@@ -48,7 +54,7 @@ class ExtMap final : public InodeMap {
     const bool wanted = type == S_IFREG ? size > 0 && size <= max_file_bytes
                                         : (type == S_IFDIR && size <= kMaxFolderBytes) ||
                                               (type == S_IFLNK && size >= kMapBytes);
-    return wanted ? PickMap(raw, /*content=*/true) : absl::OkStatus();
+    return wanted ? PickMap(raw, UINT64_MAX) : absl::OkStatus();
   }
 
  private:
@@ -76,28 +82,30 @@ class ExtMap final : public InodeMap {
       return absl::NotFoundError(absl::StrCat("inode ", inode, " is not on the disk"));
     return raw;
   }
-  absl::Status PickMapOf(std::uint64_t inode) {
-    ASSIGN_OR_RETURN(const std::string raw, ReadInode(inode));
-    return PickMap(raw, /*content=*/false);
-  }
-
-  absl::Status PickMap(const std::string& inode, bool content) {
+  // What maps the content, and `blocks` of the content itself.
+  absl::Status PickMap(const std::string& inode, std::uint64_t blocks) {
     const std::uint32_t flags = Little<std::uint32_t>(inode, 0x20);
     const absl::string_view map = absl::string_view(inode).substr(kMapAt, kMapBytes);
     steps_ = 0;
+    left_ = blocks;
     if ((flags & kInlineData) != 0) return absl::OkStatus();
-    if ((flags & kExtents) != 0) return PickExtents(map, kMaxDepth, content);
+    if ((flags & kExtents) != 0) return PickExtents(map, kMaxDepth);
     for (std::uint32_t i = 0; i < 15; ++i) {
       const std::uint32_t block = Little<std::uint32_t>(map, 4 * i);
-      RETURN_IF_ERROR(PickIndirect(block, i < 12 ? 0 : static_cast<int>(i) - 11, content));
+      RETURN_IF_ERROR(PickIndirect(block, i < 12 ? 0 : static_cast<int>(i) - 11));
     }
     return absl::OkStatus();
+  }
+  absl::Status PickContent(std::uint64_t first, std::uint64_t count) {
+    count = std::min(count, left_);
+    left_ -= count;
+    return count == 0 ? absl::OkStatus() : volume_.Pick(first, count);
   }
   absl::Status Step() {
     return ++steps_ <= kMaxMapBlocks ? absl::OkStatus()
                                      : absl::InvalidArgumentError("too many extents");
   }
-  absl::Status PickExtents(absl::string_view node, std::uint32_t max_depth, bool content) {
+  absl::Status PickExtents(absl::string_view node, std::uint32_t max_depth) {
     const std::uint32_t entries = Little<std::uint16_t>(node, 2),
                         depth = Little<std::uint16_t>(node, 6);
     if (Little<std::uint16_t>(node, 0) != kExtentMagic || depth > max_depth ||
@@ -107,10 +115,10 @@ class ExtMap final : public InodeMap {
       const std::size_t at = 12 + 12 * i;
       if (depth == 0) {
         std::uint32_t count = Little<std::uint16_t>(node, at + 4);
-        if (!content || count > 32768) continue;  // more: nothing was written there
+        if (count > 32768) continue;  // more: nothing was written there
         const std::uint64_t first = Little<std::uint32_t>(node, at + 8) |
                                     std::uint64_t{Little<std::uint16_t>(node, at + 6)} << 32;
-        RETURN_IF_ERROR(volume_.Pick(first, count));
+        RETURN_IF_ERROR(PickContent(first, count));
         continue;
       }
       RETURN_IF_ERROR(Step());
@@ -119,26 +127,27 @@ class ExtMap final : public InodeMap {
       ASSIGN_OR_RETURN(const std::string below, volume_.Read(child));
       if (Little<std::uint16_t>(below, 6) + 1u != depth)
         return absl::InvalidArgumentError("no extents below extents");
-      RETURN_IF_ERROR(PickExtents(below, depth - 1, content));
+      RETURN_IF_ERROR(PickExtents(below, depth - 1));
     }
     return absl::OkStatus();
   }
   // `level` 0: the block itself is content.
-  absl::Status PickIndirect(std::uint32_t block, int level, bool content) {
+  absl::Status PickIndirect(std::uint32_t block, int level) {
     if (block == 0) return absl::OkStatus();
-    if (level == 0) return content ? volume_.Pick(block, 1) : absl::OkStatus();
+    if (level == 0) return PickContent(block, 1);
     RETURN_IF_ERROR(Step());
     ASSIGN_OR_RETURN(const std::string below, volume_.Read(block));
     for (std::size_t at = 0; at < below.size(); at += 4) {
-      if (level == 1 && !content) break;
-      RETURN_IF_ERROR(PickIndirect(Little<std::uint32_t>(below, at), level - 1, content));
+      RETURN_IF_ERROR(PickIndirect(Little<std::uint32_t>(below, at), level - 1));
     }
     return absl::OkStatus();
   }
 
   BlockVolume volume_;
   const ExtGeometry geometry_;
+  // Of the present inode.
   int steps_ = 0;
+  std::uint64_t left_ = 0;
 };
 
 }  // namespace
