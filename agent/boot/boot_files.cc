@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <deque>
 #include <filesystem>
@@ -76,6 +77,15 @@ class Walk {
     return fstatat(AT_FDCWD, path.empty() ? "/" : path.c_str(), info,
                    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0;
   }
+  // Looking leaves no time of access behind.
+  static std::unique_ptr<DIR, CloseFolder> Open(const std::string& path) {
+    const int fd = open(path.empty() ? "/" : path.c_str(),
+                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
+    if (fd < 0) return nullptr;
+    std::unique_ptr<DIR, CloseFolder> folder(fdopendir(fd));
+    if (folder == nullptr) close(fd);
+    return folder;
+  }
   absl::Status PickInode(dev_t device, std::uint64_t inode, std::uint64_t file_bytes) {
     const auto map = maps_.find(device);
     if (map == maps_.end()) return absl::OkStatus();
@@ -92,7 +102,7 @@ class Walk {
       if (!Stat(path, &info) || !S_ISDIR(info.st_mode) || !maps_.contains(info.st_dev)) continue;
       // What is mounted here has a root of its own.
       RETURN_IF_ERROR(PickInode(info.st_dev, info.st_ino, 0));
-      const std::unique_ptr<DIR, CloseFolder> folder(opendir(path.empty() ? "/" : path.c_str()));
+      const std::unique_ptr<DIR, CloseFolder> folder = Open(path);
       if (folder == nullptr) continue;
       while (const dirent* const entry = readdir(folder.get())) {
         const absl::string_view name = entry->d_name;

@@ -37,15 +37,19 @@ absl::Status ForEachPart(const Volume& volume, std::uint64_t offset, std::uint64
 
 }  // namespace
 
-absl::Status Picker::PickBlock(const Place& place) {
-  if (!spent_.ok() || picked_.contains(place)) return spent_;
-  if (picked_.size() >= limits_.bytes / kBlockSize) {
-    spent_ = absl::ResourceExhaustedError(absl::StrCat("more than ", limits_.bytes, " bytes"));
-  } else if (absl::Now() > end_) {
+const absl::Status& Picker::LookAtClock() {
+  if (spent_.ok() && absl::Now() > end_) {
     spent_ = absl::DeadlineExceededError(
         absl::StrCat("looking took longer than ", absl::FormatDuration(limits_.time)));
   }
-  RETURN_IF_ERROR(spent_);
+  return spent_;
+}
+
+absl::Status Picker::PickBlock(const Place& place) {
+  if (!spent_.ok() || picked_.contains(place)) return spent_;
+  if (picked_.size() >= limits_.bytes / kBlockSize)
+    spent_ = absl::ResourceExhaustedError(absl::StrCat("more than ", limits_.bytes, " bytes"));
+  RETURN_IF_ERROR(LookAtClock());
   picked_.insert(place);
   stage_.push_back(place);
   return absl::OkStatus();
@@ -54,9 +58,7 @@ absl::Status Picker::PickBlock(const Place& place) {
 absl::Status Picker::Name() {
   if (spent_.ok() && ++names_ > limits_.names)
     spent_ = absl::ResourceExhaustedError(absl::StrCat("more than ", limits_.names, " names"));
-  if (spent_.ok() && names_ % 256 == 0 && absl::Now() > end_)
-    spent_ = absl::DeadlineExceededError("looking took too long");
-  return spent_;
+  return LookAtClock();
 }
 
 absl::Status Picker::Pick(const Volume& volume, std::uint64_t offset, std::uint64_t size) {
@@ -90,6 +92,7 @@ absl::StatusOr<const block::AlignedBuffer*> Picker::Load(const Place& place) {
 absl::StatusOr<std::string> Picker::Read(const Volume& volume, std::uint64_t offset,
                                          std::size_t size) {
   if (size > kMaxRead) return absl::InvalidArgumentError("too much to read at once");
+  RETURN_IF_ERROR(LookAtClock());
   RETURN_IF_ERROR(Pick(volume, offset, size));
   std::string out;
   RETURN_IF_ERROR(ForEachPart(

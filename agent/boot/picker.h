@@ -79,6 +79,7 @@ class Picker {
 
  private:
   using Place = std::pair<std::uint32_t, std::uint64_t>;  // disk, block
+  const absl::Status& LookAtClock();
   absl::Status PickBlock(const Place& place);
   absl::StatusOr<const block::AlignedBuffer*> Load(const Place& place);
 

@@ -52,7 +52,7 @@ absl::Status PickDisk(Picker& picker, std::uint32_t disk) {
 }
 
 // What is in memory only goes to where it belongs on the disk, as far as one can ask for that.
-absl::Status Settle(const Mount& mount, dev_t* device) {
+absl::Status WriteBack(const Mount& mount, dev_t* device) {
   const Fd folder(open(mount.mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   struct stat info;
   if (!folder.valid() || fstat(folder.get(), &info) != 0) return ErrnoStatus(mount.mount_point);
@@ -66,18 +66,33 @@ absl::Status Settle(const Mount& mount, dev_t* device) {
   return absl::OkStatus();
 }
 
-absl::Status AddMap(Picker& picker, const PlanSource& source, const Mount& mount, InodeMaps* maps) {
-  const bool ext = mount.type == "ext4" || mount.type == "ext3" || mount.type == "ext2";
-  if (!ext && mount.type != "xfs")
-    return absl::UnimplementedError(absl::StrCat("file systems of type ", mount.type));
-  ASSIGN_OR_RETURN(const Volume volume, FindVolume(mount.device, source.disks));
+bool IsExt(const Mount& mount) {
+  return mount.type == "ext4" || mount.type == "ext3" || mount.type == "ext2";
+}
+
+// A file system to look at.
+struct Settled {
+  Mount mount;
+  Volume volume;
   dev_t device = 0;
-  RETURN_IF_ERROR(Settle(mount, &device));
-  ASSIGN_OR_RETURN(std::unique_ptr<InodeMap> map,
-                   ext ? MakeExtMap(picker, volume) : MakeXfsMap(picker, volume));
-  RETURN_IF_ERROR(PickEdges(picker, volume));
+};
+
+absl::StatusOr<Settled> Settle(const PlanSource& source, const Mount& mount) {
+  if (!IsExt(mount) && mount.type != "xfs")
+    return absl::UnimplementedError(absl::StrCat("file systems of type ", mount.type));
+  Settled settled{.mount = mount};
+  ASSIGN_OR_RETURN(settled.volume, FindVolume(mount.device, source.disks));
+  RETURN_IF_ERROR(WriteBack(mount, &settled.device));
+  return settled;
+}
+
+absl::Status AddMap(Picker& picker, const Settled& settled, InodeMaps* maps) {
+  ASSIGN_OR_RETURN(std::unique_ptr<InodeMap> map, IsExt(settled.mount)
+                                                      ? MakeExtMap(picker, settled.volume)
+                                                      : MakeXfsMap(picker, settled.volume));
+  RETURN_IF_ERROR(PickEdges(picker, settled.volume));
   RETURN_IF_ERROR(map->PickBase());
-  (*maps)[device] = std::move(map);
+  (*maps)[settled.device] = std::move(map);
   return absl::OkStatus();
 }
 
@@ -111,20 +126,27 @@ absl::StatusOr<Volume> FindVolume(const std::string& device,
 FirstPlan PlanFirstBlocks(std::vector<PickedDisk> disks, const PlanSource& source,
                           const Picker::Limits& limits) {
   FirstPlan plan;
-  Picker picker(std::move(disks), limits);
   const auto note = [&](const std::string& what, const absl::Status& status) {
-    if (!status.ok() && picker.spent().ok())
-      plan.left_out.push_back(absl::StrCat(what, ": ", status.message()));
+    if (!status.ok()) plan.left_out.push_back(absl::StrCat(what, ": ", status.message()));
+    return status.ok();
+  };
+  std::vector<Settled> file_systems;
+  for (const Mount& mount : MountsOf(source.mountinfo, source.devices)) {
+    if (file_systems.size() >= kMaxFileSystems) break;
+    if (mount.type == "vfat") continue;  // found without being mounted
+    auto settled = Settle(source, mount);
+    if (note(mount.mount_point, settled.status())) file_systems.push_back(*std::move(settled));
+  }
+  Picker picker(std::move(disks), limits);  // its time begins
+  const auto look = [&](const std::string& what, const absl::Status& status) {
+    if (picker.spent().ok()) note(what, status);
   };
   for (std::uint32_t disk = 0; disk < picker.disks().size(); ++disk)
-    note(absl::StrCat("disk ", disk), PickDisk(picker, disk));
+    look(absl::StrCat("disk ", disk), PickDisk(picker, disk));
   picker.EndStage();
   InodeMaps maps;
-  for (const Mount& mount : MountsOf(source.mountinfo, source.devices)) {
-    if (maps.size() >= kMaxFileSystems || !picker.spent().ok()) break;
-    if (mount.type == "vfat") continue;  // found without being mounted
-    note(mount.mount_point, AddMap(picker, source, mount, &maps));
-  }
+  for (const Settled& settled : file_systems)
+    look(settled.mount.mount_point, AddMap(picker, settled, &maps));
   picker.EndStage();
   if (picker.spent().ok()) PickBootFiles(picker, source.root, maps).IgnoreError();
   if (!picker.spent().ok()) plan.left_out.push_back(std::string(picker.spent().message()));

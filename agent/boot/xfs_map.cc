@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "agent/boot/block_volume.h"
 #include "agent/boot/bytes.h"
 #include "agent/boot/inode_map.h"
 #include "agent/boot/xfs_geometry.h"
@@ -22,15 +23,16 @@ constexpr std::uint32_t kMaxGroups = 4096;
 
 class XfsMap final : public InodeMap {
  public:
-  XfsMap(Picker& picker, Volume volume, const XfsGeometry& geometry)
-      : picker_(picker), volume_(std::move(volume)), geometry_(geometry) {}
+  XfsMap(BlockVolume volume, const XfsGeometry& geometry)
+      : volume_(std::move(volume)), geometry_(geometry) {}
 
   absl::Status PickBase() override {
     const std::uint64_t header = std::max<std::uint64_t>(4 * 4096, geometry_.block_bytes);
+    const std::uint64_t end = geometry_.blocks * geometry_.block_bytes;
     for (std::uint32_t group = 0; group < std::min(geometry_.groups, kMaxGroups); ++group) {
       const std::uint64_t at =
           std::uint64_t{group} * geometry_.group_blocks * geometry_.block_bytes;
-      RETURN_IF_ERROR(picker_.Pick(volume_, at, std::min(header, SizeOf(volume_) - at)));
+      RETURN_IF_ERROR(volume_.PickBytes(at, std::min(header, end - at)));
     }
     RETURN_IF_ERROR(PickInode(geometry_.root, 0));
     for (const std::uint64_t inode : {geometry_.realtime_bitmap, geometry_.realtime_summary}) {
@@ -41,12 +43,12 @@ class XfsMap final : public InodeMap {
 
   absl::Status PickInode(std::uint64_t inode, std::uint64_t max_file_bytes) override {
     ASSIGN_OR_RETURN(const XfsGeometry::Place place, geometry_.InodePlace(inode));
-    RETURN_IF_ERROR(PickBlocks(
+    RETURN_IF_ERROR(volume_.Pick(
         place.cluster,
         std::min<std::uint64_t>(geometry_.cluster_blocks(), geometry_.blocks - place.cluster)));
     ASSIGN_OR_RETURN(const std::string raw,
-                     picker_.Read(volume_, place.block * geometry_.block_bytes + place.offset,
-                                  geometry_.inode_bytes));
+                     volume_.ReadBytes(place.block * geometry_.block_bytes + place.offset,
+                                       geometry_.inode_bytes));
     const std::uint32_t type = Big<std::uint16_t>(raw, 2) & S_IFMT;
     if (Big<std::uint16_t>(raw, 0) != kInodeMagic || type == 0)
       return absl::NotFoundError(absl::StrCat("inode ", inode, " is not on the disk"));
@@ -73,11 +75,6 @@ class XfsMap final : public InodeMap {
   }
 
  private:
-  absl::Status PickBlocks(std::uint64_t first, std::uint64_t count) {
-    if (first >= geometry_.blocks || count > geometry_.blocks - first)
-      return absl::OutOfRangeError(absl::StrCat("no block ", first));
-    return picker_.Pick(volume_, first * geometry_.block_bytes, count * geometry_.block_bytes);
-  }
   // What a fork of an inode maps; nothing is mapped where it is held in the inode.
   absl::Status PickFork(absl::string_view fork, std::uint8_t format, std::uint64_t extents) {
     if (format == kExtents) return PickExtents(fork, extents);
@@ -94,7 +91,7 @@ class XfsMap final : public InodeMap {
       if (high >> 63 != 0) continue;  // nothing was written there
       ASSIGN_OR_RETURN(const std::uint64_t first,
                        geometry_.BlockPlace((high & 0x1ff) << 43 | low >> 21));
-      RETURN_IF_ERROR(PickBlocks(first, low & 0x1fffff));
+      RETURN_IF_ERROR(volume_.Pick(first, low & 0x1fffff));
     }
     return absl::OkStatus();
   }
@@ -108,8 +105,7 @@ class XfsMap final : public InodeMap {
       if (++steps_ > kMaxMapBlocks) return absl::InvalidArgumentError("too many extents");
       ASSIGN_OR_RETURN(const std::uint64_t block,
                        geometry_.BlockPlace(Big<std::uint64_t>(node, pointers + 8 * i)));
-      ASSIGN_OR_RETURN(const std::string below,
-                       picker_.Read(volume_, block * geometry_.block_bytes, geometry_.block_bytes));
+      ASSIGN_OR_RETURN(const std::string below, volume_.Read(block));
       const std::uint32_t magic = Big<std::uint32_t>(below, 0),
                           count = Big<std::uint16_t>(below, 6);
       if ((magic != kMapMagic && magic != kMapMagic5) || Big<std::uint16_t>(below, 4) + 1u != level)
@@ -121,8 +117,7 @@ class XfsMap final : public InodeMap {
     return absl::OkStatus();
   }
 
-  Picker& picker_;
-  const Volume volume_;
+  BlockVolume volume_;
   const XfsGeometry geometry_;
   int steps_ = 0;
 };
@@ -132,9 +127,9 @@ class XfsMap final : public InodeMap {
 absl::StatusOr<std::unique_ptr<InodeMap>> MakeXfsMap(Picker& picker, Volume volume) {
   ASSIGN_OR_RETURN(const std::string superblock, picker.Read(volume, 0, 512));
   ASSIGN_OR_RETURN(const XfsGeometry geometry, ParseXfsGeometry(superblock));
-  if (geometry.blocks > SizeOf(volume) / geometry.block_bytes)
-    return absl::InvalidArgumentError("XFS: larger than its device");
-  return std::make_unique<XfsMap>(picker, std::move(volume), geometry);
+  BlockVolume blocks(picker, std::move(volume), geometry.block_bytes, geometry.blocks);
+  if (!blocks.Fits()) return absl::InvalidArgumentError("XFS: larger than its device");
+  return std::make_unique<XfsMap>(std::move(blocks), geometry);
 }
 
 }  // namespace godwit::agent

@@ -280,6 +280,7 @@ absl::StatusOr<bool> Engine::SendPending(Sender& sender, std::int64_t limit) {
   }
   RETURN_IF_ERROR(status);
   RETURN_IF_ERROR(sender.Flush());
+  SweepFirst();  // a cut may send for long
   return begun > 0;
 }
 
@@ -392,8 +393,8 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
     const Work work = LookForWork();
     if (!following_ && !paused) {
       ASSIGN_OR_RETURN(sent, SendPending(sender, Slice()));
-      SweepFirst();
     }
+    SweepFirst();
     CountTraffic(sender);
     const pb::PointOrder* const ordered = work.order && !work.initial ? &*work.order : nullptr;
     if (ordered != nullptr && ordered->request_id() != last_order) {

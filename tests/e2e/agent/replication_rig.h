@@ -144,7 +144,8 @@ class ReplicationRig : public ::testing::Test {
                         .resume_folder = dir_ / "resume.d",
                         .devices = devices_,
                         .max_redo_bytes = max_redo_bytes_,
-                        .convergence = convergence_},
+                        .convergence = convergence_,
+                        .root = root_},
         std::move(disks), StartCapture(), freezer_.get(), [this](const pb::Assignment& assignment) {
           return rpc::Dial(assignment.endpoint(),
                            *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)),
@@ -227,6 +228,7 @@ class ReplicationRig : public ::testing::Test {
   std::vector<std::string> devices_;  // of file systems to ask for unused space, and to freeze
   std::int64_t max_redo_bytes_ = std::int64_t{64} << 20;
   Convergence::Options convergence_;
+  std::string root_;                   // of the machine; "" is that of the tests
   pb::AgentSettings settings_;         // of the next Direct
   std::string boot_id_ = "this-boot";  // of the next StartAgent
   std::unique_ptr<Engine> engine_;
