@@ -22,11 +22,25 @@ struct Inspection {
   std::vector<GuestKernel> kernels;
 };
 
+// One run of an operator's script.
+struct ScriptOutcome {
+  std::string name, sha256, output;
+  int exit_code = 0;
+  double seconds = 0;
+};
+
 struct Outcome {
   Inspection inspection;
   std::vector<Volume> volumes;
   std::vector<Change> changes;
   std::vector<Finding> findings;
+  // Of the source: "BIOS", "UEFI", "BIOS and UEFI"; of the result: "bios" or "uefi".
+  std::string boot_mode = "BIOS", firmware = "bios";
+  // Not 0: the boot disk must have this size, then the conversion is possible.
+  std::uint64_t boot_disk_bytes = 0;
+  // Of a comparison: as `diff -u` prints it.
+  std::string diff;
+  std::vector<ScriptOutcome> scripts;
 };
 
 using Progress = std::function<void(const std::string& message)>;

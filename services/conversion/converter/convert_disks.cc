@@ -6,7 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
+#include "services/conversion/converter/firmware_steps.h"
 #include "services/conversion/converter/guest_root.h"
+#include "services/conversion/converter/manifest.h"
+#include "services/conversion/converter/scripts.h"
+#include "services/conversion/converter/undo.h"
 
 namespace godwit::convert {
 namespace {
@@ -39,9 +43,17 @@ void FindMountPoints(const std::string& fstab, std::vector<Volume>* volumes) {
 }
 
 absl::Status ConvertMounted(const Job& job, const std::string& where, Outcome* outcome,
-                            const Progress& progress) {
+                            const Firmware& firmware, const Progress& progress) {
   ASSIGN_OR_RETURN(GuestRoot root, GuestRoot::Open(where));
+  if (!job.action.empty()) return DiffOrUndo(root, job, firmware, outcome);
   absl::Status status = ConvertTree(root, job, outcome, progress);
+  if (status.ok()) {
+    progress("firmware");
+    status = ApplyFirmware(firmware, root, job, outcome);
+    if (status.ok()) status = RunScripts(where, job.scripts, root, outcome);
+    outcome->changes = root.changes();
+    if (!job.dry_run) status.Update(SaveManifest(root));
+  }
   for (Volume& volume : outcome->volumes) {
     if (volume.mount_point == "/") {
       if (const auto room = root.FreeBytes("."); room.ok()) volume.free_bytes = *room;
@@ -56,6 +68,7 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
                           const Progress& progress) {
   progress("looking at the disks");
   ASSIGN_OR_RETURN(outcome->volumes, FindVolumes(job.source_disks));
+  ASSIGN_OR_RETURN(const Firmware firmware, InspectFirmware(job, outcome));
   progress("checking file systems");
   Volume* root = nullptr;
   for (Volume& volume : outcome->volumes) {
@@ -87,14 +100,16 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
       fstab.ok()) {
     FindMountPoints(*fstab, &outcome->volumes);
   }
-  for (const char* point : {"/boot", "/usr", "/var"}) {
+  for (const char* point : {"/boot", "/usr", "/var", "/boot/efi", "/efi"}) {
     for (const Volume& volume : outcome->volumes) {
-      if (volume.mount_point != point || !Mountable(volume) || !status.ok()) continue;
+      if (volume.mount_point != point || !status.ok() ||
+          (!Mountable(volume) && volume.type != "vfat"))
+        continue;
       status = MountVolume(volume, where + point, job.dry_run);
       if (status.ok()) mounted.push_back(where + point);
     }
   }
-  if (status.ok()) status = ConvertMounted(job, where, outcome, progress);
+  if (status.ok()) status = ConvertMounted(job, where, outcome, firmware, progress);
   progress("unmounting");
   sync();
   for (auto point = mounted.rbegin(); point != mounted.rend(); ++point)

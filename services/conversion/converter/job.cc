@@ -43,12 +43,19 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
   words("kernel_arguments", &job.kernel_arguments);
   words("firmware", &job.firmware);
   if (job.firmware.empty()) job.firmware = {"bios", "uefi"};
+  for (const auto& script : json.value("scripts", nlohmann::json::array())) {
+    if (!script.is_object()) continue;
+    job.scripts.push_back({.name = script.value("name", ""),
+                           .text = script.value("text", ""),
+                           .timeout_seconds = script.value("timeout_seconds", 60)});
+  }
   job.boot_mode = json.value("boot_mode", "");
   if (job.boot_mode != "" && job.boot_mode != "bios" && job.boot_mode != "uefi")
     return absl::InvalidArgumentError("boot_mode: bios, uefi or nothing");
   job.action = json.value("action", "");
   if (job.action != "" && job.action != "diff" && job.action != "undo")
     return absl::InvalidArgumentError("action: diff, undo or nothing");
+  job.dry_run = job.dry_run || job.action == "diff";
   return job;
 }
 

@@ -1,6 +1,7 @@
 #include "services/conversion/converter/outcome_json.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace godwit::convert {
 
@@ -25,7 +26,9 @@ nlohmann::json ToJson(const Outcome& outcome) {
   }
   for (const Change& change : outcome.changes) {
     changes.push_back({{"step", change.step},
-                       {"path", "/" + change.path},
+                       {"path", change.volume == "esp"    ? "esp:/" + change.path
+                                : change.volume == "disk" ? change.path
+                                                          : "/" + change.path},
                        {"beforeSha256", change.before_sha256},
                        {"afterSha256", change.after_sha256},
                        {"summary", change.summary}});
@@ -36,24 +39,30 @@ nlohmann::json ToJson(const Outcome& outcome) {
                         {"message", finding.message},
                         {"remedy", finding.remedy}});
   }
+  nlohmann::json scripts = nlohmann::json::array();
+  for (const ScriptOutcome& script : outcome.scripts) {
+    scripts.push_back({{"name", script.name},
+                       {"sha256", script.sha256},
+                       {"exitCode", script.exit_code},
+                       {"output", script.output},
+                       {"took", absl::StrFormat("%.3fs", script.seconds)}});
+  }
   return {{"inspection",
            {{"osFamily", "linux"},
             {"distribution", inspection.distribution},
             {"version", inspection.version},
             {"fullString", inspection.full_string},
             {"architecture", inspection.architecture},
-            {"bootMode", "BIOS"},
+            {"bootMode", outcome.boot_mode},
             {"bootLoader", inspection.boot_loader},
             {"kernels", kernels},
             {"volumes", volumes},
             {"initramfsTool", inspection.initramfs_tool}}},
           {"changes", changes},
           {"findings", findings},
-          {"hints",
-           {{"firmware", "bios"},
-            {"diskBus", "virtio"},
-            {"nicModel", "virtio"},
-            {"serialConsole", true}}}};
+          {"hints", {{"firmware", outcome.firmware}, {"serialConsole", true}}},
+          {"diff", outcome.diff},
+          {"scripts", scripts}};
 }
 
 }  // namespace godwit::convert

@@ -110,8 +110,9 @@ absl::Status CheckVolume(const Volume& volume) {
 absl::Status MountVolume(const Volume& volume, const std::string& where, bool read_only) {
   RETURN_IF_ERROR(MakeDirs(where));
   const bool xfs = volume.type == "xfs";
-  const char* const options =
-      read_only ? (xfs ? "nouuid,norecovery" : "noload") : (xfs ? "nouuid" : "");
+  const char* const options = volume.type == "vfat" ? ""
+                              : read_only           ? (xfs ? "nouuid,norecovery" : "noload")
+                                                    : (xfs ? "nouuid" : "");
   if (mount(volume.device.c_str(), where.c_str(), volume.type.c_str(),
             MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | (read_only ? MS_RDONLY : 0),
             options) != 0) {

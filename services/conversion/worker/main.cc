@@ -18,7 +18,8 @@ namespace godwit {
 namespace {
 
 struct Config {
-  std::string conversion, work_dir, tls_dir, appliance, accelerator = "tcg", master_key_file;
+  std::string conversion, work_dir, tls_dir, appliance, accelerator = "tcg", master_key_file,
+                                                        scripts;
   std::int64_t memory_mib = 1024;
 };
 
@@ -43,7 +44,8 @@ absl::Status Run(const Config& config) {
                        {.folder = config.appliance.empty() ? DefaultAppliance() : config.appliance,
                         .accelerator = config.accelerator,
                         .memory_mib = static_cast<int>(config.memory_mib),
-                        .master_key_file = config.master_key_file}));
+                        .master_key_file = config.master_key_file,
+                        .scripts_folder = config.scripts}));
   RETURN_IF_ERROR(MakeDirs(config.work_dir, 0700));
   conversion::TaskRunner runner(
       rpc::Dial(config.conversion, {.kind = rpc::PeerKind::kService, .id = "conversion"}, tls),
@@ -72,6 +74,8 @@ int main(int argc, char** argv) {
   flags.String("accelerator", &config.accelerator, "tcg, or kvm where that works");
   flags.String("master-key-file", &config.master_key_file,
                "the replication workers' keys, for disks of encrypted replicas");
+  flags.String("scripts", &config.scripts,
+               "folder of scripts NN-name that run in the appliance after every conversion");
   flags.Int("memory", &config.memory_mib, 256, 65536, "memory of the appliance in MiB");
   if (const auto rest = flags.Parse(argc, argv); !rest.ok()) {
     if (absl::IsCancelled(rest.status())) return 0;
