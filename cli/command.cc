@@ -148,7 +148,8 @@ std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const auto& group :
        {ServerCommands, LifeCycleCommands, ReplicationCommands, ReplicationSettingsCommands,
-        PointCommands, VerificationCommands, LaunchSettingsCommands, JobCommands, FleetCommands}) {
+        PointCommands, VerificationCommands, LaunchSettingsCommands, JobCommands, FleetCommands,
+        ConversionCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;

@@ -16,7 +16,7 @@ modules+=(vfat nls_cp437 nls_ascii)
 # What the GRUB that conversion adds can read; it never loads modules of the guest's GRUB.
 grub_modules=(part_msdos part_gpt fat ext2 xfs btrfs lvm diskfilter mdraid09 mdraid1x search search_fs_uuid search_fs_file search_label
   configfile normal linux test echo ls cat true sleep loadenv minicmd reboot halt gzio regexp all_video gfxterm font terminal gfxmenu png
-  serial gettext legacycfg)
+  serial gettext legacycfg memdisk tar)
 die() {
   echo "build_appliance.sh: $*" >&2
   exit 1
@@ -76,7 +76,9 @@ done | awk '$1 == "insmod" && !seen[$2]++ {print $2}' | while read -r file; do
   basename "$file"
 done >"$root/modules/order"
 # One menu for both kinds of firmware: they look for the file that the conversion put into the guest's /boot.
-cat >"$work/grub.cfg" <<'EOF'
+# It lies in an archive inside of the images: only GRUB's normal mode knows "for" and "if".
+mkdir -p "$work/memdisk/boot/grub"
+cat >"$work/memdisk/boot/grub/grub.cfg" <<'EOF'
 for godwit_boot in /boot "" /@/boot /@rootfs/boot /root/boot; do
   if search --no-floppy --file --set=root "$godwit_boot/godwit/grub.cfg"; then
     export godwit_boot
@@ -85,9 +87,10 @@ for godwit_boot in /boot "" /@/boot /@rootfs/boot /root/boot; do
 done
 echo "No menu of the migrated system was found."
 EOF
+tar -C "$work/memdisk" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=ustar -cf "$work/memdisk.tar" boot
 mkdir -p "$root/usr/lib/godwit/grub"
-grub-mkimage -O x86_64-efi -d "$grub/x86_64-efi" -p '' -c "$work/grub.cfg" -o "$root/usr/lib/godwit/grub/bootx64.efi" "${grub_modules[@]}"
-grub-mkimage -O i386-pc -d "$grub/i386-pc" -p '' -c "$work/grub.cfg" -o "$root/usr/lib/godwit/grub/core.img" biosdisk "${grub_modules[@]}"
+grub-mkimage -O x86_64-efi -d "$grub/x86_64-efi" -p '(memdisk)/boot/grub' -m "$work/memdisk.tar" -o "$root/usr/lib/godwit/grub/bootx64.efi" "${grub_modules[@]}"
+grub-mkimage -O i386-pc -d "$grub/i386-pc" -p '(memdisk)/boot/grub' -m "$work/memdisk.tar" -o "$root/usr/lib/godwit/grub/core.img" biosdisk "${grub_modules[@]}"
 cp "$grub/i386-pc/boot.img" "$root/usr/lib/godwit/grub/"
 # Which packages it was made of: kept with every conversion.
 {

@@ -194,6 +194,10 @@ absl::Status GuestRoot::Put(const std::string& path, const std::string& content,
   return Replace(parent.first.get(), parent.second, path, content, mode, nullptr);
 }
 
+absl::Status GuestRoot::MakeFolderOf(const std::string& path) const {
+  return Parent(path, /*make=*/true).status();
+}
+
 absl::Status GuestRoot::Rename(const std::string& from, const std::string& to) {
   ASSIGN_OR_RETURN(const auto source, Parent(from, /*make=*/false));
   ASSIGN_OR_RETURN(const auto target, Parent(to, /*make=*/true));

@@ -50,6 +50,7 @@ class GuestRoot {
   void Record(Change change) { changes_.push_back(std::move(change)); }
   // Replaces or creates without a record and without a copy: for what the conversion keeps itself.
   absl::Status Put(const std::string& path, const std::string& content, unsigned mode);
+  absl::Status MakeFolderOf(const std::string& path) const;
   // Renames inside one volume, in place of what is there; NOT_FOUND.
   absl::Status Rename(const std::string& from, const std::string& to);
   // Removes a file, or a folder that is empty. NOT_FOUND; FAILED_PRECONDITION: not empty.

@@ -74,6 +74,7 @@ Manifest Merge(Manifest earlier, const Manifest& later) {
 
 absl::Status SaveManifest(GuestRoot& root) {
   if (root.changes().empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(root.MakeFolderOf(kManifest));  // one of those that an undo removes
   ASSIGN_OR_RETURN(Manifest manifest, LoadManifest(root));
   manifest = Merge(std::move(manifest), {root.changes(), root.made_folders()});
   json changes = json::array();

@@ -172,10 +172,8 @@ absl::Status DiffOrUndo(GuestRoot& root, const Job& job, const Firmware& firmwar
   RETURN_IF_ERROR(UndoTree(root, manifest, "", outcome));
   RETURN_IF_ERROR(UndoSectors(firmware, manifest.changes, outcome));
   RETURN_IF_ERROR(root.Unlink(kManifest));
-  std::vector<std::string> folders = manifest.folders;
-  folders.insert(folders.begin(), "var/lib/godwit");
   // Those that were filled since stay.
-  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder)
+  for (auto folder = manifest.folders.rbegin(); folder != manifest.folders.rend(); ++folder)
     root.Unlink(*folder).IgnoreError();
   return absl::OkStatus();
 }

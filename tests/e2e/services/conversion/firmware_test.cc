@@ -29,37 +29,37 @@ TEST_F(FirmwareTest, BiosToUefiAndBack) {
   Overlay(image, disk);
   v1::ConversionTask task = TaskFor(disk);
   task.mutable_target()->set_boot_mode(LaunchSettings::UEFI);
-  task.mutable_target()->set_disk_bus("pvscsi");
-  task.mutable_target()->set_nic_model("vmxnet3");
+  task.mutable_target()->set_disk_bus("nvme");
+  task.mutable_target()->set_nic_model("ena");
   const ApplianceResult uefi = Run(task);
   ASSERT_OK(uefi.status);
   EXPECT_EQ(uefi.task.inspection().boot_mode(), "BIOS");
   EXPECT_EQ(uefi.task.hints().firmware(), "uefi");
-  EXPECT_EQ(uefi.task.hints().disk_bus(), "pvscsi");
+  EXPECT_EQ(uefi.task.hints().disk_bus(), "nvme");
   EXPECT_THAT(uefi.task.appliance_packages(), Contains(HasSubstr("linux-image-")));
   EXPECT_THAT(uefi.task.changes(),
               Contains(Property(&v1::Change::path, "esp:/EFI/BOOT/BOOTX64.EFI")));
   EXPECT_THAT(uefi.task.findings(), Contains(Property(&v1::Finding::reason, "SECURE_BOOT")));
   Do({"qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", disk, upper});
   std::string said;
-  Boot({.hardware = "pvscsi", .firmware = "uefi", .disk = upper},
+  Boot({.hardware = "ec2", .firmware = "uefi", .disk = upper},
        "ls -d /sys/firmware/efi; lsmod; findmnt -no SOURCE /", &said);
   EXPECT_THAT(said, HasSubstr("/sys/firmware/efi"));
-  EXPECT_THAT(said, HasSubstr("vmw_pvscsi"));
-  EXPECT_THAT(said, HasSubstr("vmxnet3"));
+  EXPECT_THAT(said, HasSubstr("/dev/nvme0n1p1"));
 
   // The boot code of the BIOS is lost: the disk of a machine that was installed by UEFI.
   Do({"qemu-io", "-f", "qcow2", "-c", "write -z 0 440", "-c", "write -z 512 1047552", disk});
   task.mutable_target()->set_boot_mode(LaunchSettings::LEGACY_BIOS);
-  task.mutable_target()->set_disk_bus("nvme");
+  task.mutable_target()->set_disk_bus("pvscsi");
   const ApplianceResult bios = Run(task);
   ASSERT_OK(bios.status);
   EXPECT_EQ(bios.task.inspection().boot_mode(), "UEFI");
   EXPECT_EQ(bios.task.hints().firmware(), "bios");
-  Boot({.hardware = "ec2", .firmware = "bios", .disk = disk},
+  Boot({.hardware = "pvscsi", .firmware = "bios", .disk = disk},
        "ls -d /sys/firmware/efi || echo no-efi; lsmod; findmnt -no SOURCE /", &said);
   EXPECT_THAT(said, HasSubstr("no-efi"));
-  EXPECT_THAT(said, HasSubstr("/dev/nvme0n1p1"));
+  EXPECT_THAT(said, HasSubstr("vmw_pvscsi"));
+  EXPECT_THAT(said, HasSubstr("vmxnet3"));
 }
 
 }  // namespace
