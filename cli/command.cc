@@ -149,7 +149,7 @@ std::vector<Command> AllCommands() {
   for (const auto& group :
        {ServerCommands, LifeCycleCommands, ReplicationCommands, ReplicationSettingsCommands,
         PointCommands, VerificationCommands, LaunchSettingsCommands, JobCommands, PreflightCommands,
-        FleetCommands}) {
+        FleetCommands, ConversionCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;

@@ -32,7 +32,8 @@ std::vector<Command> PointCommands();
 std::vector<Command> VerificationCommands();  // servers verify, verify-report
 std::vector<Command> JobCommands();
 std::vector<Command> PreflightCommands();
-std::vector<Command> FleetCommands();  // tokens, workers, conversion
+std::vector<Command> FleetCommands();       // tokens, workers, conversion
+std::vector<Command> ConversionCommands();  // conversions
 
 // All of them.
 std::vector<Command> AllCommands();

@@ -127,37 +127,6 @@ Command WorkerVerb(std::string words, std::string purpose, WorkerMethod method) 
           }};
 }
 
-Command ListTasks() {
-  return {.words = "conversion tasks list",
-          .purpose = "conversions, newest first",
-          .run = [](Context& context, const Options&, const Arguments&) -> absl::Status {
-            ASSIGN_OR_RETURN(const auto list,
-                             CallAllPages(context, &ConversionService::Stub::ListTasks,
-                                          conversion::v1::ListTasksRequest()));
-            if (context.json()) return PrintJson(context, list);
-            PrintTasks(list, context.out());
-            return absl::OkStatus();
-          }};
-}
-
-Command GetTask() {
-  return {.words = "conversion tasks get",
-          .arguments = "TASK",
-          .purpose = "inspection, changes and findings of a conversion",
-          .least = 1,
-          .most = 1,
-          .run = [](Context& context, const Options&, const Arguments& arguments) -> absl::Status {
-            conversion::v1::GetTaskRequest request;
-            ASSIGN_OR_RETURN(*request.mutable_name(),
-                             SimpleName("TASK", "conversionTasks", "ct-", arguments[0]));
-            ASSIGN_OR_RETURN(const auto task,
-                             Call(context, &ConversionService::Stub::GetTask, request));
-            if (context.json()) return PrintJson(context, task);
-            PrintTask(task, context.out());
-            return absl::OkStatus();
-          }};
-}
-
 Command ListProfiles() {
   return {.words = "conversion profiles",
           .purpose = "target profiles",
@@ -180,8 +149,6 @@ std::vector<Command> FleetCommands() {
           ListWorkers(),
           WorkerVerb("workers drain", "no new servers; present ones move away", &Stub::DrainWorker),
           WorkerVerb("workers undrain", "takes servers again", &Stub::UndrainWorker),
-          ListTasks(),
-          GetTask(),
           ListProfiles()};
 }
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Runs the source machine (deploy/dev/source_image.sh) in QEMU on the hardware that it was installed for.
 #
-#   source_machine.sh start DIR [--layout LAYOUT] [--serial] [--hardware ide|ahci|virtio] [--booted] [--memory MIB]
-#                     [--ssh-port P] [--http-port P]
+#   source_machine.sh start DIR [--layout LAYOUT] [--serial] [--hardware ide|ahci|virtio|pvscsi|ec2] [--firmware bios|uefi] [--booted]
+#                     [--memory MIB] [--ssh-port P] [--http-port P]
 #   source_machine.sh wait DIR [SECONDS]     until the page is served (default 300 s)
 #   source_machine.sh status DIR             prints "running" or "stopped" (status 3) and the ports
 #   source_machine.sh ssh DIR [COMMAND...]   as root
@@ -39,7 +39,9 @@ qemu_arguments() {
     ide) ;;
     ahci) board=q35 ;;
     virtio) board=q35 disk=virtio-blk-pci card=virtio-net-pci ;;
-    *) die "unknown --hardware $hardware (ide, ahci, virtio)" ;;
+    pvscsi) board=q35 disk=scsi-hd card=vmxnet3 && printf '%s\n' -device pvscsi ;;
+    ec2) board=q35 disk=nvme,serial=vol0 card=e1000e ;;
+    *) die "unknown --hardware $hardware (ide, ahci, virtio, pvscsi, ec2)" ;;
   esac
   # A VGA device must be there: GRUB hangs without one.
   printf '%s\n' -nodefaults -no-user-config -display none -vga std -accel tcg,thread=multi,tb-size=512 -cpu max \
@@ -115,13 +117,14 @@ saved_disk() {
 }
 
 start() {
-  local image_arguments=() hardware=ide memory=1024 booted='' ssh_port='' http_port=''
+  local image_arguments=() firmware=bios hardware=ide memory=1024 booted='' ssh_port='' http_port=''
   forward=() # what a machine to be saved is started with
   while (($#)); do
     case $1 in
       --layout) image_arguments+=("$2") forward+=("$1" "$2") && shift ;;
       --serial) image_arguments+=(--serial) forward+=("$1") ;;
       --hardware) hardware=$2 forward+=("$1" "$2") && shift ;;
+      --firmware) firmware=$2 && shift ;;
       --memory) memory=$2 forward+=("$1" "$2") && shift ;;
       --booted) booted=1 ;;
       --ssh-port) ssh_port=$2 && shift ;;
@@ -156,7 +159,14 @@ start() {
       done <<<"$images"
       mv "$dir/disk0.qcow2" "$dir/disk.qcow2"
     fi
-    launch "$hardware" "$memory"
+    local pflash=()
+    if [[ $firmware == uefi ]]; then
+      [[ -s /usr/share/OVMF/OVMF_CODE_4M.fd ]] || die "the package ovmf is missing"
+      cp /usr/share/OVMF/OVMF_VARS_4M.fd "$dir/variables.fd" # empty: it knows no boot entry
+      pflash=(-drive if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd
+        -drive "if=pflash,unit=1,format=raw,file=$dir/variables.fd")
+    fi
+    launch "$hardware" "$memory" "${pflash[@]}"
   fi
   printf 'ssh port %s, http port %s\n' "$(read_port ssh)" "$(read_port http)"
 }

@@ -23,9 +23,9 @@ constexpr absl::Duration kFirstStart = absl::Minutes(15);
 
 absl::StatusOr<std::unique_ptr<SourceMachine>> SourceMachine::Start(const Options& options) {
   std::unique_ptr<SourceMachine> machine(new SourceMachine);
-  std::vector<std::string> arguments = {"start",      machine->dir_ / "machine",
-                                        "--layout",   options.layout,
-                                        "--hardware", options.hardware};
+  std::vector<std::string> arguments = {
+      "start",      machine->dir_ / "machine", "--layout",   options.layout,
+      "--hardware", options.hardware,          "--firmware", options.firmware};
   if (options.serial) arguments.push_back("--serial");
   if (options.booted) arguments.push_back("--booted");
   if (!options.disk.empty()) {

@@ -17,11 +17,12 @@ namespace godwit::testing {
 class SourceMachine {
  public:
   struct Options {
-    std::string layout = "ext4";   // or another one of deploy/dev/source_image.sh
-    std::string hardware = "ide";  // "ahci", "virtio"
-    bool serial = false;           // a console on the serial port, for Console()
-    bool booted = true;            // from saved memory; false: power on and return at once
-    std::string disk;              // boot from this qcow2 file (moved away) instead of the image
+    std::string layout = "ext4";    // or another one of deploy/dev/source_image.sh
+    std::string hardware = "ide";   // "ahci", "virtio", "pvscsi", "ec2"
+    std::string firmware = "bios";  // or "uefi", with empty variables
+    bool serial = false;            // a console on the serial port, for Console()
+    bool booted = true;             // from saved memory; false: power on and return at once
+    std::string disk;               // boot from this qcow2 file (moved away) instead of the image
     std::vector<std::string> more_disks;  // the other ones that belong to `disk`
   };
   static absl::StatusOr<std::unique_ptr<SourceMachine>> Start(const Options& options);

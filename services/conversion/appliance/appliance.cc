@@ -2,21 +2,23 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 #include "services/conversion/appliance/disk_keys.h"
+#include "services/conversion/appliance/grow_disk.h"
 #include "services/conversion/appliance/job_json.h"
+#include "services/conversion/appliance/machine_files.h"
+#include "services/conversion/appliance/machine_process.h"
 #include "services/conversion/appliance/results.h"
 #include "services/conversion/appliance/supplies.h"
 #include "services/conversion/converter/cpio.h"
@@ -29,46 +31,6 @@ constexpr char kQemu[] = "qemu-system-x86_64";
 constexpr std::size_t kConsoleTail = 64 * 1024;
 constexpr off_t kMaxConsole = off_t{64} << 20;
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
-
-// A path in a QEMU option: commas are doubled.
-std::string Quoted(const std::string& path) {
-  std::string quoted;
-  for (const char c : path) {
-    quoted.push_back(c);
-    if (c == ',') quoted.push_back(c);
-  }
-  return quoted;
-}
-
-// The child dies with us and inherits `fds`; its own messages go to `log`.
-absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, const std::vector<int>& fds,
-                            const std::string& log) {
-  std::vector<std::string> words = command;
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const Fd out(open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!out.valid()) return ErrnoStatus(log);
-  const Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  const pid_t parent = getpid();
-  const pid_t child = fork();
-  if (child < 0) return ErrnoStatus("fork");
-  if (child == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(127);
-    setpgid(0, 0);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    dup2(null.get(), 0);
-    dup2(out.get(), 1);
-    dup2(out.get(), 2);
-    for (const int fd : fds) fcntl(fd, F_SETFD, 0);
-    execvp(argv[0], argv.data());
-    _exit(127);
-  }
-  return child;
-}
 
 // What was added to a file since `*at`.
 std::string ReadMore(const std::string& path, off_t* at) {
@@ -97,6 +59,17 @@ std::string Tail(const std::string& path, std::size_t size) {
   return tail;
 }
 
+// What the kernel said last when it died of what it read.
+std::string PanicOf(const std::string& folder) {
+  const std::string console = Tail(folder + "/console.log", kConsoleTail);
+  for (const char* word : {"Kernel panic", "BUG:", "Oops:", "Out of memory"}) {
+    const std::size_t at = console.find(word);
+    if (at != std::string::npos)
+      return absl::StrCat("; the console says: ", console.substr(at, console.find('\n', at) - at));
+  }
+  return "";
+}
+
 }  // namespace
 
 absl::StatusOr<Appliance> Appliance::Open(ApplianceOptions options) {
@@ -106,23 +79,52 @@ absl::StatusOr<Appliance> Appliance::Open(ApplianceOptions options) {
         absl::StrCat(options.folder.empty() ? "(no folder)" : options.folder,
                      ": no conversion appliance; make one with build_appliance.sh"));
   }
-  return Appliance(std::move(options), std::string(absl::StripAsciiWhitespace(*version)));
+  ASSIGN_OR_RETURN(const std::string packages, ReadFile(options.folder + "/packages", 65536));
+  ASSIGN_OR_RETURN(std::vector<Script> scripts, LoadScripts(options.scripts_folder));
+  return Appliance(std::move(options), std::string(absl::StripAsciiWhitespace(*version)),
+                   absl::StrSplit(packages, '\n', absl::SkipEmpty()), std::move(scripts));
 }
 
-absl::StatusOr<std::vector<std::string>> Appliance::Command(
-    const std::string& work_folder, std::vector<crypt::QemuImage>& disks) const {
+absl::StatusOr<std::vector<std::string>> Appliance::Command(const std::string& work_folder,
+                                                            const std::string& initrd,
+                                                            std::vector<crypt::QemuImage>& disks,
+                                                            MachineFiles& files) const {
+  ASSIGN_OR_RETURN(const std::string vmlinuz,
+                   ReadFile(options_.folder + "/vmlinuz", std::size_t{64} << 20));
+  ASSIGN_OR_RETURN(const std::string kernel_name, files.Bytes("vmlinuz", vmlinuz));
+  ASSIGN_OR_RETURN(const std::string initrd_name, files.Bytes("initrd", initrd));
+  ASSIGN_OR_RETURN(const std::string console, files.Output(work_folder + "/console.log"));
+  ASSIGN_OR_RETURN(const std::string results, files.Output(work_folder + "/result.jsonl"));
   std::vector<std::string> command = {
-      kQemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-sandbox",
-      "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-machine",
-      "q35,usb=off", "-m",
+      kQemu,
+      "-nodefaults",
+      "-no-user-config",
+      "-display",
+      "none",
+      "-no-reboot",
+      "-sandbox",
+      "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+      "-machine",
+      "q35,usb=off",
+      "-m",
       // LUKS 2 takes up to 1 GiB to open, as its header says.
       absl::StrCat(options_.disk_keys_folder.empty() ? options_.memory_mib
                                                      : std::max(options_.memory_mib, 2048)),
-      "-smp", "1", "-kernel", options_.folder + "/vmlinuz", "-initrd", work_folder + "/initrd",
-      "-append", "console=ttyS0 panic=-1 quiet loglevel=4", "-chardev",
-      absl::StrCat("file,id=console,path=", Quoted(work_folder + "/console.log")), "-device",
-      "isa-serial,chardev=console", "-chardev",
-      absl::StrCat("file,id=result,path=", Quoted(work_folder + "/result.jsonl")), "-device",
+      "-smp",
+      "1",
+      "-kernel",
+      kernel_name,
+      "-initrd",
+      initrd_name,
+      "-append",
+      "console=ttyS0 panic=-1 quiet loglevel=4",
+      "-chardev",
+      absl::StrCat("file,id=console,path=", console),
+      "-device",
+      "isa-serial,chardev=console",
+      "-chardev",
+      absl::StrCat("file,id=result,path=", results),
+      "-device",
       "isa-serial,chardev=result"};
   if (options_.accelerator == "kvm") {
     command.insert(command.end(), {"-accel", "kvm", "-cpu", "host"});
@@ -133,30 +135,77 @@ absl::StatusOr<std::vector<std::string>> Appliance::Command(
     if (disks[i].encrypted()) {
       ASSIGN_OR_RETURN(const std::vector<std::string> secret, disks[i].SecretArguments("-object"));
       command.insert(command.end(), secret.begin(), secret.end());
-      nlohmann::json blockdev = nlohmann::json::parse(disks[i].Blockdev());
-      blockdev["node-name"] = absl::StrCat("disk", i);
-      blockdev["discard"] = "unmap";
-      blockdev["file"]["locking"] = "on";
-      command.insert(command.end(), {"-blockdev", blockdev.dump()});
-    } else {
-      command.insert(
-          command.end(),
-          {"-drive",
-           absl::StrCat("if=none,id=disk", i,
-                        ",format=qcow2,cache=writeback,discard=unmap,file.locking=on,file=",
-                        Quoted(disks[i].chain().front().path))});
     }
+    ASSIGN_OR_RETURN(const std::string blockdev, files.Disk(disks[i], absl::StrCat("disk", i)));
+    command.insert(command.end(), {"-blockdev", blockdev});
     command.insert(command.end(), {"-device", absl::StrCat("virtio-blk-pci,drive=disk", i)});
   }
   if (!options_.supplies_image.empty()) {
-    command.insert(
-        command.end(),
-        {"-drive",
-         absl::StrCat("if=none,id=supplies,format=raw,read-only=on,file.locking=off,file=",
-                      Quoted(options_.supplies_image)),
-         "-device", absl::StrCat("virtio-blk-pci,drive=supplies,serial=", kSuppliesSerial)});
+    ASSIGN_OR_RETURN(const std::string supplies, files.Input(options_.supplies_image));
+    command.insert(command.end(),
+                   {"-drive",
+                    absl::StrCat("if=none,id=supplies,format=raw,read-only=on,file=", supplies),
+                    "-device",
+                    absl::StrCat("virtio-blk-pci,drive=supplies,serial=", kSuppliesSerial)});
   }
+  // Descriptors come before what names them.
+  command.insert(command.begin() + 1, files.arguments().begin(), files.arguments().end());
   return command;
+}
+
+absl::Status Appliance::RunOnce(const std::string& folder, const std::string& initrd,
+                                std::vector<crypt::QemuImage>& disks,
+                                const std::vector<int>& secrets, absl::Time end,
+                                absl::Duration timeout, const std::atomic<bool>& cancel,
+                                const std::function<void(const std::string&)>& progress,
+                                conversion::v1::ConversionTask* task,
+                                std::uint64_t* boot_disk_bytes) const {
+  std::error_code ignored;
+  fs::remove(folder + "/result.jsonl", ignored);
+  MachineFiles files;
+  ASSIGN_OR_RETURN(const std::vector<std::string> command, Command(folder, initrd, disks, files));
+  std::vector<int> inherited = files.fds();
+  inherited.insert(inherited.end(), secrets.begin(), secrets.end());
+  ASSIGN_OR_RETURN(const pid_t child,
+                   StartMachine(command, inherited, folder + "/qemu.log", MachineLimits(timeout)));
+  ResultReader reader(progress);
+  off_t at = 0;
+  absl::Status failed;
+  int status = 0;
+  while (true) {
+    const bool ended = waitpid(child, &status, WNOHANG) == child;
+    for (std::string more;
+         failed.ok() && !(more = ReadMore(folder + "/result.jsonl", &at)).empty();) {
+      failed = reader.Take(more);
+    }
+    if (ended) break;
+    if (failed.ok() && SizeOf(folder + "/console.log") > kMaxConsole) {
+      failed = absl::ResourceExhaustedError("the appliance's console says more than 64 MiB");
+    }
+    if (failed.ok() && cancel) failed = absl::CancelledError("cancelled");
+    if (failed.ok() && absl::Now() > end) {
+      failed = absl::DeadlineExceededError(
+          absl::StrCat("the conversion took longer than ", absl::FormatDuration(timeout)));
+    }
+    if (!failed.ok()) {
+      kill(child, SIGKILL);
+      waitpid(child, &status, 0);
+      break;
+    }
+    absl::SleepFor(kPoll);
+  }
+  RETURN_IF_ERROR(failed);
+  const absl::Status said = reader.Result(task);
+  *boot_disk_bytes = reader.BootDiskBytes();
+  if (said.ok() && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
+    return absl::InternalError(
+        absl::StrCat("the appliance died after its result: ", Tail(folder + "/qemu.log", 500)));
+  }
+  if (absl::IsInternal(said)) {
+    return absl::InternalError(
+        absl::StrCat(said.message(), "; ", Tail(folder + "/qemu.log", 500), PanicOf(folder)));
+  }
+  return said;
 }
 
 ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
@@ -165,6 +214,7 @@ ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
                                const std::function<void(const std::string&)>& progress) const {
   ApplianceResult result;
   result.task.set_appliance_version(version_);
+  for (const std::string& package : packages_) result.task.add_appliance_packages(package);
   const std::string folder =
       absl::StrCat(work_folder, "/appliance-", getpid(), "-", absl::ToUnixNanos(absl::Now()));
   const auto run = [&]() -> absl::Status {
@@ -192,54 +242,27 @@ ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
     ASSIGN_OR_RETURN(const std::string appliance,
                      ReadFile(options_.folder + "/appliance.cpio", std::size_t{512} << 20));
     convert::CpioWriter job;
-    job.File("job.json", JobJson(task));
+    job.File("job.json", JobJson(task, scripts_));
     RETURN_IF_ERROR(AddDiskKeys(options_.disk_keys_folder, &job));
-    RETURN_IF_ERROR(WriteFileAtomically(folder + "/initrd", absl::StrCat(appliance, job.Finish())));
+    const std::string initrd = absl::StrCat(appliance, job.Finish());
     const absl::Time end = absl::Now() + timeout;
-    ASSIGN_OR_RETURN(const std::vector<std::string> command, Command(folder, disks));
-    ASSIGN_OR_RETURN(const pid_t child, Spawn(command, secrets, folder + "/qemu.log"));
-    ResultReader reader(progress);
-    off_t at = 0;
-    absl::Status failed;
-    int status = 0;
-    while (true) {
-      const bool ended = waitpid(child, &status, WNOHANG) == child;
-      for (std::string more;
-           failed.ok() && !(more = ReadMore(folder + "/result.jsonl", &at)).empty();) {
-        failed = reader.Take(more);
-      }
-      if (ended) break;
-      if (failed.ok() && SizeOf(folder + "/console.log") > kMaxConsole) {
-        failed = absl::ResourceExhaustedError("the appliance's console says more than 64 MiB");
-      }
-      if (failed.ok() && cancel) failed = absl::CancelledError("cancelled");
-      if (failed.ok() && absl::Now() > end) {
-        failed = absl::DeadlineExceededError(
-            absl::StrCat("the conversion took longer than ", absl::FormatDuration(timeout)));
-      }
-      if (!failed.ok()) {
-        kill(child, SIGKILL);
-        waitpid(child, &status, 0);
-        break;
-      }
-      absl::SleepFor(kPoll);
+    const auto once = [&](std::uint64_t* boot_disk_bytes) {
+      return RunOnce(folder, initrd, disks, secrets, end, timeout, cancel, progress, &result.task,
+                     boot_disk_bytes);
+    };
+    std::uint64_t boot_disk_bytes = 0;
+    absl::Status status = once(&boot_disk_bytes);
+    if (boot_disk_bytes != 0 && task.mode() == conversion::v1::ConversionTask::APPEND) {
+      progress("making room for an EFI system partition");
+      RETURN_IF_ERROR(GrowDisk(disks[0], boot_disk_bytes));
+      status = once(&boot_disk_bytes);
     }
-    RETURN_IF_ERROR(failed);
-    const absl::Status said = reader.Result(&result.task);
     // The profile says it, not the appliance.
     auto& hints = *result.task.mutable_hints();
     const auto& target = task.target();
     hints.set_disk_bus(target.disk_bus().empty() ? "virtio" : target.disk_bus());
     hints.set_nic_model(target.nic_model().empty() ? "virtio" : target.nic_model());
-    if (said.ok() && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
-      return absl::InternalError(
-          absl::StrCat("the appliance died after its result: ", Tail(folder + "/qemu.log", 500)));
-    }
-    if (absl::IsInternal(said)) {
-      return absl::InternalError(
-          absl::StrCat(said.message(), "; ", Tail(folder + "/qemu.log", 500)));
-    }
-    return said;
+    return status;
   };
   result.status = run();
   result.task.set_console_tail(Tail(folder + "/console.log", kConsoleTail));

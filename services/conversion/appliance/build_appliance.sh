@@ -17,6 +17,8 @@ tools=(
   /usr/sbin/lvm
   /usr/sbin/cryptsetup
   /usr/sbin/mdadm
+  /sbin/sfdisk
+  /sbin/mkfs.vfat
 )
 # Loaded at the start.
 modules=(virtio_pci virtio_blk ext4 xfs crc32c_generic crc32c_intel)
@@ -31,11 +33,15 @@ on_demand=(
 # Windows guests: NTFS by FUSE.
 tools+=(/bin/ntfs-3g /bin/ntfs-3g.probe)
 modules+=(fuse)
+# What the GRUB that conversion adds can read; it never loads modules of the guest's GRUB.
+grub_modules=(part_msdos part_gpt fat ext2 xfs btrfs lvm diskfilter mdraid09 mdraid1x search search_fs_uuid search_fs_file search_label
+  configfile normal linux test echo ls cat true sleep loadenv minicmd reboot halt gzio regexp all_video gfxterm font terminal gfxmenu png
+  serial gettext legacycfg memdisk tar)
 die() {
   echo "build_appliance.sh: $*" >&2
   exit 1
 }
-for tool in busybox cpio modprobe dpkg-deb "${tools[@]}"; do
+for tool in busybox cpio modprobe dpkg-deb grub-mkimage "${tools[@]}"; do
   command -v "$tool" >/dev/null || die "$tool is missing: run deploy/dev/install_packages.sh"
 done
 
@@ -54,7 +60,10 @@ if [[ -z $package ]]; then
   package=$(find "$cache" -name 'linux-image-*.deb' | sort -V | tail -n 1)
 fi
 
-version=$({ cat "$0" "$converter" "$(command -v busybox)" "${tools[@]}" && basename "$package"; } | sha256sum | cut -c1-16)
+grub=/usr/lib/grub
+[[ -d $grub/x86_64-efi && -d $grub/i386-pc ]] || die "GRUB's images are missing: run deploy/dev/install_packages.sh"
+
+version=$({ cat "$0" "$converter" "$(command -v busybox)" "${tools[@]}" "$grub"/*/{kernel.img,moddep.lst} && basename "$package"; } | sha256sum | cut -c1-16)
 [[ -s $out/version && $(cut -d' ' -f2 "$out/version") == "$version" && -s $out/vmlinuz ]] && exit 0
 
 work=$(mktemp -d)
@@ -105,6 +114,34 @@ for library in /lib/x86_64-linux-gnu/libgcc_s.so.1; do
   mkdir -p "$root$(dirname "$library")"
   cp -Ln "$library" "$root$library"
 done
+# One menu for both kinds of firmware: they look for the file that the conversion put into the guest's /boot.
+# It lies in an archive inside of the images: only GRUB's normal mode knows "for" and "if".
+mkdir -p "$work/memdisk/boot/grub"
+cat >"$work/memdisk/boot/grub/grub.cfg" <<'EOF'
+for godwit_boot in /boot "" /@/boot /@rootfs/boot /root/boot; do
+  if search --no-floppy --file --set=root "$godwit_boot/godwit/grub.cfg"; then
+    export godwit_boot
+    configfile "($root)$godwit_boot/godwit/grub.cfg"
+  fi
+done
+echo "No menu of the migrated system was found."
+EOF
+tar -C "$work/memdisk" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=ustar -cf "$work/memdisk.tar" boot
+mkdir -p "$root/usr/lib/godwit/grub"
+grub-mkimage -O x86_64-efi -d "$grub/x86_64-efi" -p '(memdisk)/boot/grub' -m "$work/memdisk.tar" -o "$root/usr/lib/godwit/grub/bootx64.efi" "${grub_modules[@]}"
+grub-mkimage -O i386-pc -d "$grub/i386-pc" -p '(memdisk)/boot/grub' -m "$work/memdisk.tar" -o "$root/usr/lib/godwit/grub/core.img" biosdisk "${grub_modules[@]}"
+cp "$grub/i386-pc/boot.img" "$root/usr/lib/godwit/grub/"
+# Which packages it was made of: kept with every conversion.
+{
+  dpkg-deb -W --showformat='${Package} ${Version}\n' "$package"
+  for file in "$(command -v busybox)" "${tools[@]}" "$grub/x86_64-efi/moddep.lst" "$grub/i386-pc/moddep.lst" "$(command -v grub-mkimage)"; do
+    owner=
+    for path in "$file" "$(realpath "$file")" "/usr$file" "${file#/usr}"; do
+      owner=$(dpkg-query -S "$path" 2>/dev/null | head -n 1 | sed 's/: .*//') && [[ -n $owner ]] && break
+    done
+    [[ -z $owner ]] || dpkg-query -W -f='${Package} ${Version}\n' "$owner"
+  done
+} | LC_ALL=C sort -u >"$out/packages"
 cat >"$root/init" <<'EOF'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -112,6 +149,11 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs run /run
+mount -t cgroup2 cgroup /sys/fs/cgroup && mkdir /sys/fs/cgroup/scripts && {
+  # Scripts may not take all of the machine.
+  echo '+pids +memory' >/sys/fs/cgroup/cgroup.subtree_control
+  echo 256 >/sys/fs/cgroup/scripts/pids.max
+}
 while read -r module; do insmod "/modules/$module" || echo "module $module: failed"; done </modules/order
 stty -F /dev/ttyS1 raw -echo
 tries=0
@@ -119,6 +161,7 @@ until [ -b /dev/vda ] || [ $tries -ge 100 ]; do
   sleep 0.1
   tries=$((tries + 1))
 done
+echo -1000 >/proc/self/oom_score_adj
 godwit-convert --job /job.json --result /dev/ttyS1
 echo "godwit-convert ended with status $?"
 sync

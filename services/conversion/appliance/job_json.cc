@@ -6,7 +6,8 @@
 
 namespace godwit::conversion {
 
-std::string JobJson(const conversion::v1::ConversionTask& task) {
+std::string JobJson(const conversion::v1::ConversionTask& task,
+                    const std::vector<Script>& scripts) {
   nlohmann::json disks = nlohmann::json::array(), nics = nlohmann::json::array();
   for (const auto& disk : task.disks()) disks.push_back(disk.device_name());
   for (const auto& nic : task.target().nics()) {
@@ -36,6 +37,14 @@ std::string JobJson(const conversion::v1::ConversionTask& task) {
                         {"regenerate_seconds", limit.seconds() > 0 ? limit.seconds() : 600},
                         {"dry_run", task.mode() == Task::PREFLIGHT},
                         {"unfinished", task.unfinished()}};
+  // Scripts run after conversions only.
+  job["scripts"] = nlohmann::json::array();
+  for (const Script& script : scripts) {
+    if (task.mode() != Task::APPEND && task.mode() != Task::REGENERATE) break;
+    job["scripts"].push_back({{"name", script.name},
+                              {"text", script.text},
+                              {"timeout_seconds", script.timeout_seconds}});
+  }
   if (target.firmware_size() > 0) job["firmware"] = target.firmware();
   return job.dump();
 }

@@ -72,6 +72,13 @@ void ResultReader::Line(const std::string& line) {
   if (json["event"] == "result") result_ = line;
 }
 
+std::uint64_t ResultReader::BootDiskBytes() const {
+  const auto json = nlohmann::json::parse(result_, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("bootDiskBytes")) return 0;
+  const auto& bytes = json["bootDiskBytes"];
+  return bytes.is_number_unsigned() ? bytes.get<std::uint64_t>() : 0;
+}
+
 absl::Status ResultReader::Result(conversion::v1::ConversionTask* task) const {
   if (result_.empty()) return absl::InternalError("the appliance ended without a result");
   const auto json = nlohmann::json::parse(result_, nullptr, /*allow_exceptions=*/false);
@@ -86,6 +93,8 @@ absl::Status ResultReader::Result(conversion::v1::ConversionTask* task) const {
     *task->mutable_changes() = output.changes();
     *task->mutable_findings() = output.findings();
     *task->mutable_hints() = output.hints();
+    task->set_diff(output.diff());
+    *task->mutable_scripts() = output.scripts();
   }
   if (!json.contains("error")) return absl::OkStatus();
   const auto& error = json["error"];

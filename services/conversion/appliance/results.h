@@ -20,6 +20,8 @@ class ResultReader {
   // The last result: OK and the output fields in *task, or what the converter says of its failure.
   // INTERNAL: there was none.
   absl::Status Result(conversion::v1::ConversionTask* task) const;
+  // The size that the boot disk must have for the conversion; 0: it has it. As the appliance says.
+  std::uint64_t BootDiskBytes() const;
 
  private:
   void Line(const std::string& line);

@@ -28,6 +28,13 @@ struct Inspection {
   std::optional<WindowsInspection> windows;
 };
 
+// One run of an operator's script.
+struct ScriptOutcome {
+  std::string name, sha256, output;
+  int exit_code = 0;
+  double seconds = 0;
+};
+
 struct Outcome {
   Inspection inspection;
   std::vector<Volume> volumes;
@@ -35,6 +42,13 @@ struct Outcome {
   Findings findings;
   // The names that the target has; of a bare tree (unset) those that `volumes` give.
   StableName stable;
+  // Of the source: "BIOS", "UEFI", "BIOS and UEFI"; of the result: "bios" or "uefi".
+  std::string boot_mode = "BIOS", firmware = "bios";
+  // Not 0: the boot disk must have this size, then the conversion is possible.
+  std::uint64_t boot_disk_bytes = 0;
+  // Of a comparison: as `diff -u` prints it.
+  std::string diff;
+  std::vector<ScriptOutcome> scripts;
 };
 
 // Who only asks gets an answer: what would stop a conversion becomes a BLOCKER. Other errors are

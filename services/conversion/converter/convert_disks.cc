@@ -7,9 +7,13 @@
 #include "services/common/base/status_macros.h"
 #include "services/conversion/converter/devices.h"
 #include "services/conversion/converter/find_root.h"
+#include "services/conversion/converter/firmware_steps.h"
 #include "services/conversion/converter/guest_mounts.h"
 #include "services/conversion/converter/guest_root.h"
+#include "services/conversion/converter/manifest.h"
+#include "services/conversion/converter/scripts.h"
 #include "services/conversion/converter/superblock.h"
+#include "services/conversion/converter/undo.h"
 #include "services/conversion/converter/windows/windows_disks.h"
 
 namespace godwit::convert {
@@ -65,9 +69,23 @@ std::string EspFolder(const GuestRoot& root) {
   return "";
 }
 
+// What is done with a root that is mounted with all below it.
+absl::Status ConvertGuest(const Job& job, const std::string& where, const Firmware& firmware,
+                          GuestRoot& root, Outcome* outcome, const Progress& progress) {
+  if (!job.action.empty()) return DiffOrUndo(root, job, firmware, outcome);
+  absl::Status status = ConvertTree(root, job, outcome, progress);
+  if (!status.ok()) return status;
+  progress("firmware");
+  status = ApplyFirmware(firmware, root, job, outcome);
+  if (status.ok()) status = RunScripts(where, job.scripts, root, outcome);
+  outcome->changes = root.changes();
+  if (!job.dry_run) status.Update(SaveManifest(root));
+  return status;
+}
+
 absl::Status ConvertMounted(const Job& job, const std::string& where, bool complete,
-                            const GuestMount& root_mount, Outcome* outcome,
-                            const Progress& progress) {
+                            const GuestMount& root_mount, const Firmware& firmware,
+                            Outcome* outcome, const Progress& progress) {
   ASSIGN_OR_RETURN(GuestRoot root, GuestRoot::Open(where));
   const std::vector<FstabEntry> fstab = ParseFstab(root.Read("etc/fstab").value_or(""));
   std::string mdadm = root.Read("etc/mdadm/mdadm.conf").value_or("");
@@ -84,15 +102,15 @@ absl::Status ConvertMounted(const Job& job, const std::string& where, bool compl
   if (!job.dry_run) RETURN_IF_ERROR(CheckRoom(where, root_volume.source_device, "/"));
   RETURN_IF_ERROR(MountGuest(where, mounts, outcome->volumes, job.dry_run, &outcome->findings));
   outcome->stable = [&names](const std::string& name) { return names.Stable(name); };
-  absl::Status status = ConvertTree(root, job, outcome, progress);
+  absl::Status status = ConvertGuest(job, where, firmware, root, outcome, progress);
   outcome->stable = nullptr;
   if (const auto room = root.FreeBytes("."); room.ok()) root_volume.free_bytes = *room;
   return status;
 }
 
 // Mounts the root, converts, unmounts all.
-absl::Status ConvertRoot(const Job& job, const std::string& where, bool complete, Outcome* outcome,
-                         const Progress& progress) {
+absl::Status ConvertRoot(const Job& job, const std::string& where, bool complete,
+                         const Firmware& firmware, Outcome* outcome, const Progress& progress) {
   progress("looking for the system");
   std::optional<GuestMount> root;
   ASSIGN_OR_RETURN(root, FindRoot(where, &outcome->volumes, complete, outcome));
@@ -100,7 +118,7 @@ absl::Status ConvertRoot(const Job& job, const std::string& where, bool complete
   const Volume& volume = outcome->volumes[root->volume];
   if (!volume.damage.empty() && !job.dry_run) return absl::FailedPreconditionError(volume.damage);
   absl::Status status = MountVolume(volume, where, job.dry_run, root->subvolume);
-  if (status.ok()) status = ConvertMounted(job, where, complete, *root, outcome, progress);
+  if (status.ok()) status = ConvertMounted(job, where, complete, *root, firmware, outcome, progress);
   progress("unmounting");
   sync();
   status.Update(UnmountAll(where));
@@ -121,7 +139,9 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
     progress("checking file systems");
     CheckAllBefore(&outcome->volumes, &outcome->findings);
   }
-  absl::Status status = ConvertRoot(job, where, devices.complete(), outcome, progress);
+  ASSIGN_OR_RETURN(const Firmware firmware, InspectFirmware(job, outcome));
+  absl::Status status =
+      ConvertRoot(job, where, devices.complete(), firmware, outcome, progress);
   if (absl::IsNotFound(status)) {
     const absl::StatusOr<bool> windows =
         windows::ConvertWindowsDisks(job, where, outcome, progress);

@@ -85,6 +85,7 @@ absl::StatusOr<std::pair<Fd, std::string>> GuestRoot::Parent(const std::string& 
     absl::StatusOr<Fd> next = OpenAt(folder, O_RDONLY | O_DIRECTORY);
     if (absl::IsNotFound(next.status()) && make) {
       if (mkdirat(at.get(), parts[i].c_str(), 0755) != 0) return ErrnoStatus(folder);
+      made_folders_.push_back(folder.substr(2));
       next = OpenAt(folder, O_RDONLY | O_DIRECTORY);
     }
     RETURN_IF_ERROR(next);
@@ -170,30 +171,77 @@ absl::Status GuestRoot::Write(const std::string& step, const std::string& path,
   if (!before.ok() && !absl::IsNotFound(before.status())) return before.status();
   Change change{.step = step, .path = path, .after_sha256 = Sha256Hex(content), .summary = summary};
   if (before.ok()) change.before_sha256 = Sha256Hex(*before);
+  if (before.ok() && keep) change.kept = KeptPath(path);
   changes_.push_back(change);
   if (dry_run_) return absl::OkStatus();
   ASSIGN_OR_RETURN(auto parent, Parent(path, /*make=*/true));
   auto& [folder, name] = parent;
   struct stat info {};
   const bool known = before.ok() && fstatat(folder.get(), name.c_str(), &info, 0) == 0;
+  // The oldest copy is the source's own: a later conversion must not overwrite it with ours.
+  if (before.ok() && keep) {
+    const std::string copy = BackupName(path, name);
+    if (linkat(folder.get(), name.c_str(), folder.get(), copy.c_str(), 0) != 0 && errno != EEXIST) {
+      // FAT has no links.
+      RETURN_IF_ERROR(Replace(folder.get(), copy, path, *before, 0644, known ? &info : nullptr));
+    }
+  }
+  return Replace(folder.get(), name, path, content, 0644, known ? &info : nullptr);
+}
+
+absl::Status GuestRoot::Replace(int folder, const std::string& name, const std::string& path,
+                                const std::string& content, unsigned mode,
+                                const struct stat* info) {
   const std::string temporary = name + ".migrating";
-  unlinkat(folder.get(), temporary.c_str(), 0);
+  unlinkat(folder, temporary.c_str(), 0);
   {
-    const Fd fd(openat(folder.get(), temporary.c_str(),
+    const Fd fd(openat(folder, temporary.c_str(),
                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd.valid()) return ErrnoStatus(path);
     RETURN_IF_ERROR(WriteAll(fd.get(), content, path));
-    if (fchmod(fd.get(), known ? info.st_mode & 07777 : mode) != 0) return ErrnoStatus(path);
-    if (known && fchown(fd.get(), info.st_uid, info.st_gid) != 0) return ErrnoStatus(path);
-    CopyAttributes(folder.get(), known ? name : "", fd.get());
+    if (fchmod(fd.get(), info != nullptr ? info->st_mode & 07777 : mode) != 0)
+      return ErrnoStatus(path);
+    if (info != nullptr && fchown(fd.get(), info->st_uid, info->st_gid) != 0)
+      return ErrnoStatus(path);
+    CopyAttributes(folder, info != nullptr ? name : "", fd.get());
     if (fsync(fd.get()) != 0) return ErrnoStatus(path);
   }
-  // The oldest copy is the source's own: a later conversion must not overwrite it with ours.
-  if (before.ok() && keep)
-    linkat(folder.get(), name.c_str(), folder.get(), BackupName(path, name).c_str(), 0);
-  if (renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0)
-    return ErrnoStatus(path);
-  return absl::OkStatus();
+  return renameat(folder, temporary.c_str(), folder, name.c_str()) == 0 ? absl::OkStatus()
+                                                                        : ErrnoStatus(path);
+}
+
+absl::Status GuestRoot::Put(const std::string& path, const std::string& content, unsigned mode) {
+  ASSIGN_OR_RETURN(const auto parent, Parent(path, /*make=*/true));
+  return Replace(parent.first.get(), parent.second, path, content, mode, nullptr);
+}
+
+absl::Status GuestRoot::MakeFolderOf(const std::string& path) const {
+  return Parent(path, /*make=*/true).status();
+}
+
+absl::Status GuestRoot::Rename(const std::string& from, const std::string& to) {
+  ASSIGN_OR_RETURN(const auto source, Parent(from, /*make=*/false));
+  ASSIGN_OR_RETURN(const auto target, Parent(to, /*make=*/true));
+  return renameat(source.first.get(), source.second.c_str(), target.first.get(),
+                  target.second.c_str()) == 0
+             ? absl::OkStatus()
+             : ErrnoStatus(from);
+}
+
+absl::Status GuestRoot::Unlink(const std::string& path) {
+  ASSIGN_OR_RETURN(const auto parent, Parent(path, /*make=*/false));
+  const char* const name = parent.second.c_str();
+  if (unlinkat(parent.first.get(), name, 0) == 0) return absl::OkStatus();
+  if (errno == EISDIR && unlinkat(parent.first.get(), name, AT_REMOVEDIR) == 0)
+    return absl::OkStatus();
+  if (errno == ENOTEMPTY) return absl::FailedPreconditionError(path + ": not empty");
+  return ErrnoStatus(path);
+}
+
+std::string GuestRoot::KeptPath(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  return folder + BackupName(path, path.substr(folder.size()));
 }
 
 absl::Status GuestRoot::Link(const std::string& step, const std::string& path,

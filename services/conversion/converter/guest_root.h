@@ -13,12 +13,18 @@
 #include "services/common/base/file.h"
 #include "services/conversion/converter/windows/registry_edit.h"
 
+struct stat;
+
 namespace godwit::convert {
 
 // One edit, as protos/godwit/conversion/v1/conversion_service.proto has it.
 struct Change {
   std::string step, path, before_sha256, after_sha256, summary;
   std::optional<windows::RegistryEdit> registry;  // of a hive, instead of the hashes
+  // Where: "" the file tree, "esp" the EFI system partition, "disk" sectors of the boot disk.
+  std::string volume;
+  // Path of what was there before; of sectors their bytes, hex. Empty: nothing, or not kept.
+  std::string kept;
 };
 
 // Not thread-safe.
@@ -53,6 +59,19 @@ class GuestRoot {
   // Also when there is none.
   absl::Status Remove(const std::string& step, const std::string& path, const std::string& summary);
   const std::vector<Change>& changes() const { return changes_; }
+  // A change that was made by other means.
+  void Record(Change change) { changes_.push_back(std::move(change)); }
+  // Replaces or creates without a record and without a copy: for what the conversion keeps itself.
+  absl::Status Put(const std::string& path, const std::string& content, unsigned mode);
+  absl::Status MakeFolderOf(const std::string& path) const;
+  // Renames inside one volume, in place of what is there; NOT_FOUND.
+  absl::Status Rename(const std::string& from, const std::string& to);
+  // Removes a file, or a folder that is empty. NOT_FOUND; FAILED_PRECONDITION: not empty.
+  absl::Status Unlink(const std::string& path);
+  // Where Write keeps the file before.
+  static std::string KeptPath(const std::string& path);
+  // Folders that were made, outermost first.
+  const std::vector<std::string>& made_folders() const { return made_folders_; }
   // Plan only: changes are recorded and not made.
   void SetDryRun() { dry_run_ = true; }
   // The folder itself, for those who must mount it.
@@ -63,11 +82,15 @@ class GuestRoot {
   absl::StatusOr<Fd> OpenAt(const std::string& path, int flags, unsigned mode = 0) const;
   // The folder of a path and its last name.
   absl::StatusOr<std::pair<Fd, std::string>> Parent(const std::string& path, bool make) const;
+  // Writes beside, then takes the place. `info`: owner and mode, or null for root and 0644.
+  absl::Status Replace(int folder, const std::string& name, const std::string& path,
+                       const std::string& content, unsigned mode, const struct stat* info);
   absl::Status RemoveTree(int folder, const std::string& name, int depth);
 
   Fd root_;
   bool dry_run_ = false;
   std::vector<Change> changes_;
+  mutable std::vector<std::string> made_folders_;
 };
 
 std::string Sha256Hex(const std::string& text);

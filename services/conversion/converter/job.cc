@@ -54,6 +54,12 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
   words("kernel_arguments", &job.kernel_arguments);
   words("firmware", &job.firmware);
   if (job.firmware.empty()) job.firmware = {"bios", "uefi"};
+  for (const auto& script : json.value("scripts", nlohmann::json::array())) {
+    if (!script.is_object()) continue;
+    job.scripts.push_back({.name = script.value("name", ""),
+                           .text = script.value("text", ""),
+                           .timeout_seconds = script.value("timeout_seconds", 60)});
+  }
   job.boot_mode = json.value("boot_mode", "");
   if (job.boot_mode != "" && job.boot_mode != "bios" && job.boot_mode != "uefi")
     return absl::InvalidArgumentError("boot_mode: bios, uefi or nothing");
@@ -61,6 +67,7 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
   if (job.action != "" && job.action != "diff" && job.action != "undo")
     return absl::InvalidArgumentError("action: diff, undo or nothing");
   ASSIGN_OR_RETURN(job.windows, windows::ParseOptions(json.value("windows", nlohmann::json())));
+  job.dry_run = job.dry_run || job.action == "diff";
   return job;
 }
 

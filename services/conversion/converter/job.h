@@ -10,6 +10,13 @@
 
 namespace godwit::convert {
 
+// An operator's script, to run in the guest's tree after the conversion.
+struct Script {
+  std::string name;  // "10-motd", or "20-users.chroot" to run inside of the tree
+  std::string text;
+  int timeout_seconds = 60;
+};
+
 struct Job {
   std::vector<std::string> source_disks;  // kernel names, boot disk first
   std::vector<Nic> nics;
@@ -20,7 +27,8 @@ struct Job {
   // Of the target's profile.
   std::vector<std::string> linux_modules, kernel_arguments;
   std::vector<std::string> firmware = {"bios", "uefi"};  // that the target has, preferred first
-  std::string boot_mode;         // "", "bios" or "uefi": what is asked for; "": as the source
+  std::string boot_mode;  // "", "bios" or "uefi": what is asked for; "": as the source
+  std::vector<Script> scripts;
   std::string action;            // "", "diff" or "undo" instead of a conversion
   std::string platform = "kvm";  // the target's hypervisor: its own guest tools stay
   // Keys of encrypted disks: "<luks-uuid>.key", "default.key". Not of job.json.

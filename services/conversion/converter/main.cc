@@ -46,7 +46,7 @@ class Report {
 absl::Status Convert(const Options& options, Report& report, Outcome* outcome) {
   Job job;
   if (!options.job.empty()) {
-    ASSIGN_OR_RETURN(const std::string text, ReadFile(options.job, 1 << 20));
+    ASSIGN_OR_RETURN(const std::string text, ReadFile(options.job, 64 << 20));
     ASSIGN_OR_RETURN(job, ParseJob(text));
   }
   job.dry_run = job.dry_run || options.dry_run;
@@ -101,6 +101,8 @@ int main(int argc, char** argv) {
     last["error"] = {{"code", static_cast<int>(status.code())},
                      {"message", std::string(status.message())}};
   }
+  // Not an answer yet: the host makes the disk larger and asks again.
+  if (outcome.boot_disk_bytes != 0) last["bootDiskBytes"] = outcome.boot_disk_bytes;
   report.Line(last);
   return status.ok() ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "services/conversion/converter/windows/windows_json.h"
 
 namespace godwit::convert {
@@ -32,7 +33,9 @@ nlohmann::json ToJson(const Outcome& outcome) {
   }
   for (const Change& change : outcome.changes) {
     changes.push_back({{"step", change.step},
-                       {"path", "/" + change.path},
+                       {"path", change.volume == "esp"    ? "esp:/" + change.path
+                                : change.volume == "disk" ? change.path
+                                                          : "/" + change.path},
                        {"beforeSha256", change.before_sha256},
                        {"afterSha256", change.after_sha256},
                        {"summary", change.summary}});
@@ -44,13 +47,21 @@ nlohmann::json ToJson(const Outcome& outcome) {
                         {"message", finding.message},
                         {"remedy", finding.remedy}});
   }
+  nlohmann::json scripts = nlohmann::json::array();
+  for (const ScriptOutcome& script : outcome.scripts) {
+    scripts.push_back({{"name", script.name},
+                       {"sha256", script.sha256},
+                       {"exitCode", script.exit_code},
+                       {"output", script.output},
+                       {"took", absl::StrFormat("%.3fs", script.seconds)}});
+  }
   nlohmann::json json = {{"inspection",
                           {{"osFamily", inspection.os_family},
                            {"distribution", inspection.distribution},
                            {"version", inspection.version},
                            {"fullString", inspection.full_string},
                            {"architecture", inspection.architecture},
-                           {"bootMode", "BIOS"},
+                           {"bootMode", outcome.boot_mode},
                            {"bootLoader", inspection.boot_loader},
                            {"kernels", kernels},
                            {"volumes", volumes},
@@ -62,11 +73,9 @@ nlohmann::json ToJson(const Outcome& outcome) {
                            {"installations", inspection.installations}}},
                          {"changes", changes},
                          {"findings", findings},
-                         {"hints",
-                          {{"firmware", "bios"},
-                           {"diskBus", "virtio"},
-                           {"nicModel", "virtio"},
-                           {"serialConsole", true}}}};
+                         {"hints", {{"firmware", outcome.firmware}, {"serialConsole", true}}},
+                         {"diff", outcome.diff},
+                         {"scripts", scripts}};
   if (inspection.windows) {
     json["inspection"]["windows"] = windows::ToJson(*inspection.windows);
     json["hints"]["serialConsole"] = false;

@@ -20,7 +20,7 @@ namespace {
 
 struct Config {
   std::string conversion, work_dir, tls_dir, appliance, accelerator = "tcg", master_key_file,
-                                                        disk_keys;
+                                                        disk_keys, scripts;
   std::int64_t memory_mib = 1024;
   conversion::SuppliesOptions windows;
 };
@@ -54,7 +54,8 @@ absl::Status Run(const Config& config) {
                         .memory_mib = static_cast<int>(config.memory_mib),
                         .master_key_file = config.master_key_file,
                         .disk_keys_folder = config.disk_keys,
-                        .supplies_image = supplies}));
+                        .supplies_image = supplies,
+                        .scripts_folder = config.scripts}));
   conversion::TaskRunner runner(
       rpc::Dial(config.conversion, {.kind = rpc::PeerKind::kService, .id = "conversion"}, tls),
       appliance, config.work_dir);
@@ -89,6 +90,8 @@ int main(int argc, char** argv) {
                "folder of drivers for Windows guests (read at the start; docs/windows.md)");
   flags.String("firstboot-scripts", &config.windows.scripts,
                "folder of scripts that Windows guests run at their first boot");
+  flags.String("scripts", &config.scripts,
+               "folder of scripts NN-name that run in the appliance after every conversion");
   flags.Int("memory", &config.memory_mib, 256, 65536, "memory of the appliance in MiB");
   if (const auto rest = flags.Parse(argc, argv); !rest.ok()) {
     if (absl::IsCancelled(rest.status())) return 0;

@@ -50,6 +50,16 @@ TEST_F(TaskStoreTest, TheSameRequestGivesTheSameTask) {
   EXPECT_EQ(store_->Create(other).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(TaskStoreTest, EveryModeOfTheContractCanBeKept) {
+  for (const TaskMode mode : {TaskMode::kPreflight, TaskMode::kDiff, TaskMode::kUndo}) {
+    NewTask task = Make();
+    task.mode = mode;
+    ASSERT_OK(store_->Create(task).status());
+    ASSERT_OK_AND_ASSIGN(const auto leased, store_->Lease("conversion-worker/a", {mode}, true));
+    EXPECT_TRUE(leased && leased->mode == mode);
+  }
+}
+
 TEST_F(TaskStoreTest, OneWorkerHasATaskUntilItFinishes) {
   ASSERT_OK(store_->Create(Make()).status());
   const Task leased = Lease("conversion-worker/a");

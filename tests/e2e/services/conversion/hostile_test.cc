@@ -1,0 +1,169 @@
+// Disks that were made to do harm. Each ends as a failed task that says what happened; the host,
+// the point and the next task do not notice.
+#include <gmock/gmock.h>
+#include <grp.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/e2e/services/conversion/appliance_fixture.h"
+
+namespace godwit::conversion {
+namespace {
+
+using ::godwit::testing::StatusIs;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Property;
+
+class HostileTest : public ApplianceFixture {
+ protected:
+  void SetUp() override { tree_ = dir_ / "tree"; }
+  void Put(const std::string& path, const std::string& content) {
+    ASSERT_OK(MakeDirs(std::filesystem::path(tree_ + "/" + path).parent_path().string()));
+    ASSERT_OK(WriteFileAtomically(tree_ + "/" + path, content, 0644));
+  }
+  void Sparse(const std::string& path, off_t bytes) {
+    Put(path, "");
+    ASSERT_EQ(truncate((tree_ + "/" + path).c_str(), bytes), 0);
+  }
+  // A system that could be converted, in a few files.
+  void PutSystem() {
+    Put("etc/fstab", "/dev/sda / ext4 defaults 0 1\n");
+    Put("etc/os-release", "ID=debian\n");
+    Put("boot/grub/grub.cfg", "linux /boot/vmlinuz-6.1 root=/dev/sda ro\n");
+    Put("boot/vmlinuz-6.1", "kernel");
+    Put("boot/initrd.img-6.1", "initramfs");
+    Put("lib/modules/6.1/modules.dep", "kernel/virtio_blk.ko:\n");
+    Put("lib/modules/6.1/kernel/virtio_blk.ko", "driver");
+  }
+  // The tree as the ext4 file system of a whole disk, and an overlay on it.
+  std::string Disk(const std::string& name, const std::string& size = "64M") {
+    const std::string raw = dir_ / (name + ".raw");
+    Do({"mkfs.ext4", "-q", "-F", "-d", tree_, raw, size});
+    return OverlayOf(raw);
+  }
+  std::string OverlayOf(const std::string& raw) {
+    Overlay(raw, raw + ".qcow2");
+    return raw + ".qcow2";
+  }
+
+  std::string tree_;
+};
+
+TEST_F(HostileTest, LinksDevicesFifosAndGiantFilesLeadNowhere) {
+  PutSystem();
+  std::filesystem::remove(tree_ + "/etc/os-release");
+  Put("usr/lib/os-release", "ID=debian\n");
+  // A path that is a device, one that leaves the tree, a FIFO where a file is read, a giant file.
+  Do({"mknod", tree_ + "/etc/default-device", "b", "254", "0"});
+  ASSERT_OK(MakeDirs(tree_ + "/etc/default"));
+  std::filesystem::create_symlink("/dev/vda", tree_ + "/etc/default/grub");
+  std::filesystem::create_symlink("../../../../../../init", tree_ + "/etc/os-release");
+  Sparse("etc/dracut.conf", off_t{100} << 30);
+  const std::string disk = Disk("links");
+  std::atomic<bool> done{false};
+  // Meanwhile: as whom does the machine run?
+  std::string user;
+  std::thread watch([&] {
+    while (!done) {
+      for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        const std::string folder = entry.path().string();
+        const auto line = ReadFile(folder + "/cmdline", 1 << 20);
+        if (!line.ok() || !absl::StartsWith(*line, "qemu-system")) continue;
+        const auto status = ReadFile(folder + "/status", 65536);
+        if (status.ok() && absl::StrContains(*status, absl::StrCat("PPid:\t", getpid(), "\n")))
+          user = *status;
+      }
+      absl::SleepFor(absl::Milliseconds(300));
+    }
+  });
+  const ApplianceResult result = Run(TaskFor(disk));
+  done = true;
+  watch.join();
+  EXPECT_OK(result.status);
+  EXPECT_THAT(user, HasSubstr("Uid:\t65534\t65534\t65534\t65534"));
+  EXPECT_THAT(user, HasSubstr("CapEff:\t0000000000000000"));
+  EXPECT_THAT(user, HasSubstr("NoNewPrivs:\t1"));
+  EXPECT_THAT(user, HasSubstr("Seccomp:\t2"));
+
+  std::filesystem::remove(tree_ + "/etc/fstab");
+  Do({"mkfifo", tree_ + "/etc/fstab"});
+  EXPECT_THAT(Run(TaskFor(Disk("fifo"))).status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, "not a regular file"));
+  std::filesystem::remove(tree_ + "/etc/fstab");
+  Sparse("etc/fstab", off_t{100} << 30);
+  EXPECT_THAT(Run(TaskFor(Disk("giant"))).status,
+              StatusIs(absl::StatusCode::kResourceExhausted, "etc/fstab"));
+}
+
+TEST_F(HostileTest, ScriptsThatMultiplyOrNeverEndAreEnded) {
+  PutSystem();
+  const std::string disk = Disk("scripts"), scripts = dir_ / "scripts";
+  ASSERT_OK(MakeDirs(scripts));
+  ASSERT_OK(WriteFileAtomically(
+      scripts + "/10-bomb", "# timeout: 5s\nb() { b | b & b | b & }\nb\nwhile :; do :; done\n"));
+  const ApplianceResult bomb = Run(TaskFor(disk), {.scripts_folder = scripts});
+  EXPECT_THAT(bomb.status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, "10-bomb ran longer than 5 s"));
+  ASSERT_OK(WriteFileAtomically(scripts + "/10-bomb", "echo lost; exit 7\n"));
+  const ApplianceResult failed = Run(TaskFor(disk), {.scripts_folder = scripts});
+  EXPECT_THAT(failed.status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, "10-bomb ended with 7: lost"));
+  EXPECT_THAT(failed.task.changes(), Contains(Property(&v1::Change::path, HasSubstr("10-bomb"))));
+}
+
+TEST_F(HostileTest, BrokenFileSystemsAndFullDisksFailByName) {
+  PutSystem();
+  // Full: no block is left for an initramfs with drivers.
+  const std::string full = dir_ / "full.raw";
+  Put("fill", std::string(3 << 20, 'f'));
+  Do({"mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-d", tree_, full, "5M"});
+  EXPECT_THAT(Run(TaskFor(OverlayOf(full))).status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, "/boot has"));
+
+  // Inodes and block maps overwritten, in the middle of a file system.
+  const std::string broken = dir_ / "broken.raw";
+  Do({"mkfs.ext4", "-q", "-F", "-d", tree_, broken, "64M"});
+  Do({"qemu-io", "-f", "raw", "-c", "write -q -P 0xa5 8k 1M", broken});
+  const ApplianceResult result = Run(TaskFor(OverlayOf(broken)));
+  EXPECT_FALSE(result.status.ok());
+  EXPECT_THAT(std::string(result.status.message()),
+              ::testing::AnyOf(HasSubstr("errors that e2fsck does not repair"),
+                               HasSubstr("no Linux system"), HasSubstr("mounting")));
+
+  // A disk whose bytes say that it is a qcow2 file over a file of this host: it is a disk.
+  const std::string liar = dir_ / "liar.raw", secret = dir_ / "secret";
+  ASSERT_OK(WriteFileAtomically(secret, std::string(1 << 20, 's')));
+  Do({"qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", secret, liar, "64M"});
+  ASSERT_EQ(truncate(liar.c_str(), 64 << 20), 0);
+  EXPECT_THAT(Run(TaskFor(OverlayOf(liar))).status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, "no Linux system"));
+}
+
+TEST_F(HostileTest, TimeIsLimitedAndTheNextTaskRunsWithoutRoot) {
+  PutSystem();
+  const std::string disk = Disk("slow");
+  EXPECT_THAT(Run(TaskFor(disk), {}, absl::Seconds(1)).status,
+              StatusIs(absl::StatusCode::kDeadlineExceeded, "longer than 1s"));
+  Do({"chown", "-R", "65534:65534", dir_.path()});
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (setgroups(0, nullptr) != 0 || setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
+    const ApplianceResult next = Run(TaskFor(disk));
+    if (!next.status.ok()) fprintf(stderr, "%s\n", next.status.ToString().c_str());
+    _exit(next.status.ok() && !next.task.console_tail().empty() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace godwit::conversion
