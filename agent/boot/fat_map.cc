@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <vector>
 
 #include "agent/boot/bytes.h"
 #include "services/common/base/status_macros.h"
@@ -39,7 +40,10 @@ absl::StatusOr<Fat> ParseFat(absl::string_view boot, std::uint64_t size) {
           .cluster_bytes = std::uint64_t{per_cluster} * sector,
           .clusters = (sectors - before) / per_cluster};
   fat.bits = fat.clusters < 4085 ? 12 : fat.clusters < 65525 ? 16 : 32;
-  fat.clusters = std::min(fat.clusters, fat.table_bytes * 8 / static_cast<unsigned>(fat.bits) - 2);
+  const auto bits = static_cast<std::uint64_t>(fat.bits);
+  if (fat.table_bytes * 8 / bits < 2) return absl::InvalidArgumentError("no FAT volume");
+  fat.clusters = std::min(fat.clusters, fat.table_bytes * 8 / bits - 2);
+  fat.table_bytes = std::min(fat.table_bytes, ((fat.clusters + 2) * bits + 7) / 8);
   return fat;
 }
 
@@ -57,15 +61,19 @@ absl::Status PickFat(Picker& picker, const Volume& volume) {
                      picker.Read(volume, fat.table + at, std::min(kPart, fat.table_bytes - at)));
     table += part;
   }
+  std::vector<std::uint64_t> used;
   for (std::uint64_t i = 0; i < fat.clusters; ++i) {
     const std::uint64_t entry = i + 2;
     const std::uint32_t next =
         fat.bits == 32   ? Little<std::uint32_t>(table, entry * 4) & 0x0fffffff
         : fat.bits == 16 ? Little<std::uint16_t>(table, entry * 2)
                          : Little<std::uint16_t>(table, entry * 3 / 2) >> (entry % 2 * 4) & 0xfff;
-    if (next == 0) continue;
-    RETURN_IF_ERROR(picker.Pick(volume, fat.data + i * fat.cluster_bytes, fat.cluster_bytes));
+    if (next != 0) used.push_back(i);
   }
+  if (used.size() > kMaxUsedFatBytes / fat.cluster_bytes)
+    return absl::InvalidArgumentError("a FAT volume of data");
+  for (const std::uint64_t cluster : used)
+    RETURN_IF_ERROR(picker.Pick(volume, fat.data + cluster * fat.cluster_bytes, fat.cluster_bytes));
   return absl::OkStatus();
 }
 

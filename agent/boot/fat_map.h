@@ -6,10 +6,11 @@
 
 namespace godwit::agent {
 
-// Larger ones hold data.
+// Larger ones, and those that have more in use, hold data.
 inline constexpr std::uint64_t kMaxFatBytes = std::uint64_t{2} << 30;
+inline constexpr std::uint64_t kMaxUsedFatBytes = std::uint64_t{256} << 20;
 
-// INVALID_ARGUMENT: it is no FAT volume, or a larger one. `picker`'s limits as in its header.
+// INVALID_ARGUMENT: it is no FAT volume, or one of data. `picker`'s limits as in its header.
 absl::Status PickFat(Picker& picker, const Volume& volume);
 
 }  // namespace godwit::agent

@@ -142,7 +142,11 @@ absl::Status Engine::ReadToVerify() {
     asked = verify_asked_;
     began = verification_.has_pass_start_time();
   }
-  if (!began || (!order.empty() && order != verify_order_)) BeginPass(order);
+  if (!began || (!order.empty() && order != verify_order_)) {
+    // Answers of the pass before do not count for this one.
+    if (asked > 0) return absl::OkStatus();
+    BeginPass(order);
+  }
   if (!held_.empty() || asked > kMaxAsked) return absl::OkStatus();
   const absl::Time now = absl::Now();
   std::int64_t budget = kOrderedBytes;

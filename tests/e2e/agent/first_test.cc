@@ -132,6 +132,13 @@ TEST_F(FirstTest, TheBaseInTheMiddleOfInitialSyncHasWhatTheMachineBootsFrom) {
     EXPECT_EQ(umount2(at.c_str(), 0), 0);
   }
 
+  // The next agent goes on, and need not send it again.
+  StopAgent();
+  StartAgent();
+  EXPECT_TRUE(resumed_);
+  EXPECT_TRUE(Await([&] { return absl::StrContains(engine_->FirstBlocksText(), "since"); }))
+      << engine_->FirstBlocksText();
+
   // And then everything, as ever.
   ASSERT_EQ(umount2(root_.c_str(), 0), 0);
   settings_.clear_sending_paused();

@@ -87,5 +87,23 @@ TEST_F(PartitionsTest, AnEfiSystemPartitionIsThereWhole) {
   }
 }
 
+TEST_F(PartitionsTest, AFatVolumeOfDataIsNot) {
+  Partition("label: gpt\\n,,L\\n");
+  Shell(absl::StrCat("mkfs.vfat -F 32 -s 8 --offset 2048 ", disk_, " 302080"));
+  const auto bytes = [&] {
+    const FirstPlan plan = PlanFirstBlocks({DiskToPick(disk_, kDisk)}, {.disks = {""}}, {});
+    return CopyPlanned(DiskToPick(disk_, kDisk), plan, dir_ / "copy");
+  };
+  EXPECT_LT(bytes(), 20 * kMiB);
+  const auto use = [&](std::uint64_t clusters) {  // behind 32 reserved sectors and three entries
+    Shell(absl::StrCat("head -c ", 4 * clusters, " /dev/zero | tr '\\0' '\\017' | dd of=", disk_,
+                       " conv=notrunc oflag=seek_bytes seek=$((1048576+32*512+12)) 2>&1"));
+  };
+  use(20000);
+  EXPECT_GT(bytes(), 78 * kMiB);
+  use(66000);
+  EXPECT_LT(bytes(), 20 * kMiB);
+}
+
 }  // namespace
 }  // namespace godwit::agent
