@@ -24,9 +24,9 @@ using ::godwit::testing::StatusIs;
 using ::godwit::testing::TempDir;
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::Property;
 
@@ -134,7 +134,7 @@ TEST_F(LayoutsTest, LvmOverTwoDisksBoots) {
                              Property(&pb::InspectedVolume::kind, "lvm"))));
   EXPECT_THAT(volumes, Contains(VolumeAt("/boot", "ext4")));
   EXPECT_THAT(volumes, Contains(VolumeAt("/srv", "ext4")));
-  EXPECT_THAT(result.task.findings(), IsEmpty());
+  EXPECT_THAT(result.task.findings(), Each(Property(&pb::Finding::severity, pb::Finding::NOTE)));
   const std::string facts = Boot();
   EXPECT_THAT(facts, HasSubstr("root=/dev/mapper/vg0-root"));
   EXPECT_THAT(facts, HasSubstr("mount=/boot /dev/vda1"));
@@ -183,7 +183,7 @@ TEST_F(LayoutsTest, Raid1Boots) {
               Contains(AllOf(
                   VolumeAt("/", "ext4"), Property(&pb::InspectedVolume::device, "/dev/md0"),
                   Property(&pb::InspectedVolume::lies_on, ElementsAre("/dev/sda1", "/dev/sdb1")))));
-  EXPECT_THAT(result.task.findings(), IsEmpty());
+  EXPECT_THAT(result.task.findings(), Each(Property(&pb::Finding::severity, pb::Finding::NOTE)));
   const std::string facts = Boot();
   EXPECT_THAT(facts, HasSubstr("root=/dev/md0"));
   EXPECT_THAT(facts, HasSubstr("cmdline=BOOT_IMAGE=/boot/vmlinuz"));
@@ -206,7 +206,7 @@ TEST_F(LayoutsTest, BtrfsSubvolumesBoot) {
   EXPECT_THAT(
       result.task.inspection().volumes(),
       Contains(AllOf(VolumeAt("/", "btrfs"), Property(&pb::InspectedVolume::subvolume, "@"))));
-  EXPECT_THAT(result.task.findings(), IsEmpty());
+  EXPECT_THAT(result.task.findings(), Each(Property(&pb::Finding::severity, pb::Finding::NOTE)));
   const std::string facts = Boot();
   EXPECT_THAT(facts, HasSubstr("root=/dev/vda1[/@] btrfs"));
   EXPECT_THAT(facts, HasSubstr("mount=/home /dev/vda1[/@home]"));
