@@ -33,6 +33,8 @@ void CopyAttributes(int folder, const std::string& name, int to) {
   std::size_t count = 0;
   for (const absl::string_view attribute : absl::StrSplit(names, '\0', absl::SkipEmpty())) {
     if (++count > kMaxAttributes) return;
+    // Signatures of the content as it was.
+    if (attribute == "security.ima" || attribute == "security.evm") continue;
     CopyOne(from.get(), std::string(attribute), to);
   }
 }

@@ -59,8 +59,6 @@ class GuestRoot {
   // Also when there is none.
   absl::Status Remove(const std::string& step, const std::string& path, const std::string& summary);
   const std::vector<Change>& changes() const { return changes_; }
-  // A change that was made by other means.
-  void Record(Change change) { changes_.push_back(std::move(change)); }
   // Replaces or creates without a record and without a copy: for what the conversion keeps itself.
   absl::Status Put(const std::string& path, const std::string& content, unsigned mode);
   absl::Status MakeFolderOf(const std::string& path) const;

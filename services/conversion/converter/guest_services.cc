@@ -21,6 +21,15 @@ std::string PackagedUnit(const GuestRoot& root, const std::string& unit) {
   return "";
 }
 
+// A start link is taken away; where it pointed to is said, so that it can be made again.
+absl::Status RemoveLink(GuestRoot& root, const std::string& step, const std::string& link,
+                        const std::string& why) {
+  const std::string target = root.ReadLink(link);
+  return root.Remove(
+      step, link,
+      absl::StrCat("not started: ", why, target.empty() ? "" : "; a link to " + target));
+}
+
 // Links to `unit` in the folders that start units with others.
 std::vector<std::string> Wants(const GuestRoot& root, const std::string& unit) {
   std::vector<std::string> links;
@@ -42,8 +51,7 @@ absl::StatusOr<bool> DisableUnit(GuestRoot& root, const std::string& step, const
   }
   // The administrator's own unit stays and is not started.
   const std::vector<std::string> wants = Wants(root, unit);
-  for (const std::string& link : wants)
-    RETURN_IF_ERROR(root.Remove(step, link, absl::StrCat("not started: ", why)));
+  for (const std::string& link : wants) RETURN_IF_ERROR(RemoveLink(root, step, link, why));
   return root.IsSymlink(own) || root.Exists(own) || !wants.empty();
 }
 
@@ -71,8 +79,7 @@ absl::StatusOr<bool> RemoveStartLinks(GuestRoot& root, const std::string& step,
     }
   }
   for (const std::string& level : root.List("etc/runlevels")) {
-    RETURN_IF_ERROR(root.Remove(step, absl::StrCat("etc/runlevels/", level, "/", name),
-                                absl::StrCat("not started: ", why)));
+    RETURN_IF_ERROR(RemoveLink(root, step, absl::StrCat("etc/runlevels/", level, "/", name), why));
   }
   return found;
 }

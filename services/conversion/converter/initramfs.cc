@@ -108,6 +108,10 @@ absl::StatusOr<std::string> DriverArchive(const GuestRoot& root, const GuestKern
   archive.File("etc/modules-load.d/godwit.conf", names, "etc");
   for (const auto& [path, content] : PinnedFilesForInitramfs(root))
     archive.File(path, content, "etc");
+  // The image names the swap volume to resume from as it was, and would wait for it.
+  if (const absl::StatusOr<std::string> resume = root.Read("etc/initramfs-tools/conf.d/resume");
+      resume.ok())
+    archive.File("conf/conf.d/resume", *resume, "conf");
   // The image has its own copy of what kept drivers from being loaded.
   for (const std::string& name : root.List("etc/modprobe.d")) {
     const absl::StatusOr<std::string> text = root.Read("etc/modprobe.d/" + name);

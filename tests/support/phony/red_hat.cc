@@ -10,6 +10,21 @@ namespace {
 
 constexpr char kSelinux[] = "SELINUX=enforcing\nSELINUXTYPE=targeted\n";
 
+// What 9 and Fedora have in common.
+void Modern(PhonyGuest& guest, const std::string& release, const std::string& machine) {
+  guest.Add({.release = release,
+             .image = "boot/vmlinuz-" + release,
+             .initramfs = absl::StrCat("boot/initramfs-", release, ".img"),
+             .ending = ".ko.xz",
+             .modules = "usr/lib/modules"});
+  guest.Put("etc/machine-id", machine + "\n")
+      .Put("usr/bin/dracut", "")
+      .Put("usr/lib/systemd/systemd", "")
+      .Put("usr/lib/systemd/systemd-udevd", "")
+      .Put("usr/lib/udev/rules.d/80-net-setup-link.rules", "")
+      .Put("etc/selinux/config", kSelinux);
+}
+
 }  // namespace
 
 void Centos6(PhonyGuest& guest) {
@@ -98,12 +113,8 @@ void Centos7(PhonyGuest& guest) {
 void Rocky9(PhonyGuest& guest) {
   const std::string release = "5.14.0-427.13.1.el9_4.x86_64", machine(32, 'a');
   const std::string entry = absl::StrCat("boot/loader/entries/", machine, "-", release, ".conf");
-  guest.Add({.release = release,
-             .image = "boot/vmlinuz-" + release,
-             .initramfs = absl::StrCat("boot/initramfs-", release, ".img"),
-             .ending = ".ko.xz",
-             .modules = "usr/lib/modules"});
-  guest.Put("etc/machine-id", machine + "\n")
+  Modern(guest, release, machine);
+  guest
       .Put("etc/os-release",
            "NAME=\"Rocky Linux\"\nID=\"rocky\"\nVERSION_ID=\"9.4\"\n"
            "PRETTY_NAME=\"Rocky Linux 9.4 (Blue Onyx)\"\n")
@@ -123,11 +134,6 @@ void Rocky9(PhonyGuest& guest) {
                                "$tuned_params\ngrub_users $grub_users\ngrub_class rocky\n"))
       .Put("etc/default/grub", "GRUB_ENABLE_BLSCFG=true\nGRUB_CMDLINE_LINUX=\"resume=/dev/sda3\"\n")
       .Put("etc/kernel/cmdline", "root=/dev/sda2 ro resume=/dev/sda3\n")
-      .Put("usr/bin/dracut", "")
-      .Put("usr/lib/systemd/systemd", "")
-      .Put("usr/lib/systemd/systemd-udevd", "")
-      .Put("usr/lib/udev/rules.d/80-net-setup-link.rules", "")
-      .Put("etc/selinux/config", kSelinux)
       .Put("etc/lvm/devices/system.devices",
            "IDTYPE=sys_wwid IDNAME=naa.6000c29 DEVNAME=/dev/sda3 PVID=x PART=3\n")
       .Put("etc/NetworkManager/system-connections/ens192.nmconnection",
@@ -142,12 +148,8 @@ void Rocky9(PhonyGuest& guest) {
 
 void Fedora40(PhonyGuest& guest) {
   const std::string release = "6.8.5-301.fc40.x86_64", machine(32, 'f');
-  guest.Add({.release = release,
-             .image = "boot/vmlinuz-" + release,
-             .initramfs = absl::StrCat("boot/initramfs-", release, ".img"),
-             .ending = ".ko.xz",
-             .modules = "usr/lib/modules"});
-  guest.Put("etc/machine-id", machine + "\n")
+  Modern(guest, release, machine);
+  guest
       .Put("etc/os-release",
            "NAME=\"Fedora Linux\"\nID=fedora\nVERSION_ID=40\nPRETTY_NAME=\"Fedora Linux 40\"\n")
       .Put("etc/fstab",
@@ -160,11 +162,6 @@ void Fedora40(PhonyGuest& guest) {
                         "\ninitrd /initramfs-", release, ".img\noptions root=UUID=", kPhonyRootUuid,
                         " ro rootflags=subvol=root rhgb quiet\n"))
       .Put("etc/default/grub", "GRUB_ENABLE_BLSCFG=true\nGRUB_CMDLINE_LINUX=\"rhgb quiet\"\n")
-      .Put("usr/bin/dracut", "")
-      .Put("usr/lib/systemd/systemd", "")
-      .Put("usr/lib/systemd/systemd-udevd", "")
-      .Put("usr/lib/udev/rules.d/80-net-setup-link.rules", "")
-      .Put("etc/selinux/config", kSelinux)
       .Put("usr/lib/systemd/system/vboxservice.service", "[Service]\n")
       .Link("etc/systemd/system/multi-user.target.wants/vboxservice.service",
             "/usr/lib/systemd/system/vboxservice.service");

@@ -89,6 +89,22 @@ TEST_P(GoldenTest, ExactlyTheseFilesChange) {
   EXPECT_TRUE(Snapshot(dir.path()) == after);
 }
 
+TEST_P(GoldenTest, TheProgramPlansOnAFileTree) {
+  const TempDir dir;
+  PhonyGuest guest(dir / "tree");
+  PhonyFamilies().at(GetParam())(guest);
+  const auto before = Snapshot(guest.root());
+  ASSERT_OK_AND_ASSIGN(
+      Process convert,
+      Process::Start({.command = {Program("godwit-convert"), "--root", guest.root(), "--dry-run",
+                                  "--result", dir / "result"},
+                      .log = dir / "log"}));
+  EXPECT_EQ(*convert.Wait(absl::Seconds(30)), 0) << convert.Log();
+  ASSERT_OK_AND_ASSIGN(const std::string result, ReadFile(dir / "result"));
+  EXPECT_TRUE(absl::StrContains(result, "\"step\":\"initramfs\"")) << result;
+  EXPECT_TRUE(Snapshot(guest.root()) == before);
+}
+
 std::vector<std::string> Names() {
   std::vector<std::string> names;
   for (const auto& [name, build] : PhonyFamilies()) names.push_back(name);

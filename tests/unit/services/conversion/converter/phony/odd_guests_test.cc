@@ -156,6 +156,14 @@ TEST_F(OddGuestTest, AnLz4ImageGetsAnotherFrame) {
   EXPECT_THAT(Get("frame"), HasSubstr("lib/modules/4.15.0-213-generic/modules.dep"));
 }
 
+TEST_F(OddGuestTest, AnImageDoesNotWaitForTheSwapVolumeOfTheSource) {
+  Family("debian12");
+  ASSERT_OK(Convert());
+  EXPECT_THAT(Get("boot/initrd.img-6.1.0-21-amd64"), HasSubstr("conf/conf.d/resume"));
+  EXPECT_THAT(Get("boot/initrd.img-6.1.0-21-amd64"),
+              HasSubstr(absl::StrCat("RESUME=UUID=", kPhonySwapUuid, "\n")));
+}
+
 TEST_F(OddGuestTest, AKernelWithoutItsModulesIsNamed) {
   Family("debian12");
   guest_.Put("boot/vmlinuz-9.9", "kernel").Put("boot/initrd.img-9.9", PhonyInitramfs());
