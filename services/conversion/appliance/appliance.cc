@@ -113,8 +113,7 @@ absl::StatusOr<std::vector<std::string>> Appliance::Command(const std::string& w
       "-initrd",
       initrd_name,
       "-append",
-      // On a busy host the kernel's check of its timer fails under emulation, and then it hangs.
-      "console=ttyS0 panic=-1 quiet loglevel=4 no_timer_check",
+      "console=ttyS0 panic=-1 quiet loglevel=4",
       "-chardev",
       absl::StrCat("file,id=console,path=", console),
       "-device",
