@@ -96,9 +96,11 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
   root->mount_point = "/";
   std::vector<std::string> mounted = {where};
   absl::Status status;
-  if (const absl::StatusOr<std::string> fstab = ReadFile(where + "/etc/fstab", 1 << 20);
-      fstab.ok()) {
-    FindMountPoints(*fstab, &outcome->volumes);
+  {
+    // Inside of the root only: it may be a link, or a FIFO that would hold us for ever.
+    ASSIGN_OR_RETURN(const GuestRoot tree, GuestRoot::Open(where));
+    const absl::StatusOr<std::string> fstab = tree.Read("etc/fstab", 1 << 20);
+    if (fstab.ok()) FindMountPoints(*fstab, &outcome->volumes);
   }
   for (const char* point : {"/boot", "/usr", "/var", "/boot/efi", "/efi"}) {
     for (const Volume& volume : outcome->volumes) {

@@ -91,6 +91,12 @@ TEST_F(HostileTest, LinksDevicesAndGiantFilesLeadNowhere) {
   EXPECT_THAT(user, HasSubstr("CapEff:\t0000000000000000"));
   EXPECT_THAT(user, HasSubstr("NoNewPrivs:\t1"));
   EXPECT_THAT(user, HasSubstr("Seccomp:\t2"));
+
+  // A FIFO that nobody ever writes to.
+  std::filesystem::remove(tree_ + "/etc/fstab");
+  Do({"mkfifo", tree_ + "/etc/fstab"});
+  EXPECT_THAT(Run(TaskFor(Disk("fifo")), {}, absl::Minutes(2)).status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, "not a regular file"));
 }
 
 TEST_F(HostileTest, ScriptsThatMultiplyOrNeverEndAreEnded) {
