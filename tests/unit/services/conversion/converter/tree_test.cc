@@ -1,6 +1,7 @@
 // The converter on a file tree, and what comes out of an appliance that lies.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -92,6 +93,26 @@ TEST_F(TreeTest, SymlinksLeadNowhereElse) {
   Outcome outcome;
   ASSERT_OK(Convert(&outcome));
   EXPECT_EQ(*ReadFile(outside / "victim"), "/dev/sda1 precious\n");
+}
+
+TEST_F(TreeTest, WhatIsNoPlainFileOfASaneSizeIsNotRead) {
+  Outcome outcome;
+  std::filesystem::remove(dir_ / "etc/fstab");
+  ASSERT_EQ(mkfifo((dir_ / "etc/fstab").c_str(), 0644), 0);
+  EXPECT_THAT(Convert(&outcome),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "etc/fstab: not a regular file"));
+  std::filesystem::remove(dir_ / "etc/fstab");
+  Put("etc/fstab", "");
+  ASSERT_EQ(truncate((dir_ / "etc/fstab").c_str(), off_t{100} << 30), 0);
+  EXPECT_THAT(Convert(&outcome), StatusIs(absl::StatusCode::kResourceExhausted, "etc/fstab"));
+}
+
+TEST_F(TreeTest, AFolderOfManyNamesIsBounded) {
+  for (int i = 0; i < 10500; ++i) {
+    std::filesystem::create_symlink("x", dir_ / absl::StrCat("boot/vmlinuz-", i));
+  }
+  ASSERT_OK_AND_ASSIGN(const GuestRoot root, GuestRoot::Open(dir_.path()));
+  EXPECT_EQ(root.List("boot").size(), 10000u);
 }
 
 TEST_F(TreeTest, ARootThatIsNotMigratedIsFoundOut) {
