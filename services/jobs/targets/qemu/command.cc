@@ -198,4 +198,15 @@ std::map<int, std::string> ParseForwards(absl::string_view usernet) {
   return out;
 }
 
+bool ShowsConnection(absl::string_view usernet, int guest_port) {
+  for (const absl::string_view line : absl::StrSplit(usernet, absl::ByAnyChar("\r\n"))) {
+    const std::vector<std::string> words =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    if (words.size() < 6 || words[0] != "TCP[ESTABLISHED]") continue;
+    // One end is the guest's; which one is printed first depends on the version.
+    if (words[3] == absl::StrCat(guest_port) || words[5] == absl::StrCat(guest_port)) return true;
+  }
+  return false;
+}
+
 }  // namespace godwit::jobs
