@@ -1,4 +1,5 @@
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "cli/output.h"
 #include "cli/views/job_view.h"
 #include "godwit/jobs/v1/job_service.grpc.pb.h"
+#include "services/common/base/file.h"
 #include "services/common/base/ids.h"
 
 namespace godwit::cli {
@@ -196,10 +198,41 @@ Command Delete() {
           }};
 }
 
+Command Screenshot() {
+  auto path = std::make_shared<std::string>();
+  return {
+      .words = "jobs screenshot",
+      .arguments = "JOB SERVER",
+      .purpose = "the machine's screen as its boot proof ended, as a PNG file",
+      .least = 2,
+      .most = 2,
+      .options =
+          [path](Options& options) {
+            options.String("output", path.get(), "FILE", "where it is written; required");
+          },
+      .run = [path](Context& context, const Options&, const Arguments& arguments) -> absl::Status {
+        if (path->empty()) return absl::InvalidArgumentError("--output: is required");
+        jobs::v1::GetScreenshotRequest request;
+        ASSIGN_OR_RETURN(*request.mutable_name(), JobName(arguments[0]));
+        ASSIGN_OR_RETURN(*request.mutable_source_server(), ServerName(context, arguments[1]));
+        ASSIGN_OR_RETURN(const auto screen,
+                         Call(context, &JobService::Stub::GetScreenshot, request));
+        RETURN_IF_ERROR(WriteFileAtomically(*path, screen.png(), 0644));
+        if (context.json()) {
+          context.out() << nlohmann::json({{"path", *path}, {"bytes", screen.png().size()}}).dump()
+                        << std::endl;
+        } else {
+          context.out() << *path << "  " << Bytes(static_cast<std::int64_t>(screen.png().size()))
+                        << "  taken " << When(screen.time()) << std::endl;
+        }
+        return absl::OkStatus();
+      }};
+}
+
 }  // namespace
 
 std::vector<Command> JobCommands() {
-  return {List(), Get(), Log(), WatchUntilEnd(), Cancel(), Delete(), Console()};
+  return {List(), Get(), Log(), WatchUntilEnd(), Cancel(), Delete(), Console(), Screenshot()};
 }
 
 }  // namespace godwit::cli

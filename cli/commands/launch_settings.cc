@@ -26,10 +26,10 @@ using Texts = std::vector<std::string>;
 struct Given {
   std::string target, profile, machine_name, boot_mode, disposition, right_sizing, memory,
       licensing;
-  std::string test_network, cutover_network, console_text, json;
+  std::string test_network, cutover_network, console_text, json, disk_bus, licensing_note;
   std::int64_t cpus = 0;
-  bool copy_tags = false, copy_private_ip = false, quiesce = false;
-  Texts port_forwards, boot_tcp, boot_http;
+  bool copy_tags = false, copy_private_ip = false, quiesce = false, boot_agent = false;
+  Texts port_forwards, boot_tcp, boot_http, boot_commands, machine_tags;
   absl::Duration boot_timeout;
 
   void AddTo(Options& options);
@@ -52,6 +52,11 @@ void Given::AddTo(Options& options) {
   options.Int("cpus", &cpus, 0, 512, "virtual CPUs; 0: right-sizing chooses");
   options.String("memory", &memory, "SIZE", "memory; 0: right-sizing chooses");
   options.String("licensing", &licensing, "WORD", "byol or provided");
+  options.String("disk-bus", &disk_bus, "BUS",
+                 "virtio, virtio-scsi, nvme, ahci or pvscsi; empty: what the conversion chose");
+  options.String("licensing-note", &licensing_note, "TEXT", "kept with the machine");
+  options.Strings("machine-tag", &machine_tags, "KEY=VALUE",
+                  "tag of the machine; replaces them all; \"none\" removes them");
   options.Bool("copy-tags", &copy_tags, "carry the server's tags over");
   options.Bool("copy-private-ip", &copy_private_ip, "keep the source's private addresses");
   options.String("test-network", &test_network, "NETWORK", "isolated, user or bridge");
@@ -65,6 +70,9 @@ void Given::AddTo(Options& options) {
                   "guest port that must accept connections; \"none\" empties the list");
   options.Strings("boot-http", &boot_http, "PORT/PATH[,status=N][,contains=TEXT]",
                   "page that must be served; \"none\" empties the list");
+  options.Bool("boot-agent", &boot_agent, "the QEMU guest agent must answer");
+  options.Strings("boot-command", &boot_commands, "COMMAND",
+                  "must succeed in the machine, run by its guest agent; \"none\" empties the list");
   options.Bool("quiesce", &quiesce,
                "run the source's quiesce hooks before the final cut of a cutover");
   options.String("json", &json, "FILE", "LaunchSettings as protobuf JSON; \"-\": standard input");
@@ -81,8 +89,10 @@ absl::Status Given::ApplyWords(const Options& options, LaunchSettings& settings,
   };
   const auto* type = LaunchSettings::descriptor();
   const auto* reflection = LaunchSettings::GetReflection();
-  for (const Word& word : {Word{"target", "target", target}, Word{"profile", "profile", profile},
-                           Word{"machine-name", "machine_name", machine_name}}) {
+  for (const Word& word :
+       {Word{"target", "target", target}, Word{"profile", "profile", profile},
+        Word{"machine-name", "machine_name", machine_name}, Word{"disk-bus", "disk_bus", disk_bus},
+        Word{"licensing-note", "licensing_note", licensing_note}}) {
     if (!options.Given(word.option)) continue;
     reflection->SetString(&settings, type->FindFieldByName(word.field), word.text);
     paths.insert(word.field);
@@ -111,6 +121,12 @@ absl::Status Given::ApplyProof(const Options& options, BootProof& proof) const {
       ASSIGN_OR_RETURN(const int port, ParsePort("--boot-tcp", text));
       proof.add_tcp_ports(port);
     }
+  }
+  if (options.Given("boot-agent")) proof.set_guest_agent(boot_agent);
+  if (options.Given("boot-command")) {
+    proof.clear_commands();
+    for (const std::string& text : IsNone(boot_commands) ? Texts() : boot_commands)
+      proof.add_commands()->set_command(text);
   }
   if (options.Given("boot-http")) {
     proof.clear_http_checks();
@@ -147,7 +163,18 @@ absl::StatusOr<std::set<std::string>> Given::Apply(const Options& options,
       ASSIGN_OR_RETURN(*settings.add_port_forwards(), ParsePortForward(text));
     }
   }
-  for (const char* option : {"boot-timeout", "boot-console-text", "boot-tcp", "boot-http"}) {
+  if (is_given("machine-tag", "machine_tags")) {
+    settings.clear_machine_tags();
+    for (const std::string& text : IsNone(machine_tags) ? Texts() : machine_tags) {
+      const std::size_t equals = text.find('=');
+      if (equals == 0 || equals == std::string::npos)
+        return absl::InvalidArgumentError(
+            absl::StrCat("--machine-tag: ", text, " is no KEY=VALUE"));
+      (*settings.mutable_machine_tags())[text.substr(0, equals)] = text.substr(equals + 1);
+    }
+  }
+  for (const char* option : {"boot-timeout", "boot-console-text", "boot-tcp", "boot-http",
+                             "boot-agent", "boot-command"}) {
     is_given(option, "boot_proof");
   }
   if (paths.contains("boot_proof"))

@@ -41,6 +41,17 @@ void PrintParticipant(const ParticipatingServer& server, std::ostream& out) {
   fields.Add("Error", server.error().message());
   fields.Add("Point", server.point().empty() ? "" : ShortName(server.point()));
   if (server.has_machine()) AddMachine(server.machine(), fields);
+  for (const auto& action : server.machine().actions()) {
+    fields.Add("Action", absl::StrCat(action.action_id(), " ", EnumWord(action.state()),
+                                      action.blocks_cutover() ? ", blocks the cutover" : "",
+                                      action.message().empty() ? "" : ": ", action.message()));
+  }
+  for (const std::string& attempt : server.machine().network_attempts())
+    fields.Add("Tried to reach", attempt);
+  if (server.has_screenshot_time()) {
+    fields.Add("Screen", absl::StrCat("kept ", When(server.screenshot_time()),
+                                      "; `godwit jobs screenshot` writes it"));
+  }
   if (server.has_quiesce_time() && server.has_proven_time()) {
     fields.Add("From the cut to the boot proof", Took(server.quiesce_time(), server.proven_time()));
   }

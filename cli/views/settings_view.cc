@@ -46,6 +46,10 @@ void AddProof(const BootProof& proof, Fields& fields) {
   fields.Add("Boot console text", proof.console_text());
   if (!proof.tcp_ports().empty()) fields.Add("Boot TCP", absl::StrJoin(proof.tcp_ports(), ", "));
   for (const auto& check : proof.http_checks()) fields.Add("Boot HTTP", Http(check));
+  if (proof.guest_agent()) fields.Add("Boot guest agent", "must answer");
+  for (const auto& check : proof.commands()) {
+    fields.Add("Boot command", absl::StrCat(check.command(), " gives ", check.exit_code()));
+  }
 }
 
 }  // namespace
@@ -107,6 +111,10 @@ void PrintLaunchSettings(const LaunchSettings& settings, std::ostream& out) {
   fields.Add("Memory", settings.memory_bytes() == 0 ? "chosen by right-sizing"
                                                     : Bytes(settings.memory_bytes()));
   fields.Add("Licensing", Chosen(settings.licensing(), "BYOL"));
+  fields.Add("Licensing note", settings.licensing_note());
+  fields.Add("Disk bus", Or(settings.disk_bus(), "what the conversion chose"));
+  for (const auto& [key, value] : settings.machine_tags())
+    fields.Add("Machine tag", absl::StrCat(key, "=", value));
   fields.Add("Copy tags", YesNo(settings.copy_tags()));
   fields.Add("Copy private IP", YesNo(settings.copy_private_ip()));
   fields.Add("Test network", Chosen(settings.test_network(), "ISOLATED"));
@@ -126,9 +134,10 @@ void PrintLaunchSettings(const LaunchSettings& settings, std::ostream& out) {
   AddProof(settings.boot_proof(), fields);
   fields.Add("Quiesce the source on cutover", YesNo(settings.quiesce_source_on_cutover()));
   for (const auto& action : settings.post_launch_actions()) {
-    fields.Add("Action",
-               absl::StrCat(action.order(), " ", action.action_id(),
-                            action.active() ? "" : " (inactive)", ": ", action.command()));
+    fields.Add("Action", absl::StrCat(action.order(), " ", action.action_id(),
+                                      action.active() ? "" : " (inactive)",
+                                      action.must_succeed_for_cutover() ? " (must succeed)" : "",
+                                      ": ", action.command()));
   }
   fields.Print(out);
 }

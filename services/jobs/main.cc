@@ -43,6 +43,7 @@ struct Config {
   std::string master_key_file;
   std::string libvirt_uri, libvirt_pool, libvirt_domain_type = "auto";
   std::string libvirt_isolated_network, libvirt_user_network;
+  SshOptions ssh;
 };
 
 absl::Status ParseFlags(int argc, char** argv, Config* config) {
@@ -172,7 +173,8 @@ absl::Status RunService(const Config& config) {
                                 .registry = registry,
                                 .replication = replication,
                                 .conversion = conversion,
-                                .targets = std::move(targets)};
+                                .targets = std::move(targets),
+                                .ssh = config.ssh};
   const Plans plans = MakePlans(environment);
   RunnerPool runners(store, RealClock(), plans,
                      {.count = static_cast<int>(config.runner_count),

@@ -2,6 +2,9 @@
 // with disks uploaded to a storage pool, and what becomes of domains when the daemon dies.
 #include "services/jobs/targets/libvirt/libvirt_target.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include "tests/support/libvirt_daemon.h"
 #include "tests/support/target_contract.h"
 
@@ -106,6 +109,22 @@ TEST_P(LibvirtTargetTest, ADaemonThatIsKilledLosesNoMachine) {
   EXPECT_EQ(found->power, Power::kRunning);
   EXPECT_EQ(::godwit::testing::ProcessesOf(spec_.machine_id), running);
   EXPECT_EQ(Classify(target_->Start(spec_.machine_id, 1).status()), ErrorClass::kLostLease);
+}
+
+TEST_P(LibvirtTargetTest, APortThatWasTakenMeanwhileIsChosenAnew) {
+  ASSERT_OK(target_->Create(Spec()));
+  ASSERT_OK_AND_ASSIGN(const MachineStatus made, target_->Describe(spec_.machine_id));
+  const std::string before = made.endpoints.at(22);
+  const Fd taken(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{.sin_family = AF_INET};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port =
+      htons(static_cast<std::uint16_t>(std::stoi(before.substr(before.rfind(':') + 1))));
+  ASSERT_EQ(bind(taken.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(taken.get(), 1), 0);
+  ASSERT_OK_AND_ASSIGN(const MachineStatus started, target_->Start(spec_.machine_id, 1));
+  EXPECT_EQ(started.power, Power::kRunning);
+  EXPECT_NE(started.endpoints.at(22), before);
 }
 
 TEST_P(LibvirtTargetTest, NamesAndTagsComeBackAsTheyWere) {

@@ -43,7 +43,7 @@ std::string BootSector(absl::string_view message, TinyOsEnd end) {
   code.resize(kMessageAt);
   code += std::string(message.substr(0, 400)) + "\r\n";
   code.resize(kSectorSize - 2);
-  return code + "\x55\xaa";
+  return code + (end == TinyOsEnd::kNoBoot ? std::string(2, '\0') : "\x55\xaa");
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 
 namespace godwit::testing {
 
-enum class TinyOsEnd { kRest, kPowerOff };
+// kNoBoot: the disk lacks the mark of a boot sector, firmware finds nothing to start.
+enum class TinyOsEnd { kRest, kPowerOff, kNoBoot };
 
 // Makes a qcow2 disk of 1 MiB at `path` that boots it. `message` has at most 400 bytes.
 absl::Status MakeTinyOsDisk(const std::string& path, absl::string_view message,

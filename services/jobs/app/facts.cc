@@ -11,6 +11,8 @@ std::string Key(absl::string_view list, std::size_t index, absl::string_view fie
   return absl::StrCat(list, ".", index, ".", field);
 }
 
+constexpr char kTagPrefix[] = "server_tag.";
+
 }  // namespace
 
 std::string GetFact(const Outputs& facts, const std::string& key) {
@@ -39,10 +41,13 @@ void PutServer(Outputs& facts, const ServerInfo& server) {
   facts["server_boot_mode"] = server.boot_mode;
   facts["server_cores"] = absl::StrCat(server.core_count);
   facts["server_memory"] = absl::StrCat(server.memory_bytes);
+  facts["server_os"] = server.os_family;
+  for (const auto& [key, value] : server.tags) facts[absl::StrCat(kTagPrefix, key)] = value;
   facts["server_nics"] = absl::StrCat(server.nics.size());
   for (std::size_t i = 0; i < server.nics.size(); ++i) {
     facts[Key("server_nic", i, "name")] = server.nics[i].name;
     facts[Key("server_nic", i, "mac")] = server.nics[i].mac_address;
+    facts[Key("server_nic", i, "address")] = server.nics[i].address;
   }
 }
 
@@ -50,11 +55,17 @@ ServerInfo GetServer(const Outputs& facts) {
   ServerInfo server{.hostname = GetFact(facts, "server_hostname"),
                     .boot_mode = GetFact(facts, "server_boot_mode"),
                     .core_count = static_cast<int>(GetInt(facts, "server_cores")),
-                    .memory_bytes = GetInt(facts, "server_memory")};
+                    .memory_bytes = GetInt(facts, "server_memory"),
+                    .os_family = GetFact(facts, "server_os")};
+  for (auto fact = facts.lower_bound(kTagPrefix);
+       fact != facts.end() && absl::StartsWith(fact->first, kTagPrefix); ++fact) {
+    server.tags[fact->first.substr(sizeof(kTagPrefix) - 1)] = fact->second;
+  }
   const auto count = static_cast<std::size_t>(GetInt(facts, "server_nics"));
   for (std::size_t i = 0; i < count; ++i) {
     server.nics.push_back({.name = GetFact(facts, Key("server_nic", i, "name")),
-                           .mac_address = GetFact(facts, Key("server_nic", i, "mac"))});
+                           .mac_address = GetFact(facts, Key("server_nic", i, "mac")),
+                           .address = GetFact(facts, Key("server_nic", i, "address"))});
   }
   return server;
 }
@@ -109,6 +120,46 @@ std::vector<std::string> GetProof(const Outputs& facts) {
   return out;
 }
 
+void PutList(Outputs& facts, const std::string& key, const std::vector<std::string>& list) {
+  facts[absl::StrCat(key, ".count")] = absl::StrCat(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) facts[absl::StrCat(key, ".", i)] = list[i];
+}
+
+std::vector<std::string> GetList(const Outputs& facts, const std::string& key) {
+  std::vector<std::string> out;
+  const auto count = static_cast<std::size_t>(GetInt(facts, absl::StrCat(key, ".count")));
+  for (std::size_t i = 0; i < count; ++i) out.push_back(GetFact(facts, absl::StrCat(key, ".", i)));
+  return out;
+}
+
+void PutActions(Outputs& facts, const std::vector<ActionReport>& actions) {
+  facts["actions"] = absl::StrCat(actions.size());
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    const ActionReport& action = actions[i];
+    facts[Key("action", i, "id")] = action.id;
+    facts[Key("action", i, "state")] = absl::StrCat(static_cast<int>(action.state));
+    facts[Key("action", i, "blocks")] = action.blocks_cutover ? "1" : "0";
+    facts[Key("action", i, "transport")] = action.transport;
+    facts[Key("action", i, "exit_code")] = absl::StrCat(action.exit_code);
+    facts[Key("action", i, "message")] = action.message;
+  }
+}
+
+std::vector<ActionReport> GetActions(const Outputs& facts) {
+  std::vector<ActionReport> out;
+  const auto count = static_cast<std::size_t>(GetInt(facts, "actions"));
+  for (std::size_t i = 0; i < count; ++i) {
+    out.push_back(
+        {.id = GetFact(facts, Key("action", i, "id")),
+         .state = static_cast<ActionReport::State>(GetInt(facts, Key("action", i, "state"))),
+         .blocks_cutover = GetFact(facts, Key("action", i, "blocks")) == "1",
+         .transport = GetFact(facts, Key("action", i, "transport")),
+         .exit_code = static_cast<int>(GetInt(facts, Key("action", i, "exit_code"))),
+         .message = GetFact(facts, Key("action", i, "message"))});
+  }
+  return out;
+}
+
 MachineReport GetMachine(const Run& run) {
   const int first_boot = static_cast<int>(GetInt(run.outputs, kFactFirstBoot));
   return {.machine_id = run.machine_id,
@@ -120,7 +171,9 @@ MachineReport GetMachine(const Run& run) {
           .endpoints = GetEndpoints(run.outputs),
           .console_log = GetFact(run.outputs, kFactConsoleLog),
           .proof = GetProof(run.outputs),
-          .accelerator = GetFact(run.outputs, kFactAccelerator)};
+          .accelerator = GetFact(run.outputs, kFactAccelerator),
+          .actions = GetActions(run.outputs),
+          .network_attempts = GetList(run.outputs, kFactAttempts)};
 }
 
 }  // namespace godwit::jobs

@@ -24,6 +24,9 @@ inline constexpr char kFactLaunchTime[] = "launch_time";
 inline constexpr char kFactProvenTime[] = "proven_time";
 inline constexpr char kFactAccelerator[] = "accelerator";
 inline constexpr char kFactConsoleLog[] = "console_log";
+inline constexpr char kFactScreenshotTime[] = "screenshot_time";
+inline constexpr char kFactBootFailure[] = "boot_failure";
+inline constexpr char kFactAttempts[] = "attempt";  // list
 inline constexpr char kFactFirstBoot[] = "first_boot";
 
 std::string GetFact(const Outputs& facts, const std::string& key);
@@ -37,6 +40,11 @@ void PutDisks(Outputs& facts, const std::vector<CloneDisk>& disks);
 std::vector<CloneDisk> GetDisks(const Outputs& facts);
 void PutEndpoints(Outputs& facts, const std::map<int, std::string>& endpoints);
 std::map<int, std::string> GetEndpoints(const Outputs& facts);
+// Lists of texts under "KEY.0", "KEY.1"...
+void PutList(Outputs& facts, const std::string& key, const std::vector<std::string>& list);
+std::vector<std::string> GetList(const Outputs& facts, const std::string& key);
+void PutActions(Outputs& facts, const std::vector<ActionReport>& actions);
+std::vector<ActionReport> GetActions(const Outputs& facts);
 void PutProof(Outputs& facts, const std::vector<std::string>& proof);
 std::vector<std::string> GetProof(const Outputs& facts);
 

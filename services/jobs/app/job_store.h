@@ -47,6 +47,11 @@ struct Lease {
   std::int64_t epoch = 0;
 };
 
+struct ScreenshotRecord {
+  std::string png;
+  absl::Time time;
+};
+
 struct Renewal {
   bool held = false;
   bool cancel_requested = false;
@@ -89,6 +94,9 @@ class JobStore {
   // Changes whenever the job changes; for watchers. NOT_FOUND.
   virtual absl::StatusOr<std::int64_t> Version(const std::string& job_id) = 0;
 
+  // The screen kept for a server of a job. NOT_FOUND.
+  virtual absl::StatusOr<ScreenshotRecord> GetScreenshot(const std::string& job_id,
+                                                         const std::string& server) = 0;
   // The launch that made this machine. NOT_FOUND.
   virtual absl::StatusOr<Run> FindMachine(const std::string& machine_id) = 0;
   // Launches of a server whose machine still exists.
@@ -109,6 +117,8 @@ class JobStore {
                                     const std::string& message, std::int64_t done_bytes,
                                     std::int64_t total_bytes) = 0;
   virtual absl::Status AddLog(const Lease& lease, const std::vector<LogLine>& log) = 0;
+  // INVALID_ARGUMENT: more than 2 MiB.
+  virtual absl::Status SaveScreenshot(const Lease& lease, const std::string& png) = 0;
   // The step is done; the next one is `step` + 1.
   virtual absl::Status FinishStep(const Lease& lease, int step, const StepResult& result) = 0;
   // The step failed and is tried again after `delay`; the lease is given back.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -90,6 +91,7 @@ class ConversionPort {
 
 struct SourceNic {
   std::string name, mac_address;
+  std::string address;  // the first IPv4 one, "a.b.c.d/len"; may be empty
 };
 struct ServerInfo {
   std::string hostname;
@@ -97,6 +99,19 @@ struct ServerInfo {
   int core_count = 0;
   std::int64_t memory_bytes = 0;
   std::vector<SourceNic> nics;
+  std::string os_family;  // "linux" or "windows", empty when unknown
+  std::map<std::string, std::string> tags;
+};
+// How a post-launch action ended. The numbers of the states are those of ActionResult.State.
+struct ActionReport {
+  enum class State { kSucceeded = 1, kFailed = 2, kSkipped = 3 };
+  std::string id;
+  State state = State::kSucceeded;
+  bool blocks_cutover = false;
+  std::string transport;
+  int exit_code = 0;
+  std::string message;
+  bool operator==(const ActionReport&) const = default;
 };
 // A launched machine as the rest of the system sees it.
 struct MachineReport {
@@ -109,6 +124,8 @@ struct MachineReport {
   std::string console_log;
   std::vector<std::string> proof;
   std::string accelerator;
+  std::vector<ActionReport> actions;
+  std::vector<std::string> network_attempts;
 };
 struct LaunchReport {
   std::string server, job_id, request_id;

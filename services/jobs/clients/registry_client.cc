@@ -1,5 +1,7 @@
 #include "services/jobs/clients/registry_client.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +15,18 @@ namespace {
 
 constexpr std::size_t kMostNics = 8;
 
+std::string FirstIpv4(const registry::v1::NetworkInterface& nic) {
+  for (const std::string& address : nic.addresses()) {
+    in_addr parsed{};
+    const std::size_t slash = address.find('/');
+    if (slash != std::string::npos &&
+        inet_pton(AF_INET, address.substr(0, slash).c_str(), &parsed) == 1) {
+      return address;
+    }
+  }
+  return "";
+}
+
 // Ethernet interfaces with an address; the primary one first, else in the source's order.
 std::vector<SourceNic> Nics(const registry::v1::SourceProperties& properties) {
   std::vector<SourceNic> out;
@@ -20,7 +34,8 @@ std::vector<SourceNic> Nics(const registry::v1::SourceProperties& properties) {
     for (const auto& nic : properties.network_interfaces()) {
       if (nic.is_primary() != primary || !IsMac(nic.mac_address())) continue;
       if (out.size() < kMostNics) {
-        out.push_back({.name = nic.name(), .mac_address = nic.mac_address()});
+        out.push_back(
+            {.name = nic.name(), .mac_address = nic.mac_address(), .address = FirstIpv4(nic)});
       }
     }
   }
@@ -41,7 +56,9 @@ absl::StatusOr<ServerInfo> RegistryClient::GetServer(const std::string& server) 
       .hostname = properties.hostname(),
       .boot_mode = properties.boot_mode(),
       .memory_bytes = std::clamp<std::int64_t>(properties.ram_bytes(), 0, kMostMemoryBytes),
-      .nics = Nics(properties)};
+      .nics = Nics(properties),
+      .os_family = properties.os().family(),
+      .tags = {answer.source_server().tags().begin(), answer.source_server().tags().end()}};
   std::int64_t cores = 0;
   for (const auto& cpu : properties.cpus()) cores += std::max(cpu.core_count(), 0);
   out.core_count = static_cast<int>(std::min<std::int64_t>(cores, kMostCpus));

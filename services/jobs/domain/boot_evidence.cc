@@ -40,6 +40,17 @@ constexpr absl::string_view kLife[] = {"Run /init as init process",
                                        " login: ",
                                        "INIT: version"};
 
+constexpr absl::string_view kNetworkPatterns[] = {
+    "Failed to start Raise network interfaces",
+    "Failed to start networking.service",
+    "Failed to start Network Manager",
+    "Cannot find device",
+    "Network is unreachable",
+    "no link-local or routable address",
+};
+// As systemd and its kin write it.
+constexpr absl::string_view kFailedUnit = "Failed to start ";
+
 absl::string_view LineAt(absl::string_view text, std::size_t at) {
   std::size_t begin = text.find_last_of('\n', at);
   begin = begin == absl::string_view::npos ? 0 : begin + 1;
@@ -52,7 +63,7 @@ absl::string_view LineAt(absl::string_view text, std::size_t at) {
 const char* FailureName(BootFailure failure) {
   switch (failure) {
     case BootFailure::kNone:
-      return "BOOT_NOT_PROVEN";
+      return "TIMEOUT";
     case BootFailure::kNoBootableDevice:
       return "NO_BOOTABLE_DEVICE";
     case BootFailure::kKernelPanicNoRoot:
@@ -62,11 +73,17 @@ const char* FailureName(BootFailure failure) {
     case BootFailure::kInitramfsShell:
       return "INITRAMFS_SHELL";
     case BootFailure::kEmergencyMode:
-      return "EMERGENCY_MODE";
+      return "EMERGENCY_SHELL_FSTAB";
     case BootFailure::kBootLoaderPrompt:
       return "BOOT_LOADER_PROMPT";
+    case BootFailure::kNoNetwork:
+      return "NO_NETWORK";
+    case BootFailure::kServiceFailed:
+      return "SERVICE_FAILED";
+    case BootFailure::kMachineStopped:
+      return "MACHINE_STOPPED";
   }
-  return "BOOT_NOT_PROVEN";
+  return "TIMEOUT";
 }
 
 const char* FailureRemedy(BootFailure failure) {
@@ -84,6 +101,14 @@ const char* FailureRemedy(BootFailure failure) {
       return "the boot loader did not find its files: check that /boot's disk is replicated";
     case BootFailure::kKernelPanic:
       return "look at the console log";
+    case BootFailure::kNoNetwork:
+      return "the machine runs but nothing reaches it: look at its network configuration, names "
+             "and "
+             "MAC addresses of its interfaces, and at the conversion's findings";
+    case BootFailure::kServiceFailed:
+      return "the machine runs but a service of it does not: look at its own logs";
+    case BootFailure::kMachineStopped:
+      return "look at the console log for what ended it";
     case BootFailure::kNone:
       return "look at the console log; raise the boot proof's time limit if the machine is only "
              "slow";
@@ -111,6 +136,27 @@ BootFinding FindFailure(absl::string_view console, absl::string_view firmware) {
     return {pattern.failure, Printable(LineAt(firmware, at), 300)};
   }
   return {};
+}
+
+BootFinding ConcludeFailure(const ProofGap& gap, absl::string_view console) {
+  if (gap.stopped) return {BootFailure::kMachineStopped, "the machine stopped by itself"};
+  const bool alive =
+      gap.alive || gap.port_refused || gap.any_port_answered || !FindSignOfLife(console).empty();
+  if (!alive) return {};
+  for (const absl::string_view text : kNetworkPatterns) {
+    const std::size_t at = console.find(text);
+    const bool of_it = at != absl::string_view::npos && !gap.any_port_answered && !gap.port_refused;
+    if (of_it && gap.ports_wanted)
+      return {BootFailure::kNoNetwork, Printable(LineAt(console, at), 300)};
+  }
+  if (const std::size_t at = console.find(kFailedUnit); at != absl::string_view::npos)
+    return {BootFailure::kServiceFailed, Printable(LineAt(console, at), 300)};
+  if (gap.command_failed || gap.port_refused || gap.any_port_answered)
+    return {BootFailure::kServiceFailed, "the machine answers, but not as the proof wants it"};
+  if (!gap.ports_wanted) return {};
+  if (gap.has_address.value_or(false))
+    return {BootFailure::kServiceFailed, "the machine has an address, but no port answers"};
+  return {BootFailure::kNoNetwork, "the system started, but no port answers"};
 }
 
 std::string FindSignOfLife(absl::string_view console) {

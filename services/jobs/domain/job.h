@@ -84,6 +84,10 @@ enum class Event {
   kRunnerTakeover = 36,
   kUndoStart = 37,
   kUndoEnd = 38,
+  kActionStart = 39,
+  kActionEnd = 40,
+  kActionFail = 41,
+  kRightSizing = 42,
 };
 
 constexpr bool IsLaunch(JobType type) {
@@ -100,7 +104,7 @@ constexpr bool Ended(JobState state) {
 
 // Version of the plans (steps, their order and their facts). Raised with every change that a runner
 // of the version before could not go on with; runners leave runs of newer versions alone.
-inline constexpr int kPlanVersion = 1;
+inline constexpr int kPlanVersion = 2;
 
 // Facts that steps leave for later steps, kept as one flat JSON object.
 using Outputs = std::map<std::string, std::string>;

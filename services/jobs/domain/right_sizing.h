@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "services/jobs/domain/settings.h"
 
@@ -18,6 +19,10 @@ struct MachineSize {
 // than what it was given). NONE, or an unknown source, gives 1 CPU and 1 GiB where nothing is
 // fixed.
 MachineSize ChooseSize(const LaunchSettings& settings, int source_cores,
+                       std::int64_t source_memory_bytes);
+
+// Why ChooseSize gives what it gives, for people.
+std::string SizeReason(const LaunchSettings& settings, int source_cores,
                        std::int64_t source_memory_bytes);
 
 }  // namespace godwit::jobs

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -45,13 +46,41 @@ struct HttpCheck {
   bool operator==(const HttpCheck&) const = default;
 };
 
+struct CommandCheck {
+  std::string command;
+  int exit_code = 0;
+  std::string output_contains;
+  bool operator==(const CommandCheck&) const = default;
+};
+
 // Nothing set means: the kernel starts init, as the serial console shows.
 struct BootProof {
   absl::Duration timeout = kDefaultProofTimeout;
   std::string console_text;
   std::vector<int> tcp_ports;
   std::vector<HttpCheck> http_checks;
+  bool guest_agent = false;
+  std::vector<CommandCheck> commands;
   bool operator==(const BootProof&) const = default;
+};
+
+// The numbers are those of godwit.jobs.v1.PostLaunchAction.
+enum class Deployment { kTestAndCutover = 1, kTestOnly = 2, kCutoverOnly = 3 };
+enum class Transport { kAuto = 1, kGuestAgent = 2, kSsh = 3 };
+enum class Licensing { kByol = 1, kProvided = 2 };
+
+struct PostLaunchAction {
+  std::string id;
+  int order = 0;
+  std::string command;
+  absl::Duration timeout = absl::Minutes(1);
+  bool must_succeed = false;
+  std::string operating_system;  // "linux", "windows" or empty
+  Deployment deployment = Deployment::kTestAndCutover;
+  bool active = false;
+  std::map<std::string, std::string> parameters;
+  Transport transport = Transport::kAuto;
+  bool operator==(const PostLaunchAction&) const = default;
 };
 
 struct LaunchSettings {
@@ -69,6 +98,13 @@ struct LaunchSettings {
   std::vector<PortForward> port_forwards;
   BootProof boot_proof;
   bool quiesce_source_on_cutover = false;
+  bool copy_tags = false;
+  bool copy_private_ip = false;
+  Licensing licensing = Licensing::kByol;
+  std::string licensing_note;
+  std::string disk_bus;  // empty: what the conversion made ready
+  std::map<std::string, std::string> machine_tags;
+  std::vector<PostLaunchAction> actions;  // in their order
   bool operator==(const LaunchSettings&) const = default;
 };
 

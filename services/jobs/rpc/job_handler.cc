@@ -175,4 +175,19 @@ grpc::Status JobHandler::ReadConsole(grpc::ServerContext* context,
       });
 }
 
+grpc::Status JobHandler::GetScreenshot(grpc::ServerContext* context,
+                                       const v1::GetScreenshotRequest* request,
+                                       v1::Screenshot* response) {
+  return rpc::Serve(
+      context, "jobs.GetScreenshot", rpc::kReaders, [&](const rpc::Call&) -> absl::Status {
+        ASSIGN_OR_RETURN(const std::string id, JobId(request->name()));
+        ASSIGN_OR_RETURN(const std::string server, ParseName("source_server", "sourceServers", "s-",
+                                                             request->source_server()));
+        ASSIGN_OR_RETURN(ScreenshotRecord screen, store_.GetScreenshot(id, server));
+        response->set_png(std::move(screen.png));
+        SetTime(screen.time, response->mutable_time());
+        return absl::OkStatus();
+      });
+}
+
 }  // namespace godwit::jobs

@@ -49,6 +49,8 @@ class JobHandler final : public v1::JobService::Service {
                         grpc::ServerWriter<v1::Job>* writer) override;
   grpc::Status ReadConsole(grpc::ServerContext* context, const v1::ReadConsoleRequest* request,
                            v1::ReadConsoleResponse* response) override;
+  grpc::Status GetScreenshot(grpc::ServerContext* context, const v1::GetScreenshotRequest* request,
+                             v1::Screenshot* response) override;
 
  private:
   absl::Status Create(NewJob job, v1::Job* response);

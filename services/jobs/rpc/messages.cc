@@ -49,6 +49,9 @@ void SetServer(const Run& run, v1::ParticipatingServer* out) {
   if (!run.error.ok()) SetError(run.error, run, out->mutable_error());
   out->set_point(GetFact(run.outputs, kFactPoint));
   out->set_conversion_task(GetFact(run.outputs, kFactTask));
+  if (const auto shot = GetTime(run.outputs, kFactScreenshotTime)) {
+    SetTime(*shot, out->mutable_screenshot_time());
+  }
   if (const auto proven = GetTime(run.outputs, kFactProvenTime)) {
     SetTime(*proven, out->mutable_proven_time());
     if (const auto quiesced = GetTime(run.outputs, kFactQuiesceTime)) {
@@ -97,6 +100,16 @@ v1::LaunchedMachine ToMessage(const MachineReport& machine) {
   out.set_console_log(machine.console_log);
   for (const std::string& line : machine.proof) out.add_proof(line);
   out.set_accelerator(machine.accelerator);
+  for (const ActionReport& action : machine.actions) {
+    v1::ActionResult* result = out.add_actions();
+    result->set_action_id(action.id);
+    result->set_state(static_cast<v1::ActionResult::State>(action.state));
+    result->set_blocks_cutover(action.blocks_cutover);
+    result->set_transport(action.transport);
+    result->set_exit_code(action.exit_code);
+    result->set_message(action.message);
+  }
+  for (const std::string& line : machine.network_attempts) out.add_network_attempts(line);
   return out;
 }
 

@@ -1,7 +1,9 @@
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -17,7 +19,13 @@ namespace {
 constexpr int kMostNics = 8;
 constexpr int kMostForwards = 64;
 constexpr int kMostChecks = 32;
+constexpr int kMostCommands = 16;
+constexpr int kMostActions = 64;
+constexpr int kMostParameters = 20;
+constexpr int kMostTags = 50;
 constexpr std::size_t kMostText = 1024;
+constexpr std::size_t kMostCommand = 4096;
+constexpr std::size_t kMostActionCommand = 16 * 1024;
 
 // Collects the first wrong field.
 class Checker {
@@ -132,14 +140,86 @@ void ReadProof(const v1::BootProof& in, const std::set<int>& guest_ports, Checke
   }
 }
 
-void Warn(const v1::LaunchSettings& in, std::vector<std::string>* warnings) {
-  for (const v1::PostLaunchAction& action : in.post_launch_actions()) {
-    if (action.active()) {
-      warnings->push_back(
-          absl::StrCat("post-launch action ", action.action_id(), " is kept but not run"));
-    }
+void ReadAgentProof(const v1::BootProof& in, Checker& check, BootProof* out) {
+  out->guest_agent = in.guest_agent();
+  check.Need(in.commands_size() <= kMostCommands, "boot_proof.commands", "at most 16");
+  for (const v1::CommandCheck& command : in.commands()) {
+    check.Need(!command.command().empty() && command.command().size() <= kMostCommand,
+               "boot_proof.commands.command", "1 to 4096 bytes");
+    check.Need(command.output_contains().size() <= kMostText, "boot_proof.commands.output_contains",
+               "at most 1024 bytes");
+    out->commands.push_back({.command = command.command(),
+                             .exit_code = command.exit_code(),
+                             .output_contains = command.output_contains()});
   }
-  if (in.right_sizing() == v1::LaunchSettings::IN_USE) {
+}
+
+bool IsVariable(absl::string_view name) {
+  if (name.empty() || name.size() > 64 || absl::ascii_isdigit(name[0])) return false;
+  for (const char c : name) {
+    if (!absl::ascii_isalnum(c) && c != '_') return false;
+  }
+  return true;
+}
+
+void ReadActions(const v1::LaunchSettings& in, Checker& check, LaunchSettings* out) {
+  check.Need(in.post_launch_actions_size() <= kMostActions, "post_launch_actions", "at most 64");
+  std::set<std::string> ids;
+  for (const v1::PostLaunchAction& action : in.post_launch_actions()) {
+    PostLaunchAction to{.id = action.action_id(),
+                        .order = action.order(),
+                        .command = action.command(),
+                        .must_succeed = action.must_succeed_for_cutover(),
+                        .operating_system = action.operating_system(),
+                        .active = action.active()};
+    check.Need(!to.id.empty() && IsPlainText(to.id, 64) && ids.insert(to.id).second,
+               "post_launch_actions.action_id", "1 to 64 printable characters, each once");
+    check.Need(!to.command.empty() && to.command.size() <= kMostActionCommand,
+               "post_launch_actions.command", "1 to 16384 bytes");
+    if (action.has_timeout()) to.timeout = GetDuration(action.timeout());
+    check.Need(to.timeout >= absl::Seconds(1) && to.timeout <= absl::Hours(24),
+               "post_launch_actions.timeout", "must be 1 second to 24 hours");
+    to.deployment =
+        check.Choose(action.deployment(), 3, to.deployment, "post_launch_actions.deployment");
+    to.transport =
+        check.Choose(action.transport(), 3, to.transport, "post_launch_actions.transport");
+    check.Need(action.parameters_size() <= kMostParameters, "post_launch_actions.parameters",
+               "at most 20");
+    for (const auto& [name, value] : action.parameters()) {
+      check.Need(IsVariable(name) && value.size() <= kMostText &&
+                     !absl::StrContains(value, absl::string_view("\0", 1)),
+                 "post_launch_actions.parameters",
+                 "names are letters, digits and underscores; values at most 1024 bytes");
+      to.parameters[name] = value;
+    }
+    out->actions.push_back(std::move(to));
+  }
+  std::stable_sort(out->actions.begin(), out->actions.end(),
+                   [](const auto& a, const auto& b) { return a.order < b.order; });
+}
+
+void ReadMachine(const v1::LaunchSettings& in, Checker& check, LaunchSettings* out) {
+  out->copy_tags = in.copy_tags();
+  out->copy_private_ip = in.copy_private_ip();
+  out->licensing = check.Choose(in.licensing(), 2, out->licensing, "licensing");
+  check.Need(IsPlainText(in.licensing_note(), kMostText), "licensing_note",
+             "at most 1024 printable characters");
+  out->licensing_note = in.licensing_note();
+  check.Need(IsPlainText(in.disk_bus(), 32), "disk_bus", "at most 32 characters");
+  out->disk_bus = in.disk_bus();
+  check.Need(in.machine_tags_size() <= kMostTags, "machine_tags", "at most 50");
+  for (const auto& [key, value] : in.machine_tags()) {
+    check.Need(!key.empty() && IsPlainText(key, 128) && IsPlainText(value, 256), "machine_tags",
+               "keys are 1 to 128 characters, values at most 256");
+    out->machine_tags[key] = value;
+  }
+}
+
+void Warn(const LaunchSettings& settings, std::vector<std::string>* warnings) {
+  if (settings.licensing == Licensing::kProvided) {
+    warnings->push_back("licensing PROVIDED: this target provides no licences; the note is kept");
+  }
+  if (settings.right_sizing == RightSizing::kInUse) {
     warnings->push_back("right sizing IN_USE: no use was measured, the source's size is taken");
   }
 }
@@ -172,9 +252,12 @@ absl::StatusOr<LaunchSettings> ReadSettings(absl::string_view field, const v1::L
   std::set<int> guest_ports;
   ReadForwards(in, check, &guest_ports, &out);
   ReadProof(in.boot_proof(), guest_ports, check, &out.boot_proof);
+  ReadAgentProof(in.boot_proof(), check, &out.boot_proof);
+  ReadActions(in, check, &out);
+  ReadMachine(in, check, &out);
   out.quiesce_source_on_cutover = in.quiesce_source_on_cutover();
   RETURN_IF_ERROR(check.status());
-  Warn(in, warnings);
+  Warn(out, warnings);
   return out;
 }
 

@@ -28,6 +28,10 @@ absl::Status StepContext::Save(const std::string& message, std::int64_t done_byt
   return store_.SaveProgress(lease_.lease(), step_, run_.outputs, message, done_bytes, total_bytes);
 }
 
+absl::Status StepContext::SaveScreenshot(const std::string& png) {
+  return store_.SaveScreenshot(lease_.lease(), png);
+}
+
 absl::Status StepContext::Log(LogLine line) { return store_.AddLog(lease_.lease(), {line}); }
 
 absl::Status StepContext::Check() const {

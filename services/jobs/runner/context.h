@@ -28,6 +28,8 @@ class StepContext {
   absl::Status Save(const std::string& message, std::int64_t done_bytes = 0,
                     std::int64_t total_bytes = 0);
   absl::Status Log(LogLine line);
+  // Keeps the machine's screen (PNG, at most 2 MiB) with the run, in place of an earlier one.
+  absl::Status SaveScreenshot(const std::string& png);
   // Why to stop now: lost lease, shutdown, cancel, time limit; else OK. Ask before every effect.
   absl::Status Check() const;
   // Sleeps in slices; fails as Check does.

@@ -41,7 +41,13 @@ absl::Status Executor::Execute(Run run, const HeldLease& lease) {
   }
   const bool steps_left = run.step < static_cast<int>(plan->second.steps.size());
   if (run.steps.size() != plan->second.steps.size()) {
-    return absl::InternalError("the run's steps are not those of its plan");
+    // It was begun by another version: nobody here knows what its steps mean.
+    return store_.End(
+        lease.lease(), RunState::kFailed, /*needs_operator=*/true,
+        {absl::StrCat("the job was begun by another version of godwit-jobs and cannot "
+                      "be gone on with; terminate the machine ",
+                      run.machine_id.empty() ? "(none)" : run.machine_id,
+                      " and start the launch again")});
   }
   if (run.state == RunState::kRunning && steps_left && run.crashes > kMostCrashes) {
     RETURN_IF_ERROR(

@@ -108,6 +108,8 @@ class Convert final : public Step {
         nic.static_address = run.input.settings.nics[i].static_address;
         nic.gateway = run.input.settings.nics[i].gateway;
       }
+      if (run.input.settings.copy_private_ip && nic.static_address.empty() && i < sources.size())
+        nic.static_address = sources[i].address;
       order.nics.push_back(nic);
     }
     RETURN_IF_ERROR(context.Check());

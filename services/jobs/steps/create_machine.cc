@@ -16,6 +16,16 @@ std::string Firmware(const Run& run, const ServerInfo& server) {
   return server.boot_mode == "UEFI" ? "uefi" : "bios";
 }
 
+// For whoever finds the machine on its target.
+std::string Describe(const Run& run, const ServerInfo& server) {
+  const LaunchSettings& settings = run.input.settings;
+  return absl::StrCat(
+      run.type == JobType::kTestLaunch ? "Test" : "Cutover", " machine of ", server.hostname,
+      " (sourceServers/", run.input.server, ", jobs/", run.job_id, "). Licence: ",
+      settings.licensing == Licensing::kProvided ? "provided by the target" : "the operator's",
+      settings.licensing_note.empty() ? "" : ", ", settings.licensing_note);
+}
+
 MachineSpec MakeSpec(const Run& run) {
   const LaunchSettings& settings = run.input.settings;
   const ServerInfo server = GetServer(run.outputs);
@@ -31,10 +41,17 @@ MachineSpec MakeSpec(const Run& run) {
                    .port_forwards = settings.port_forwards,
                    .throw_away = test};
   if (const std::string bus = GetFact(run.outputs, kFactDiskBus); !bus.empty()) spec.disk_bus = bus;
+  if (!settings.disk_bus.empty()) spec.disk_bus = settings.disk_bus;
+  if (settings.copy_tags) spec.tags = server.tags;
+  for (const auto& [key, value] : settings.machine_tags) spec.tags[key] = value;
+  spec.description = Describe(run, server);
   for (const CloneDisk& disk : GetDisks(run.outputs)) spec.disks.push_back({.path = disk.path});
   const std::string model = GetFact(run.outputs, kFactNicModel);
-  for (const std::string& mac : MachineMacs(run)) {
-    spec.nics.push_back({.mac_address = mac, .model = model.empty() ? "virtio" : model});
+  const std::vector<std::string> addresses = MachineMacs(run);
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    spec.nics.push_back({.mac_address = addresses[i],
+                         .model = model.empty() ? "virtio" : model,
+                         .bridge = i < settings.nics.size() ? settings.nics[i].bridge : ""});
   }
   return spec;
 }
@@ -54,6 +71,16 @@ class CreateMachine final : public Step {
     const Run& run = context.run();
     ASSIGN_OR_RETURN(Target* const target, environment_.FindTarget(run.input.settings.target));
     const MachineSpec spec = MakeSpec(run);
+    if (context.Get("sized").empty()) {
+      const ServerInfo server = GetServer(run.outputs);
+      context.Set("sized", "1");
+      RETURN_IF_ERROR(context.Log(
+          {.event = Event::kRightSizing,
+           .message = SizeReason(run.input.settings, server.core_count, server.memory_bytes),
+           .data = {{"cpus", absl::StrCat(spec.cpu_count)},
+                    {"memory_bytes", absl::StrCat(spec.memory_bytes)}}}));
+      RETURN_IF_ERROR(context.Save("sized"));
+    }
     RETURN_IF_ERROR(context.Check());
     RETURN_IF_ERROR(target->Create(spec));
     context.result.machine_id = spec.machine_id;

@@ -6,6 +6,7 @@
 
 #include "services/jobs/app/job_store.h"
 #include "services/jobs/app/ports.h"
+#include "services/jobs/steps/ssh_command.h"
 #include "services/jobs/targets/target.h"
 
 namespace godwit::jobs {
@@ -16,6 +17,7 @@ struct Environment {
   ReplicationPort& replication;
   ConversionPort& conversion;
   std::map<std::string, Target*> targets;
+  SshOptions ssh;
 
   // FAILED_PRECONDITION: there is no such target here.
   absl::StatusOr<Target*> FindTarget(const std::string& name) const;

@@ -25,6 +25,7 @@ Plan LaunchPlan(JobType type, const Environment& environment) {
   plan.steps.push_back(MakeCreateMachine(environment));
   plan.steps.push_back(MakeStartMachine(environment));
   plan.steps.push_back(MakeProveBoot(environment));
+  plan.steps.push_back(MakeRunActions(environment));
   plan.steps.push_back(MakeReportLaunched(environment));
   // What takes over must not hang on staging, which goes when the cutover is finalised.
   if (type == JobType::kCutoverLaunch) plan.steps.push_back(MakeDetachDisks(environment));

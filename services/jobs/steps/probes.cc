@@ -68,7 +68,7 @@ absl::StatusOr<std::string> Exchange(int fd, absl::string_view request, absl::Ti
     if (!Await(fd, POLLIN, deadline)) return NotYet("no whole answer");
     char part[16384];
     const ssize_t got = recv(fd, part, sizeof(part), 0);
-    if (got < 0) return NotYet("connection reset");
+    if (got < 0) return NotYet(kClosedAtOnce);
     if (got == 0) break;
     answer.append(part, static_cast<std::size_t>(got));
   }
@@ -77,12 +77,17 @@ absl::StatusOr<std::string> Exchange(int fd, absl::string_view request, absl::Ti
 
 }  // namespace
 
-absl::Status ProbeTcp(const std::string& endpoint, absl::Duration timeout) {
+absl::Status ProbeTcp(const std::string& endpoint, absl::Duration timeout,
+                      const std::function<absl::StatusOr<bool>()>& taken) {
   ASSIGN_OR_RETURN(const Fd socket, Connect(endpoint, absl::Now() + timeout));
-  if (!Await(socket.get(), POLLIN, absl::Now() + kStaysOpen)) return absl::OkStatus();
+  if (!Await(socket.get(), POLLIN, absl::Now() + kStaysOpen)) {
+    if (taken == nullptr) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const bool by_guest, taken());
+    return by_guest ? absl::OkStatus() : NotYet("the machine does not answer");
+  }
   char byte;
   if (recv(socket.get(), &byte, 1, MSG_PEEK) > 0) return absl::OkStatus();  // a greeting
-  return NotYet("closed at once");
+  return NotYet(kClosedAtOnce);
 }
 
 absl::StatusOr<std::string> ProbeHttp(const std::string& endpoint, const HttpCheck& check,
@@ -95,6 +100,7 @@ absl::StatusOr<std::string> ProbeHttp(const std::string& endpoint, const HttpChe
                             absl::StrCat("GET ", path, " HTTP/1.0\r\nHost: ", endpoint,
                                          "\r\nUser-Agent: godwit-boot-proof\r\n\r\n"),
                             deadline));
+  if (answer.empty()) return NotYet(kClosedAtOnce);
   const std::size_t head_end = answer.find("\r\n\r\n");
   const std::vector<std::string> words =
       absl::StrSplit(answer.substr(0, answer.find("\r\n")), absl::MaxSplits(' ', 2));

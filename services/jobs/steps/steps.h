@@ -27,6 +27,8 @@ std::unique_ptr<Step> MakeCreateMachine(const Environment& environment);
 std::unique_ptr<Step> MakeStartMachine(const Environment& environment);
 // Waits for the signs of life that the settings ask for.
 std::unique_ptr<Step> MakeProveBoot(const Environment& environment);
+// Runs the post-launch actions.
+std::unique_ptr<Step> MakeRunActions(const Environment& environment);
 // Commit point: from here on the machine belongs to the user.
 std::unique_ptr<Step> MakeReportLaunched(const Environment& environment);
 // Copies into the machine's disks what they still take from the clone; the clone goes.

@@ -69,6 +69,15 @@ class Reader {
     if (found == nullptr || !found->is_array()) return Wrong(key);
     for (const json& element : *found) read(Reader(element, wrong_));
   }
+  bool Has(const char* key) const { return Find(key) != nullptr; }
+  void GetTexts(const char* key, std::map<std::string, std::string>* out) const {
+    const auto found = Find(key);
+    if (found == nullptr || !found->is_object()) return Wrong(key);
+    for (const auto& [name, value] : found->items()) {
+      if (!value.is_string()) return Wrong(key);
+      (*out)[name] = value.get<std::string>();
+    }
+  }
   Reader Inner(const char* key) const {
     static const json kNone = json::object();
     const auto found = Find(key);
@@ -101,13 +110,43 @@ json ProofToJson(const BootProof& proof) {
   json out = {{"timeout_ms", absl::ToInt64Milliseconds(proof.timeout)},
               {"console_text", Clean(proof.console_text)},
               {"tcp_ports", json::array()},
-              {"http_checks", json::array()}};
+              {"http_checks", json::array()},
+              {"guest_agent", proof.guest_agent},
+              {"commands", json::array()}};
+  for (const CommandCheck& check : proof.commands) {
+    out["commands"].push_back({{"command", Clean(check.command)},
+                               {"exit_code", check.exit_code},
+                               {"output_contains", Clean(check.output_contains)}});
+  }
   for (const int port : proof.tcp_ports) out["tcp_ports"].push_back({{"port", port}});
   for (const HttpCheck& check : proof.http_checks) {
     out["http_checks"].push_back({{"port", check.guest_port},
                                   {"path", Clean(check.path)},
                                   {"status", check.status},
                                   {"body_contains", Clean(check.body_contains)}});
+  }
+  return out;
+}
+
+json TextsToJson(const std::map<std::string, std::string>& map) {
+  json out = json::object();
+  for (const auto& [key, value] : map) out[Clean(key)] = Clean(value);
+  return out;
+}
+
+json ActionsToJson(const std::vector<PostLaunchAction>& actions) {
+  json out = json::array();
+  for (const PostLaunchAction& action : actions) {
+    out.push_back({{"id", Clean(action.id)},
+                   {"order", action.order},
+                   {"command", Clean(action.command)},
+                   {"timeout_ms", absl::ToInt64Milliseconds(action.timeout)},
+                   {"must_succeed", action.must_succeed},
+                   {"operating_system", Clean(action.operating_system)},
+                   {"deployment", static_cast<int>(action.deployment)},
+                   {"active", action.active},
+                   {"parameters", TextsToJson(action.parameters)},
+                   {"transport", static_cast<int>(action.transport)}});
   }
   return out;
 }
@@ -126,7 +165,14 @@ json SettingsToJson(const LaunchSettings& settings) {
               {"cutover_network", static_cast<int>(settings.cutover_network)},
               {"port_forwards", json::array()},
               {"boot_proof", ProofToJson(settings.boot_proof)},
-              {"quiesce", settings.quiesce_source_on_cutover}};
+              {"quiesce", settings.quiesce_source_on_cutover},
+              {"copy_tags", settings.copy_tags},
+              {"copy_private_ip", settings.copy_private_ip},
+              {"licensing", static_cast<int>(settings.licensing)},
+              {"licensing_note", Clean(settings.licensing_note)},
+              {"disk_bus", Clean(settings.disk_bus)},
+              {"machine_tags", TextsToJson(settings.machine_tags)},
+              {"actions", ActionsToJson(settings.actions)}};
   for (const Nic& nic : settings.nics) {
     out["nics"].push_back({{"mac", Clean(nic.mac_address)},
                            {"address", Clean(nic.static_address)},
@@ -156,7 +202,45 @@ BootProof ReadProof(const Reader& in) {
     check.GetNumber("status", &out.status);
     check.Get("body_contains", &out.body_contains);
   });
+  // What follows is absent from runs of older versions.
+  if (in.Has("guest_agent")) in.Get("guest_agent", &proof.guest_agent);
+  if (!in.Has("commands")) return proof;
+  in.Each("commands", [&](const Reader& check) {
+    CommandCheck& out = proof.commands.emplace_back();
+    check.Get("command", &out.command);
+    check.GetNumber("exit_code", &out.exit_code);
+    check.Get("output_contains", &out.output_contains);
+  });
   return proof;
+}
+
+PostLaunchAction ReadAction(const Reader& in) {
+  PostLaunchAction out;
+  std::int64_t timeout = 0;
+  in.Get("id", &out.id);
+  in.GetNumber("order", &out.order);
+  in.Get("command", &out.command);
+  in.GetNumber("timeout_ms", &timeout);
+  out.timeout = absl::Milliseconds(timeout);
+  in.Get("must_succeed", &out.must_succeed);
+  in.Get("operating_system", &out.operating_system);
+  in.GetNumber("deployment", &out.deployment);
+  in.Get("active", &out.active);
+  in.GetTexts("parameters", &out.parameters);
+  in.GetNumber("transport", &out.transport);
+  return out;
+}
+
+// Fields that runs of older versions lack.
+void ReadNewSettings(const Reader& in, LaunchSettings* out) {
+  if (!in.Has("actions")) return;
+  in.Get("copy_tags", &out->copy_tags);
+  in.Get("copy_private_ip", &out->copy_private_ip);
+  in.GetNumber("licensing", &out->licensing);
+  in.Get("licensing_note", &out->licensing_note);
+  in.Get("disk_bus", &out->disk_bus);
+  in.GetTexts("machine_tags", &out->machine_tags);
+  in.Each("actions", [&](const Reader& action) { out->actions.push_back(ReadAction(action)); });
 }
 
 LaunchSettings ReadSettings(const Reader& in) {
@@ -186,6 +270,7 @@ LaunchSettings ReadSettings(const Reader& in) {
   });
   out.boot_proof = ReadProof(in.Inner("boot_proof"));
   in.Get("quiesce", &out.quiesce_source_on_cutover);
+  ReadNewSettings(in, &out);
   return out;
 }
 

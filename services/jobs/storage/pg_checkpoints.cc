@@ -121,6 +121,12 @@ absl::Status MarkRemoved(pg::Transaction& transaction, const std::vector<std::st
   return absl::OkStatus();
 }
 
+constexpr std::size_t kMostScreenshot = 2u << 20;
+constexpr pg::Statement kSaveScreenshot{
+    "jobs_save_screenshot",
+    "INSERT INTO jobs.screenshot (run_id, png) VALUES ($1::bigint, $2::bytea) "
+    "ON CONFLICT (run_id) DO UPDATE SET png = excluded.png, time = clock_timestamp()"};
+
 }  // namespace
 
 absl::StatusOr<int> PgJobStore::BeginStep(const Lease& lease, int step, bool commit_point,
@@ -161,6 +167,14 @@ absl::Status PgJobStore::SaveProgress(const Lease& lease, int step, const Output
 absl::Status PgJobStore::AddLog(const Lease& lease, const std::vector<LogLine>& log) {
   return Write(pool_, lease, kAnyStep, [&](pg::Transaction& transaction, const Held& held) {
     return AppendLog(transaction, held.job_id, held.server, log);
+  });
+}
+
+absl::Status PgJobStore::SaveScreenshot(const Lease& lease, const std::string& png) {
+  if (png.size() > kMostScreenshot)
+    return absl::InvalidArgumentError("a screen above 2 MiB is not kept");
+  return Write(pool_, lease, kAnyStep, [&](pg::Transaction& transaction, const Held&) {
+    return transaction.Exec(kSaveScreenshot, {Number(lease.run_id), pg::BytesParam(png)}).status();
   });
 }
 

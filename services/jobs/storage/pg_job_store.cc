@@ -76,6 +76,11 @@ absl::Status Insert(pg::Transaction& transaction, const NewJob& job) {
   return absl::OkStatus();
 }
 
+constexpr pg::Statement kScreenshot{
+    "jobs_screenshot",
+    "SELECT s.png, (extract(epoch FROM s.time) * 1000000)::bigint FROM jobs.screenshot s "
+    "JOIN jobs.run r ON r.id = s.run_id WHERE r.job_id = $1 AND r.server = $2"};
+
 }  // namespace
 
 PgJobStore::PgJobStore(const std::string& conninfo, int max_connections)
@@ -158,6 +163,15 @@ absl::StatusOr<std::vector<LogItem>> PgJobStore::ListLog(const std::string& job_
                    .data = std::move(data)});
   }
   return out;
+}
+
+absl::StatusOr<ScreenshotRecord> PgJobStore::GetScreenshot(const std::string& job_id,
+                                                           const std::string& server) {
+  ASSIGN_OR_RETURN(const pg::Result rows, pool_.Exec(kScreenshot, {job_id, server}));
+  if (rows.rows() == 0)
+    return absl::NotFoundError(absl::StrCat("no screen is kept for this server of job ", job_id));
+  return ScreenshotRecord{.png = rows.Bytes(0, 0),
+                          .time = rows.Time(0, 1).value_or(absl::UnixEpoch())};
 }
 
 absl::StatusOr<std::int64_t> PgJobStore::Version(const std::string& job_id) {

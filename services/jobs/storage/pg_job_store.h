@@ -24,6 +24,8 @@ class PgJobStore final : public JobStore {
   absl::StatusOr<std::vector<LogItem>> ListLog(const std::string& job_id, std::int64_t after,
                                                int limit) override;
   absl::StatusOr<std::int64_t> Version(const std::string& job_id) override;
+  absl::StatusOr<ScreenshotRecord> GetScreenshot(const std::string& job_id,
+                                                 const std::string& server) override;
   absl::StatusOr<Run> FindMachine(const std::string& machine_id) override;
   absl::StatusOr<std::vector<Run>> MachinesOf(const std::string& server) override;
 
@@ -37,6 +39,7 @@ class PgJobStore final : public JobStore {
                             const std::string& message, std::int64_t done_bytes,
                             std::int64_t total_bytes) override;
   absl::Status AddLog(const Lease& lease, const std::vector<LogLine>& log) override;
+  absl::Status SaveScreenshot(const Lease& lease, const std::string& png) override;
   absl::Status FinishStep(const Lease& lease, int step, const StepResult& result) override;
   absl::Status Retry(const Lease& lease, int step, absl::Duration delay,
                      const std::string& message) override;

@@ -91,6 +91,11 @@ class Target {
   virtual absl::StatusOr<std::string> AskAgent(const std::string& machine_id,
                                                const std::string& command,
                                                absl::Duration timeout) = 0;
+  // Whether the guest itself took a connection to its port that is open now. A user-mode network
+  // accepts for a guest that is not up yet. Targets with real networks know no doubt: true.
+  virtual absl::StatusOr<bool> TookConnection(const std::string&, int /*guest_port*/) {
+    return true;
+  }
   // What the machine tried to reach, one line each, when the target can know; at most 200 lines.
   virtual std::vector<std::string> NetworkAttempts(const std::string&) { return {}; }
   // Copies all that the disks still take from the clone into them, while the machine runs;

@@ -21,6 +21,9 @@ constexpr int kMaxNics = 64;
 constexpr int kMaxPorts = 64;
 constexpr int kMaxHttpChecks = 16;
 constexpr int kMaxActions = 64;
+constexpr int kMaxCommands = 16;
+constexpr int kMaxParameters = 20;
+constexpr int kMaxTags = 50;
 constexpr int kMaxPort = 65535;
 constexpr std::int64_t kLeastMemory = std::int64_t{128} << 20;
 constexpr std::int64_t kMostMemory = std::int64_t{64} << 40;
@@ -107,6 +110,42 @@ absl::Status CheckProof(const std::string& prefix, const jobs_pb::BootProof& pro
     }
     RETURN_IF_ERROR(CheckText(field + ".body_contains", check.body_contains(), 0, 4096));
   }
+  RETURN_IF_ERROR(CheckCount(prefix + ".commands", proof.commands_size(), kMaxCommands));
+  for (int i = 0; i < proof.commands_size(); ++i) {
+    const std::string field = absl::StrCat(prefix, ".commands[", i, "]");
+    RETURN_IF_ERROR(CheckText(field + ".command", proof.commands(i).command(), 1, 4096));
+    RETURN_IF_ERROR(
+        CheckText(field + ".output_contains", proof.commands(i).output_contains(), 0, 1024));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckParameters(const std::string& field, const jobs_pb::PostLaunchAction& action) {
+  RETURN_IF_ERROR(CheckCount(field, action.parameters_size(), kMaxParameters));
+  for (const auto& [name, value] : action.parameters()) {
+    bool good = !name.empty() && name.size() <= 64 && !absl::ascii_isdigit(name[0]);
+    for (const char c : name) good = good && (absl::ascii_isalnum(c) || c == '_');
+    if (!good) {
+      return rpc::FieldError(
+          field, absl::StrCat("\"", name, "\" is no name of letters, digits and underscores"));
+    }
+    RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".", name), value, 0, 1024));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMachine(const std::string& prefix, const jobs_pb::LaunchSettings& settings) {
+  const std::set<std::string> buses = {"", "virtio", "virtio-scsi", "nvme", "ahci", "pvscsi"};
+  if (buses.count(settings.disk_bus()) == 0) {
+    return rpc::FieldError(prefix + ".disk_bus",
+                           "must be virtio, virtio-scsi, nvme, ahci, pvscsi or empty");
+  }
+  RETURN_IF_ERROR(CheckText(prefix + ".licensing_note", settings.licensing_note(), 0, 1024));
+  RETURN_IF_ERROR(CheckCount(prefix + ".machine_tags", settings.machine_tags_size(), kMaxTags));
+  for (const auto& [key, value] : settings.machine_tags()) {
+    RETURN_IF_ERROR(CheckText(prefix + ".machine_tags", key, 1, 128));
+    RETURN_IF_ERROR(CheckText(prefix + ".machine_tags", value, 0, 256));
+  }
   return absl::OkStatus();
 }
 
@@ -135,6 +174,10 @@ absl::Status CheckActions(const std::string& prefix, const jobs_pb::LaunchSettin
     if (!jobs_pb::PostLaunchAction::Deployment_IsValid(action.deployment())) {
       return rpc::FieldError(field + ".deployment", "is no known value");
     }
+    if (!jobs_pb::PostLaunchAction::Transport_IsValid(action.transport())) {
+      return rpc::FieldError(field + ".transport", "is no known value");
+    }
+    RETURN_IF_ERROR(CheckParameters(field + ".parameters", action));
   }
   return absl::OkStatus();
 }
@@ -180,6 +223,7 @@ absl::Status CheckLaunchSettings(const std::string& prefix,
   std::set<int> guest_ports;
   RETURN_IF_ERROR(CheckForwards(prefix + ".port_forwards", settings, &guest_ports));
   RETURN_IF_ERROR(CheckProof(prefix + ".boot_proof", settings.boot_proof(), guest_ports));
+  RETURN_IF_ERROR(CheckMachine(prefix, settings));
   return CheckActions(prefix + ".post_launch_actions", settings);
 }
 

@@ -189,6 +189,25 @@ class SourceServerHandler final : public Base {
                       {"helpful_call", "WatchJob"}}});
   }
 
+  // An action of the launch that had to succeed and did not stands in the way of the end.
+  static absl::Status CheckActions(const SourceServer& server) {
+    jobs_pb::LaunchedMachine machine;
+    if (server.machine.empty() || !FromJson(server.machine, &machine).ok()) return absl::OkStatus();
+    for (const jobs_pb::ActionResult& action : machine.actions()) {
+      if (!action.blocks_cutover()) continue;
+      return rpc::WithInfo(absl::FailedPreconditionError(absl::StrCat(
+                               "sourceServers/", server.id, ": post-launch action ",
+                               action.action_id(), " must succeed and failed (", action.message(),
+                               "); mend its cause and start the cutover again, or revert it")),
+                           {.reason = "POST_LAUNCH_ACTION_FAILED",
+                            .domain = "registry",
+                            .metadata = {{"server", absl::StrCat("sourceServers/", server.id)},
+                                         {"action", action.action_id()},
+                                         {"helpful_call", "RevertCutover"}}});
+    }
+    return absl::OkStatus();
+  }
+
   // The server leaves the service: its agent is released, staging goes after the undo window.
   grpc::Status End(Context* context, Event event, const pb::FinalizeRequest& request,
                    pb::SourceServer* response) {
@@ -199,16 +218,20 @@ class SourceServerHandler final : public Base {
       return EnqueueEndServer(connection, after.id,
                               {.keep_agent = request.keep_agent(), .undo_window = undo_window});
     };
-    return ServeVerb(
-        context, backend_,
-        {.event = event,
-         .name = request.name(),
-         .etag = request.etag(),
-         .request_id = request.request_id(),
-         .request = &request,
-         .precheck = [this](const SourceServer& server) { return CheckCutoverJobEnded(server); },
-         .command = command},
-        response);
+    return ServeVerb(context, backend_,
+                     {.event = event,
+                      .name = request.name(),
+                      .etag = request.etag(),
+                      .request_id = request.request_id(),
+                      .request = &request,
+                      .precheck = [this, event](const SourceServer& server) -> absl::Status {
+                        RETURN_IF_ERROR(CheckCutoverJobEnded(server));
+                        const bool ends = event == Event::kFinalizeCutover &&
+                                          server.lifecycle == Lifecycle::kCuttingOver;
+                        return ends ? CheckActions(server) : absl::OkStatus();
+                      },
+                      .command = command},
+                     response);
   }
 
   Backend& backend_;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "services/jobs/domain/derived.h"
 #include "services/jobs/targets/qemu/command.h"
 
 namespace godwit::jobs {
@@ -229,6 +230,8 @@ std::string DomainXml(const MachineSpec& spec, const DomainHost& host, const Dom
   Writer out;
   out.Begin("domain", {{"type", host.type}, {"xmlns:qemu", kQemuUri}});
   out.Leaf("name", spec.machine_id);
+  // Without it a second definition would count as another domain of the same name.
+  out.Leaf("uuid", DerivedUuid(absl::StrCat("libvirt/", spec.machine_id)));
   if (!spec.name.empty()) {
     // A title is one line.
     std::string title = spec.name;

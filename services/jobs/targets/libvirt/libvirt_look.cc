@@ -70,4 +70,15 @@ absl::StatusOr<std::string> LibvirtTarget::AskAgent(const std::string& machine_i
   return parsed["return"].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+absl::StatusOr<bool> LibvirtTarget::TookConnection(const std::string& machine_id, int guest_port) {
+  ASSIGN_OR_RETURN(const DomainPtr domain, connection_.FindDomain(machine_id));
+  char* text = nullptr;
+  if (virDomainQemuMonitorCommand(domain.get(), "info usernet", &text,
+                                  VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP) != 0) {
+    return LibvirtError("connections");
+  }
+  const std::unique_ptr<char, void (*)(void*)> owned(text, &free);
+  return ShowsConnection(text == nullptr ? "" : text, guest_port);
+}
+
 }  // namespace godwit::jobs

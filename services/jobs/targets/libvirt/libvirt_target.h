@@ -46,6 +46,7 @@ class LibvirtTarget final : public Target {
   absl::StatusOr<std::string> Screenshot(const std::string& machine_id) override;
   absl::StatusOr<std::string> AskAgent(const std::string& machine_id, const std::string& command,
                                        absl::Duration timeout) override;
+  absl::StatusOr<bool> TookConnection(const std::string& machine_id, int guest_port) override;
   absl::Status Detach(const std::string& machine_id, absl::Duration timeout,
                       const std::function<absl::Status()>& check) override;
   absl::Status Destroy(const std::string& machine_id) override;

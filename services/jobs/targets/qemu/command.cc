@@ -203,4 +203,18 @@ std::map<int, std::string> ParseForwards(absl::string_view usernet) {
   return out;
 }
 
+bool ShowsConnection(absl::string_view usernet, int guest_port) {
+  const std::string port = absl::StrCat(guest_port);
+  bool waits = false;
+  for (const absl::string_view line : absl::StrSplit(usernet, absl::ByAnyChar("\r\n"))) {
+    const std::vector<std::string> words =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    // One end is the guest's; which one is printed first depends on the direction.
+    if (words.size() < 6 || (words[3] != port && words[5] != port)) continue;
+    if (words[0] == "TCP[ESTABLISHED]") return true;
+    if (words[0] == "TCP[SYN_SENT]" || words[0] == "TCP[SYN_RCVD]") waits = true;
+  }
+  return !waits;
+}
+
 }  // namespace godwit::jobs

@@ -42,4 +42,8 @@ std::vector<std::string> QemuCommand(const MachineState& state, const std::strin
 // "info usernet" taken apart: guest port -> "host:port".
 std::map<int, std::string> ParseForwards(absl::string_view usernet);
 
+// Whether the guest took the connection to its port that is open, as "info usernet" shows it: one
+// is established, or none still waits for the guest.
+bool ShowsConnection(absl::string_view usernet, int guest_port);
+
 }  // namespace godwit::jobs

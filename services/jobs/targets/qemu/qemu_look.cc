@@ -94,6 +94,12 @@ absl::StatusOr<std::string> QemuTarget::AskAgent(const std::string& machine_id,
   return absl::FailedPreconditionError(absl::StrCat("guest agent: ", Dump(answer).substr(0, 500)));
 }
 
+absl::StatusOr<bool> QemuTarget::TookConnection(const std::string& machine_id, int guest_port) {
+  ASSIGN_OR_RETURN(Qmp qmp, Qmp::Connect(Dir(machine_id), kQmpSocket, kCommandTimeout));
+  ASSIGN_OR_RETURN(const std::string text, qmp.Monitor("info usernet", kCommandTimeout));
+  return ShowsConnection(text, guest_port);
+}
+
 void QemuTarget::TrimCapture(const std::string& machine_id) {
   const std::string dir = Dir(machine_id);
   struct stat info {};

@@ -44,6 +44,7 @@ class QemuTarget final : public Target {
   absl::StatusOr<std::string> Screenshot(const std::string& machine_id) override;
   absl::StatusOr<std::string> AskAgent(const std::string& machine_id, const std::string& command,
                                        absl::Duration timeout) override;
+  absl::StatusOr<bool> TookConnection(const std::string& machine_id, int guest_port) override;
   std::vector<std::string> NetworkAttempts(const std::string& machine_id) override;
   absl::Status Detach(const std::string& machine_id, absl::Duration timeout,
                       const std::function<absl::Status()>& check) override;

@@ -170,6 +170,24 @@ TEST_F(JobStoreTest, EachRunIsClaimedOnce) {
   EXPECT_THAT(std::set<std::int64_t>(claimed.begin(), claimed.end()), SizeIs(kRuns));
 }
 
+TEST_F(JobStoreTest, KeepsTheLastScreenOfARun) {
+  const std::string server = NewId("s-");
+  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({server}), 10));
+  EXPECT_TRUE(absl::IsNotFound(store_->GetScreenshot(job.id, server).status()));
+  const Lease lease = LeaseOf(ClaimOne());
+  const std::string png("\x89PNG\0\xff\r\n rest", 14);
+  ASSERT_OK(store_->SaveScreenshot(lease, "an earlier one"));
+  ASSERT_OK(store_->SaveScreenshot(lease, png));
+  ASSERT_OK_AND_ASSIGN(const ScreenshotRecord kept, store_->GetScreenshot(job.id, server));
+  EXPECT_EQ(kept.png, png);
+  EXPECT_GT(kept.time, absl::Now() - absl::Hours(1));
+  EXPECT_TRUE(absl::IsNotFound(store_->GetScreenshot(job.id, NewId("s-")).status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(store_->SaveScreenshot(lease, std::string((2 << 20) + 1, 'x'))));
+  EXPECT_FALSE(
+      store_->SaveScreenshot({.run_id = lease.run_id, .epoch = lease.epoch - 1}, png).ok());
+}
+
 TEST_F(JobStoreTest, ClaimsOnlyKnownTypesAndPlans) {
   ASSERT_OK(store_->Create(MakeJob({NewId("s-")}, JobType::kExport), 10));
   NewJob newer = MakeJob({NewId("s-")});

@@ -29,6 +29,18 @@ class JobsServiceTest : public JobsFixture {
     }
     return out;
   }
+  // The PNG kept with a job; empty when there is none.
+  std::string ScreenOf(const std::string& job, const std::string& server) {
+    grpc::ClientContext context;
+    rpc::SetTimeout(context, absl::Seconds(20));
+    jobs::v1::GetScreenshotRequest request;
+    request.set_name(job);
+    request.set_source_server(absl::StrCat("sourceServers/", server));
+    jobs::v1::Screenshot screen;
+    const auto got =
+        rpc::FromGrpc(Stub("user/viewer/bob")->GetScreenshot(&context, request, &screen));
+    return got.ok() ? screen.png() : "";
+  }
   Process process_;
 };
 
@@ -67,6 +79,9 @@ TEST_F(JobsServiceTest, LaunchesProvesAndTerminates) {
               IsSupersetOf({"JOB_START", "SNAPSHOT_START", "SNAPSHOT_END", "CONVERSION_START",
                             "CONVERSION_END", "LAUNCH_START", "BOOT_PROOF_START", "BOOT_PROOF_END",
                             "JOB_END"}));
+  EXPECT_THAT(Events(job.name()), Contains("RIGHT_SIZING"));
+  EXPECT_TRUE(launch.has_screenshot_time());
+  EXPECT_THAT(ScreenOf(job.name(), server), ::testing::StartsWith("\x89PNG"));
   EXPECT_THAT(AllMachineProcesses(), SizeIs(1));
   EXPECT_THAT(Reported(server),
               ElementsAre(ParticipatingServer::IN_PROGRESS, ParticipatingServer::LAUNCHED));
@@ -190,6 +205,65 @@ TEST_F(JobsServiceTest, AGuestThatDoesNotComeUpFailsTheLaunchAndLeavesNothing) {
   EXPECT_THAT(MachineFolders(), IsEmpty());
   EXPECT_THAT(peers_.replication.Clones(), IsEmpty());
   EXPECT_EQ(Reported(server).back(), ParticipatingServer::FAILED);
+}
+
+TEST_F(JobsServiceTest, WhyADiskDoesNotBootIsNamedAndItsScreenIsKept) {
+  peers_.replication.SetGuest("", TinyOsEnd::kNoBoot);
+  const std::string server = NewId("s-");
+  ASSERT_OK_AND_ASSIGN(const Job created, Create(LaunchOf(server)));
+  const Job job = AwaitEnd(created.name());
+  EXPECT_EQ(job.state(), Job::FAILED);
+  EXPECT_THAT(job.servers(0).error().message(), HasSubstr("NO_BOOTABLE_DEVICE"));
+  EXPECT_FALSE(job.servers(0).has_machine()) << "it was removed";
+  EXPECT_TRUE(job.servers(0).has_screenshot_time());
+  EXPECT_THAT(ScreenOf(job.name(), server), ::testing::StartsWith("\x89PNG"));
+  EXPECT_EQ(ScreenOf(job.name(), NewId("s-")), "");
+}
+
+TEST_F(JobsServiceTest, APortThatOnlyTheNetworkAcceptsIsNoProof) {
+  // The guest has no network at all; the host's end of the forward accepts all the same.
+  const std::string server = NewId("s-");
+  jobs::v1::CreateJobRequest request = LaunchOf(server);
+  auto* settings = request.mutable_servers(0)->mutable_launch_settings();
+  settings->mutable_boot_proof()->clear_console_text();
+  settings->mutable_boot_proof()->add_tcp_ports(22);
+  settings->mutable_boot_proof()->mutable_timeout()->set_seconds(8);
+  ASSERT_OK_AND_ASSIGN(const Job created, Create(request));
+  const Job job = AwaitEnd(created.name());
+  EXPECT_EQ(job.state(), Job::FAILED) << job.DebugString();
+  EXPECT_THAT(job.servers(0).error().message(), HasSubstr("does not answer"));
+}
+
+TEST_F(JobsServiceTest, AnActionThatCannotRunFailsNoLaunchAndIsReported) {
+  const std::string server = NewId("s-");
+  jobs::v1::CreateJobRequest request = LaunchOf(server);
+  auto* settings = request.mutable_servers(0)->mutable_launch_settings();
+  (*settings->mutable_machine_tags())["owner"] = "tests";
+  auto* action = settings->add_post_launch_actions();
+  action->set_action_id("over-ssh");
+  action->set_order(2);
+  action->set_command("true");
+  action->set_active(true);
+  action->set_must_succeed_for_cutover(true);
+  action->set_transport(jobs::v1::PostLaunchAction::SSH);  // for which there is no key
+  action = settings->add_post_launch_actions();
+  action->set_action_id("cutover-only");
+  action->set_order(1);
+  action->set_command("true");
+  action->set_active(true);
+  action->set_deployment(jobs::v1::PostLaunchAction::CUTOVER_ONLY);
+  ASSERT_OK_AND_ASSIGN(const Job created, Create(request));
+  const Job job = AwaitEnd(created.name());
+  ASSERT_EQ(job.state(), Job::SUCCEEDED) << job.DebugString();
+  const auto& actions = job.servers(0).machine().actions();
+  ASSERT_EQ(actions.size(), 2);
+  EXPECT_EQ(actions[0].action_id(), "cutover-only");
+  EXPECT_EQ(actions[0].state(), jobs::v1::ActionResult::SKIPPED);
+  EXPECT_EQ(actions[1].state(), jobs::v1::ActionResult::FAILED);
+  EXPECT_TRUE(actions[1].blocks_cutover());
+  EXPECT_THAT(Events(job.name()), IsSupersetOf({"ACTION_START", "ACTION_FAIL"}));
+  const auto reports = peers_.registry.Reports(server);
+  EXPECT_TRUE(reports.back().machine().actions(1).blocks_cutover());
 }
 
 TEST_F(JobsServiceTest, AFailedConversionFailsTheLaunch) {

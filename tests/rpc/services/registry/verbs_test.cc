@@ -54,7 +54,8 @@ class VerbsTest : public RegistryTest {
   }
   absl::Status ReportLaunch(const std::string& name, const std::string& job,
                             jobs_pb::Job::Type type,
-                            jobs_pb::ParticipatingServer::LaunchStatus status) {
+                            jobs_pb::ParticipatingServer::LaunchStatus status,
+                            const std::vector<jobs_pb::ActionResult>& actions = {}) {
     pb::ReportLaunchRequest request;
     request.set_source_server(name);
     request.set_job(job);
@@ -64,6 +65,7 @@ class VerbsTest : public RegistryTest {
     if (status == jobs_pb::ParticipatingServer::LAUNCHED) {
       request.mutable_machine()->set_machine_id("m-" + job);
       request.mutable_machine()->set_job(job);
+      for (const auto& action : actions) *request.mutable_machine()->add_actions() = action;
     }
     return Call(*events_, &pb::RegistryEventService::Stub::ReportLaunch, request).status();
   }
@@ -78,6 +80,35 @@ class VerbsTest : public RegistryTest {
   std::unique_ptr<Stub> operator_;
   std::unique_ptr<pb::RegistryEventService::Stub> events_;
 };
+
+TEST_F(VerbsTest, AFailedActionThatMustSucceedBlocksTheEndOfACutover) {
+  const std::string name = ReadyServer();
+  using Status = jobs_pb::ParticipatingServer;
+  ASSERT_OK_AND_ASSIGN(const jobs_pb::Job test,
+                       Call(*operator_, &Stub::StartTest, LaunchOf({name})));
+  ASSERT_OK(ReportLaunch(name, test.name(), jobs_pb::Job::TEST_LAUNCH, Status::LAUNCHED));
+  ASSERT_OK(Verb(name, &Stub::MarkReadyForCutover));
+  jobs_pb::ActionResult action;
+  action.set_action_id("join-domain");
+  action.set_state(jobs_pb::ActionResult::FAILED);
+  for (const bool blocks : {true, false}) {
+    action.set_blocks_cutover(blocks);
+    ASSERT_OK_AND_ASSIGN(const jobs_pb::Job cutover,
+                         Call(*operator_, &Stub::StartCutover, LaunchOf({name})));
+    ASSERT_OK(ReportLaunch(name, cutover.name(), jobs_pb::Job::CUTOVER_LAUNCH, Status::LAUNCHED,
+                           {action}));
+    installation_->jobs.End(cutover.name(), jobs_pb::Job::SUCCEEDED);
+    const auto end = End(name, &Stub::FinalizeCutover);
+    if (!blocks) {
+      ASSERT_OK(end.status());
+      EXPECT_EQ(end->lifecycle_state(), pb::SourceServer::CUTOVER);
+      continue;
+    }
+    EXPECT_THAT(end, StatusIs(absl::StatusCode::kFailedPrecondition, "join-domain"));
+    EXPECT_EQ(InfoOf(end.status()).reason, "POST_LAUNCH_ACTION_FAILED");
+    ASSERT_OK(Verb(name, &Stub::RevertCutover));
+  }
+}
 
 TEST_F(VerbsTest, WholeLife) {
   const std::string name = ReadyServer();

@@ -45,10 +45,31 @@ TEST(BootEvidence, ThePanicForWantOfARootWinsOverTheShellBeforeIt) {
 }
 
 TEST(BootEvidence, EveryFailureHasNameAndRemedy) {
-  for (int i = 0; i <= static_cast<int>(BootFailure::kBootLoaderPrompt); ++i) {
+  for (int i = 0; i <= static_cast<int>(BootFailure::kMachineStopped); ++i) {
     EXPECT_STRNE(FailureName(static_cast<BootFailure>(i)), "");
     EXPECT_STRNE(FailureRemedy(static_cast<BootFailure>(i)), "");
   }
+}
+
+TEST(BootEvidence, ConcludesFromWhatWasSeenWhenTimeIsOver) {
+  const std::string up = "Welcome to Debian\n";
+  const auto of = [](const ProofGap& gap, absl::string_view console) {
+    return std::string(FailureName(ConcludeFailure(gap, console).failure));
+  };
+  EXPECT_EQ(of({.stopped = true}, up), "MACHINE_STOPPED");
+  EXPECT_EQ(of({.ports_wanted = true}, "SeaBIOS\n"), "TIMEOUT") << "nothing started";
+  EXPECT_EQ(of({.ports_wanted = true}, up), "NO_NETWORK");
+  EXPECT_EQ(of({.alive = true, .ports_wanted = true, .has_address = false}, ""), "NO_NETWORK");
+  EXPECT_EQ(of({.alive = true, .ports_wanted = true, .has_address = true}, ""), "SERVICE_FAILED");
+  EXPECT_EQ(of({.ports_wanted = true, .port_refused = true}, up), "SERVICE_FAILED");
+  EXPECT_EQ(of({.ports_wanted = true, .any_port_answered = true}, up), "SERVICE_FAILED");
+  EXPECT_EQ(of({.alive = true, .command_failed = true}, ""), "SERVICE_FAILED");
+  EXPECT_EQ(of({}, up), "TIMEOUT") << "a text that was asked for did not come";
+  const std::string failed = up + "[FAILED] Failed to start nginx.service - A web server.\n";
+  EXPECT_EQ(of({.ports_wanted = true}, failed), "SERVICE_FAILED");
+  EXPECT_THAT(ConcludeFailure({.ports_wanted = true}, failed).line, HasSubstr("nginx"));
+  const std::string network = up + "[FAILED] Failed to start networking.service - Raise network.\n";
+  EXPECT_EQ(of({.ports_wanted = true}, network), "NO_NETWORK");
 }
 
 TEST(BootEvidence, SeesTheFirstSignOfLife) {

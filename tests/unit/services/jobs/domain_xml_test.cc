@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "services/common/base/file.h"
+#include "services/jobs/domain/derived.h"
 #include "services/jobs/targets/qemu/process.h"
 #include "tests/support/process.h"
 #include "tests/support/status_matchers.h"
@@ -49,6 +50,8 @@ TEST(DomainXml, IsTheGoldenText) {
   EXPECT_EQ(xml.substr(0, xml.find(" <memory")),
             R"(<domain type="qemu" xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0">
  <name>i-0123456789abcdef0</name>
+ <uuid>)" + DerivedUuid("libvirt/i-0123456789abcdef0") +
+                R"(</uuid>
  <title>web &lt;1&gt;</title>
  <description>kept by ops &amp; co</description>
  <metadata>

@@ -107,5 +107,20 @@ TEST(ParseForwards, ReadsTheMonitorsTable) {
   EXPECT_THAT(ParseForwards("TCP[HOST_FORWARD] 1 a b c d"), ElementsAre());
 }
 
+TEST(ShowsConnection, WaitsForTheGuest) {
+  const std::string head =
+      "Hub -1 (net0):\r\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ "
+      "SendQ\r\n  TCP[HOST_FORWARD]  13       127.0.0.1  4022       10.0.2.15    22     0     "
+      "0\r\n";
+  EXPECT_FALSE(ShowsConnection(
+      head + "  TCP[SYN_SENT]      14       127.0.0.1  4022       10.0.2.15    22     0     0\r\n",
+      22));
+  EXPECT_TRUE(ShowsConnection(
+      head + "  TCP[SYN_SENT]      14       127.0.0.1  4022       10.0.2.15    22     0     0\r\n" +
+          "  TCP[ESTABLISHED]   15       127.0.0.1  4022       10.0.2.15    22     0     0\r\n",
+      22));
+  EXPECT_TRUE(ShowsConnection(head, 22)) << "it came and went";
+}
+
 }  // namespace
 }  // namespace godwit::jobs

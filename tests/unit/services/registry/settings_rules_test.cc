@@ -140,6 +140,18 @@ TEST(SettingsRulesTest, BadLaunchFieldsAreNamed) {
             "settings.boot_proof.timeout");
   EXPECT_EQ(Spoilt([](L& s) { s.add_post_launch_actions()->set_action_id("a"); }),
             "settings.post_launch_actions[0].order");
+  EXPECT_EQ(Spoilt([](L& s) {
+              auto* action = s.add_post_launch_actions();
+              action->set_action_id("a");
+              action->set_order(1);
+              action->set_command("true");
+              (*action->mutable_parameters())["A-B"] = "x";
+            }),
+            "settings.post_launch_actions[0].parameters");
+  EXPECT_EQ(Spoilt([](L& s) { s.set_disk_bus("floppy"); }), "settings.disk_bus");
+  EXPECT_EQ(Spoilt([](L& s) { (*s.mutable_machine_tags())[""] = "x"; }), "settings.machine_tags");
+  EXPECT_EQ(Spoilt([](L& s) { s.mutable_boot_proof()->add_commands(); }),
+            "settings.boot_proof.commands[0].command");
 }
 
 TEST(SettingsRulesTest, MergeTouchesOnlyWhatTheMaskNames) {
