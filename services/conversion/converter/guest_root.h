@@ -41,6 +41,11 @@ class GuestRoot {
                      const std::string& summary, bool keep = true);
   // Also when there is none.
   absl::Status Remove(const std::string& step, const std::string& path, const std::string& summary);
+  // Extended attributes, at most 64 KiB. "" when there is none; setting one that the file system
+  // does not have is no error.
+  std::string Attribute(const std::string& path, const std::string& name) const;
+  absl::Status SetAttribute(const std::string& path, const std::string& name,
+                            const std::string& value) const;
   const std::vector<Change>& changes() const { return changes_; }
   // Plan only: changes are recorded and not made.
   void SetDryRun() { dry_run_ = true; }

@@ -91,7 +91,9 @@ TEST_F(FirstBoot, AnAddressThatIsAskedForWins) {
                         .static_address = "10.0.0.5/23",
                         .gateway = "10.0.0.1"},
                        {.mac_address = "52:54:00:aa:00:02", .source_name = "ethernet0"},
-                       {.mac_address = "52:54:00:aa:00:03", .source_name = "By DHCP"}};
+                       {.mac_address = "52:54:00:aa:00:03",
+                        .source_name = "By DHCP",
+                        .static_address = "fd00::5/64"}};
   Outcome outcome;
   ASSERT_OK(Convert(&outcome, job));
   const std::string script = Get("Windows/Godwit/steps/3000-network.ps1");
@@ -99,6 +101,7 @@ TEST_F(FirstBoot, AnAddressThatIsAskedForWins) {
                                 "Gateway = '10.0.0.1'; Servers = @()"));
   EXPECT_THAT(script, HasSubstr("AA:00:02'; Address = '192.0.2.10'"));
   EXPECT_THAT(script, Not(HasSubstr("AA:00:03")));
+  EXPECT_THAT(FindingOf(outcome, "STATIC_ADDRESS"), HasSubstr("fd00::5/64"));
 }
 
 TEST_F(FirstBoot, TextOfTheGuestIsNoScript) {
