@@ -45,6 +45,9 @@ TEST_F(FirstBoot, StepsLieReadyInTheirOrder) {
   for (const char* script : {"firstboot.cmd", "steps/1000-drivers.cmd", "steps/2000-disks.cmd",
                              "steps/3000-network.ps1"}) {
     const std::string text = Get(std::string("Windows/Godwit/") + script);
+    // What such a word stands for may be a digit: the number of a handle.
+    EXPECT_THAT(text, Not(HasSubstr("%>"))) << script;
+    EXPECT_THAT(text, Not(HasSubstr("%d>"))) << script;
     for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
       ASSERT_EQ(text[at - 1], '\r') << script << " at " << at;
     }
