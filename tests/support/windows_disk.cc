@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -28,6 +29,9 @@ absl::Status RunTool(const std::vector<std::string>& command, const std::string&
              : absl::InternalError(absl::StrCat(absl::StrJoin(command, " "), ": ", process.Log()));
 }
 
+constexpr char kRights[] = "system.ntfs_acl";
+constexpr char kHive[] = "/Windows/System32/config/SYSTEM";
+
 absl::Status CopyThroughMount(const std::string& volume, const std::string& work,
                               const std::string& options, const std::string& folder, bool in) {
   const std::string where = work + "/mounted";
@@ -36,6 +40,12 @@ absl::Status CopyThroughMount(const std::string& volume, const std::string& work
   std::error_code error;
   std::filesystem::copy(in ? folder : where, in ? where : folder,
                         std::filesystem::copy_options::recursive, error);
+  if (in) {
+    const std::string rights = SystemOnly();
+    if (setxattr((where + kHive).c_str(), kRights, rights.data(), rights.size(), 0) != 0) {
+      return ErrnoStatus(kHive);
+    }
+  }
   if (umount2(where.c_str(), UMOUNT_NOFOLLOW) != 0) return ErrnoStatus(where);
   return error ? absl::InternalError(error.message()) : absl::OkStatus();
 }
@@ -78,6 +88,24 @@ void SetPartition(std::string* table, std::size_t at, unsigned char type, off_t 
 }
 
 }  // namespace
+
+std::string SystemOnly() {
+  // Owner and group S-1-5-18, which one entry allows everything.
+  const std::string system("\x01\x01\0\0\0\0\0\x05\x12\0\0\0", 12);
+  return std::string("\x01\0\x04\x90\x14\0\0\0\x20\0\0\0\0\0\0\0\x2c\0\0\0", 20) + system + system +
+         std::string("\x02\0\x1c\0\x01\0\0\0\0\0\x14\0\xff\x01\x1f\0", 16) + system;
+}
+
+absl::StatusOr<std::string> RightsOf(const std::string& work, const std::string& path) {
+  const std::string where = work + "/mounted";
+  RETURN_IF_ERROR(RunTool({"/bin/ntfs-3g", work + "/volume", where, "-o", "ro"}, work));
+  std::string rights(4096, '\0');
+  const ssize_t got =
+      getxattr(absl::StrCat(where, "/", path).c_str(), kRights, rights.data(), rights.size());
+  umount2(where.c_str(), UMOUNT_NOFOLLOW);
+  if (got < 0) return absl::NotFoundError(path);
+  return rights.substr(0, static_cast<std::size_t>(got));
+}
 
 absl::Status MakeNtfsDisk(const std::string& folder, const std::string& work,
                           const std::string& disk) {

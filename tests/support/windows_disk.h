@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace godwit::testing {
 
@@ -13,6 +13,12 @@ namespace godwit::testing {
 // for the time being.
 absl::Status MakeNtfsDisk(const std::string& folder, const std::string& work,
                           const std::string& disk);
+
+// The security descriptor that MakeNtfsDisk gives "Windows/System32/config/SYSTEM": for SYSTEM
+// alone.
+std::string SystemOnly();
+// Of a file on the volume that ReadNtfsDisk read last.
+absl::StatusOr<std::string> RightsOf(const std::string& work, const std::string& path);
 
 // Copies what is on the NTFS volume of the qcow2 or raw image `disk` into `folder`, and the system
 // partition into its folder "esp".

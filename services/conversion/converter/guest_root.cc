@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -254,6 +255,21 @@ absl::Status GuestRoot::Link(const std::string& step, const std::string& path,
   return symlinkat(target.c_str(), parent.first.get(), parent.second.c_str()) == 0
              ? absl::OkStatus()
              : ErrnoStatus(path);
+}
+
+std::string GuestRoot::Attribute(const std::string& path, const std::string& name) const {
+  const absl::StatusOr<Fd> fd = OpenAt(path, O_RDONLY | O_NONBLOCK);
+  std::string value(std::size_t{64} << 10, '\0');
+  const ssize_t got = fd.ok() ? fgetxattr(fd->get(), name.c_str(), value.data(), value.size()) : -1;
+  value.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return value;
+}
+
+absl::Status GuestRoot::SetAttribute(const std::string& path, const std::string& name,
+                                     const std::string& value) const {
+  ASSIGN_OR_RETURN(const Fd fd, OpenAt(path, O_RDONLY | O_NONBLOCK));
+  const bool set = fsetxattr(fd.get(), name.c_str(), value.data(), value.size(), 0) == 0;
+  return set || errno == ENOTSUP ? absl::OkStatus() : ErrnoStatus(path);
 }
 
 absl::Status GuestRoot::RemoveTree(int folder, const std::string& name, int depth) {

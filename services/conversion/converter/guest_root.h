@@ -58,6 +58,11 @@ class GuestRoot {
   void Record(Change change) { changes_.push_back(std::move(change)); }
   // Also when there is none.
   absl::Status Remove(const std::string& step, const std::string& path, const std::string& summary);
+  // Extended attributes, at most 64 KiB. "" when there is none; setting one that the file system
+  // does not have is no error.
+  std::string Attribute(const std::string& path, const std::string& name) const;
+  absl::Status SetAttribute(const std::string& path, const std::string& name,
+                            const std::string& value) const;
   const std::vector<Change>& changes() const { return changes_; }
   // Replaces or creates without a record and without a copy: for what the conversion keeps itself.
   absl::Status Put(const std::string& path, const std::string& content, unsigned mode);

@@ -10,9 +10,11 @@
 #include "services/conversion/converter/windows/first_boot.h"
 #include "services/conversion/converter/windows/guest.h"
 #include "services/conversion/converter/windows/inject.h"
+#include "services/conversion/converter/windows/names.h"
 #include "services/conversion/converter/windows/network.h"
 #include "services/conversion/converter/windows/old_platform.h"
 #include "services/conversion/converter/windows/requirements.h"
+#include "services/conversion/converter/windows/rights.h"
 
 namespace godwit::convert::windows {
 namespace {
@@ -205,6 +207,7 @@ absl::Status ConvertWindowsTree(GuestRoot& root, const Job& job, const Supplies&
   }
   RETURN_IF_ERROR(CheckDrivers(job, guest, needed, choice, supplies.drivers.has_value(), outcome));
 
+  const bool had_drivers_folder = FindPath(root, guest.facts.system_root + "/Drivers").has_value();
   progress("injecting drivers");
   RETURN_IF_ERROR(EditRegistry(guest, needed, outcome));
   RETURN_IF_ERROR(StartOwnDiskDrivers(guest));
@@ -214,14 +217,22 @@ absl::Status ConvertWindowsTree(GuestRoot& root, const Job& job, const Supplies&
   }
 
   progress("first boot");
-  RETURN_IF_ERROR(AddFirstBoot(guest, scripts, NetworkScript(PlanNetwork(guest, job.windows.cards)),
-                               !choice.packages.empty()));
+  std::vector<std::string> refused;
+  const std::string network = NetworkScript(PlanNetwork(guest, job.windows.cards, &refused));
+  for (const std::string& address : refused) {
+    outcome->findings.push_back(
+        {"WARNING", "STATIC_ADDRESS",
+         absl::StrCat("the static address \"", address, "\" is not set"),
+         "give an IPv4 address with the length of its network, 10.0.0.5/24"});
+  }
+  RETURN_IF_ERROR(AddFirstBoot(guest, scripts, network, !choice.packages.empty()));
 
   progress("writing the registry");
   RETURN_IF_ERROR(WriteHive(root, guest.software, guest.software_path, job.dry_run, outcome));
   RETURN_IF_ERROR(WriteHive(root, guest.system, guest.system_path, job.dry_run, outcome));
   outcome->changes.insert(outcome->changes.begin(), root.changes().begin(), root.changes().end());
   if (job.dry_run) return absl::OkStatus();
+  RETURN_IF_ERROR(SetRights(root, guest.facts.system_root, !had_drivers_folder));
 
   progress("verifying");
   ASSIGN_OR_RETURN(const Guest after, OpenGuest(&root, job.windows.allow_unclean));

@@ -17,6 +17,7 @@ constexpr std::size_t kMaxFiles = 100;
 constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 constexpr char kStep[] = "first boot";
 
+// Redirections of "echo" come first: a digit before ">>" would be taken for the number of a handle.
 // A step leaves the queue before it runs: one that restarts the machine is not run again, and the
 // next boot goes on behind it.
 constexpr char kRunner[] = R"(@echo off
@@ -25,9 +26,9 @@ setlocal EnableExtensions
 set "here=%~dp0"
 set "log=%here%firstboot.log"
 if not exist "%here%run" mkdir "%here%run"
-echo %DATE% %TIME% first boot begins>>"%log%"
+>>"%log%" echo %DATE% %TIME% first boot begins
 for /f "delims=" %%f in ('dir /b /a-d /on "%here%steps" 2^>nul') do call :step "%%f"
-echo %DATE% %TIME% first boot has ended>>"%log%"
+>>"%log%" echo %DATE% %TIME% first boot has ended
 sc.exe delete SERVICE>>"%log%" 2>&1
 rmdir "%here%steps"
 (goto) 2>nul & del "%~f0"
@@ -35,14 +36,14 @@ exit /b 0
 
 :step
 move /y "%here%steps\%~1" "%here%run\%~1">nul
-echo %DATE% %TIME% %~1 begins>>"%log%"
+>>"%log%" echo %DATE% %TIME% %~1 begins
 if /i "%~x1"==".ps1" goto powershell
 cmd.exe /d /c ""%here%run\%~1"">>"%log%" 2>&1
 goto ended
 :powershell
 powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File "%here%run\%~1">>"%log%" 2>&1
 :ended
-echo %DATE% %TIME% %~1 ended with %ERRORLEVEL%>>"%log%"
+>>"%log%" echo %DATE% %TIME% %~1 ended with %ERRORLEVEL%
 exit /b 0
 )";
 
@@ -56,11 +57,11 @@ exit /b 0
 constexpr char kDisksStep[] = R"(@echo off
 rem Brings all disks online.
 set "script=%TEMP%\godwit-disks.txt"
-echo san policy=OnlineAll>"%script%"
+>"%script%" echo san policy=OnlineAll
 for /l %%d in (0,1,25) do (
-  echo select disk %%d>>"%script%"
-  echo attributes disk clear readonly noerr>>"%script%"
-  echo online disk noerr>>"%script%"
+  >>"%script%" echo select disk %%d
+  >>"%script%" echo attributes disk clear readonly noerr
+  >>"%script%" echo online disk noerr
 )
 diskpart.exe /s "%script%"
 del "%script%"

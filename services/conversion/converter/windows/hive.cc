@@ -196,6 +196,7 @@ absl::Status Hive::Put(const std::string& key, const std::string& value,
                                                                    : Failed("editing", key);
   }
   std::vector<std::pair<std::string, RegValue>> values = Values(key);
+  if (values.size() != hivex_node_nr_values(handle_.get(), node)) return Failed("reading", key);
   std::vector<hive_set_value> left;
   for (auto& [name, old] : values) {
     if (absl::EqualsIgnoreCase(name, value)) continue;

@@ -70,7 +70,8 @@ std::string MaskOfLength(const std::string& length) {
                          mask & 0xff);
 }
 
-std::vector<CardPlan> PlanNetwork(const Guest& guest, const std::vector<Card>& cards) {
+std::vector<CardPlan> PlanNetwork(const Guest& guest, const std::vector<Card>& cards,
+                                  std::vector<std::string>* refused) {
   std::vector<CardPlan> plans;
   const std::vector<Connection> connections = StaticConnections(guest);
   for (const Card& card : cards) {
@@ -81,6 +82,8 @@ std::vector<CardPlan> PlanNetwork(const Guest& guest, const std::vector<Card>& c
       plan.address = asked[0];
       plan.mask = MaskOfLength(asked[1]);
       if (IsIpv4(card.gateway)) plan.gateway = card.gateway;
+    } else if (!card.static_address.empty()) {
+      refused->push_back(card.static_address);
     }
     for (const Connection& connection : connections) {
       const bool same =

@@ -19,7 +19,9 @@ struct CardPlan {
 // A static address that is asked for; else what the source's connection of the same name has; else,
 // with one card and one static connection, that one; else DHCP, as Windows does by itself (such a
 // card is left out).
-std::vector<CardPlan> PlanNetwork(const Guest& guest, const std::vector<Card>& cards);
+// *refused: addresses that were asked for and are no IPv4 address with the length of its network.
+std::vector<CardPlan> PlanNetwork(const Guest& guest, const std::vector<Card>& cards,
+                                  std::vector<std::string>* refused);
 
 // The script; "" when there is nothing to do.
 std::string NetworkScript(const std::vector<CardPlan>& plans);

@@ -12,11 +12,11 @@ namespace {
 constexpr std::size_t kMaxCards = 64;
 constexpr std::size_t kMaxText = 256;
 
-// They become text of scripts in the guest.
-bool Plain(const std::string& text, const char* more) {
-  return text.size() <= kMaxText && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
-           return absl::ascii_isalnum(c) ||
-                  std::string(more).find(static_cast<char>(c)) != std::string::npos;
+// It becomes text of a script in the guest. Addresses are looked at where they do (network.h): the
+// same job may be one of a Linux guest, which knows more kinds.
+bool IsMac(const std::string& text) {
+  return text.size() <= kMaxText && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return absl::ascii_isxdigit(c) || c == ':';
          });
 }
 
@@ -42,11 +42,8 @@ absl::StatusOr<Options> ParseOptions(const nlohmann::json& json) {
                     .source_name = text(from, "source_name"),
                     .static_address = text(from, "static_address"),
                     .gateway = text(from, "gateway")};
-    if (!Plain(card.mac_address, ":") || !Plain(card.static_address, "./") ||
-        !Plain(card.gateway, ".")) {
-      return absl::InvalidArgumentError(
-          "windows.cards: a MAC address, an IPv4 address with the length of its network "
-          "(10.0.0.5/24) and the IPv4 address of a gateway");
+    if (!IsMac(card.mac_address)) {
+      return absl::InvalidArgumentError("windows.cards: hex digits and colons only in mac_address");
     }
     options.cards.push_back(card);
   }

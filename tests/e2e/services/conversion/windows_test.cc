@@ -10,6 +10,7 @@
 #include "services/conversion/appliance/appliance.h"
 #include "services/conversion/appliance/supplies.h"
 #include "services/conversion/converter/windows/hive.h"
+#include "services/conversion/converter/windows/rights.h"
 #include "tests/support/phony_windows.h"
 #include "tests/support/process.h"
 #include "tests/support/status_matchers.h"
@@ -101,6 +102,20 @@ TEST_F(WindowsConversion, AServerGetsDriversThatTheOperatorGave) {
   EXPECT_TRUE(system.HasKey(R"(DriverDatabase\DeviceIds\PCI\VEN_1AF4&DEV_1042)"));
   EXPECT_EQ(*ReadFile(after + "/Windows/System32/drivers/viostor.sys"), "viostor for 2k19 amd64");
   EXPECT_EQ(*ReadFile(after + "/Windows/Godwit/steps/5000-10-hello.cmd"), "echo hello\r\n");
+  // Nobody may write to what runs as SYSTEM, and a hive keeps its rights.
+  EXPECT_EQ(testing::RightsOf(dir_.path(), "Windows/System32/config/SYSTEM").value_or(""),
+            testing::SystemOnly());
+  for (const char* path : {"Windows/System32/drivers/viostor.sys", "Windows/Drivers",
+                           "Windows/Drivers/Godwit/viostor/viostor.inf"}) {
+    EXPECT_EQ(testing::RightsOf(dir_.path(), path).value_or(""),
+              convert::windows::AdministratorsOnly(/*readable=*/true))
+        << path;
+  }
+  for (const char* path : {"Windows/Godwit", "Windows/Godwit/steps/5000-10-hello.cmd"}) {
+    EXPECT_EQ(testing::RightsOf(dir_.path(), path).value_or(""),
+              convert::windows::AdministratorsOnly(/*readable=*/false))
+        << path;
+  }
   EXPECT_EQ(ReadFile(after + "/esp/EFI/Boot/bootx64.efi").value_or("(none)"), "loader");
   EXPECT_THAT(*ReadFile(after + "/Windows/Godwit/steps/3000-network.ps1"),
               HasSubstr("'192.0.2.10'"));

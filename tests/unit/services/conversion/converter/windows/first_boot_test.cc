@@ -45,6 +45,9 @@ TEST_F(FirstBoot, StepsLieReadyInTheirOrder) {
   for (const char* script : {"firstboot.cmd", "steps/1000-drivers.cmd", "steps/2000-disks.cmd",
                              "steps/3000-network.ps1"}) {
     const std::string text = Get(std::string("Windows/Godwit/") + script);
+    // What such a word stands for may be a digit: the number of a handle.
+    EXPECT_THAT(text, Not(HasSubstr("%>"))) << script;
+    EXPECT_THAT(text, Not(HasSubstr("%d>"))) << script;
     for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
       ASSERT_EQ(text[at - 1], '\r') << script << " at " << at;
     }
@@ -91,7 +94,9 @@ TEST_F(FirstBoot, AnAddressThatIsAskedForWins) {
                         .static_address = "10.0.0.5/23",
                         .gateway = "10.0.0.1"},
                        {.mac_address = "52:54:00:aa:00:02", .source_name = "ethernet0"},
-                       {.mac_address = "52:54:00:aa:00:03", .source_name = "By DHCP"}};
+                       {.mac_address = "52:54:00:aa:00:03",
+                        .source_name = "By DHCP",
+                        .static_address = "fd00::5/64"}};
   Outcome outcome;
   ASSERT_OK(Convert(&outcome, job));
   const std::string script = Get("Windows/Godwit/steps/3000-network.ps1");
@@ -99,6 +104,7 @@ TEST_F(FirstBoot, AnAddressThatIsAskedForWins) {
                                 "Gateway = '10.0.0.1'; Servers = @()"));
   EXPECT_THAT(script, HasSubstr("AA:00:02'; Address = '192.0.2.10'"));
   EXPECT_THAT(script, Not(HasSubstr("AA:00:03")));
+  EXPECT_THAT(FindingOf(outcome, "STATIC_ADDRESS"), HasSubstr("fd00::5/64"));
 }
 
 TEST_F(FirstBoot, TextOfTheGuestIsNoScript) {
