@@ -120,7 +120,8 @@ TEST_F(HostileTest, BrokenFileSystemsAndFullDisksFailByName) {
   // Full: no block is left for an initramfs with drivers.
   const std::string full = dir_ / "full.raw";
   Put("fill", std::string(3 << 20, 'f'));
-  Do({"mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-d", tree_, full, "5M"});
+  Put("boot/initrd.img-6.1", std::string(2 << 20, 'i'));
+  Do({"mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-d", tree_, full, "8M"});
   EXPECT_THAT(Run(TaskFor(OverlayOf(full))).status,
               StatusIs(absl::StatusCode::kFailedPrecondition, "/boot has"));
 
