@@ -96,35 +96,16 @@ absl::StatusOr<std::vector<std::string>> Appliance::Command(const std::string& w
   ASSIGN_OR_RETURN(const std::string console, files.Output(work_folder + "/console.log"));
   ASSIGN_OR_RETURN(const std::string results, files.Output(work_folder + "/result.jsonl"));
   std::vector<std::string> command = {
-      kQemu,
-      "-nodefaults",
-      "-no-user-config",
-      "-display",
-      "none",
-      "-no-reboot",
-      "-sandbox",
-      "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-      "-machine",
-      "q35,usb=off",
-      "-m",
+      kQemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-sandbox",
+      "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-machine",
+      "q35,usb=off", "-m",
       // LUKS 2 takes up to 1 GiB to open, as its header says.
       absl::StrCat(options_.disk_keys_folder.empty() ? options_.memory_mib
                                                      : std::max(options_.memory_mib, 2048)),
-      "-smp",
-      "1",
-      "-kernel",
-      kernel_name,
-      "-initrd",
-      initrd_name,
-      "-append",
-      "console=ttyS0 panic=-1 quiet loglevel=4",
-      "-chardev",
-      absl::StrCat("file,id=console,path=", console),
-      "-device",
-      "isa-serial,chardev=console",
-      "-chardev",
-      absl::StrCat("file,id=result,path=", results),
-      "-device",
+      "-smp", "1", "-kernel", kernel_name, "-initrd", initrd_name, "-append",
+      "console=ttyS0 panic=-1 quiet loglevel=4", "-chardev",
+      absl::StrCat("file,id=console,path=", console), "-device", "isa-serial,chardev=console",
+      "-chardev", absl::StrCat("file,id=result,path=", results), "-device",
       "isa-serial,chardev=result"};
   if (options_.accelerator == "kvm") {
     command.insert(command.end(), {"-accel", "kvm", "-cpu", "host"});
@@ -142,11 +123,10 @@ absl::StatusOr<std::vector<std::string>> Appliance::Command(const std::string& w
   }
   if (!options_.supplies_image.empty()) {
     ASSIGN_OR_RETURN(const std::string supplies, files.Input(options_.supplies_image));
-    command.insert(command.end(),
-                   {"-drive",
-                    absl::StrCat("if=none,id=supplies,format=raw,read-only=on,file=", supplies),
-                    "-device",
-                    absl::StrCat("virtio-blk-pci,drive=supplies,serial=", kSuppliesSerial)});
+    command.insert(
+        command.end(),
+        {"-drive", absl::StrCat("if=none,id=supplies,format=raw,read-only=on,file=", supplies),
+         "-device", absl::StrCat("virtio-blk-pci,drive=supplies,serial=", kSuppliesSerial)});
   }
   // Descriptors come before what names them.
   command.insert(command.begin() + 1, files.arguments().begin(), files.arguments().end());

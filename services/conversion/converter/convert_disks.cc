@@ -118,7 +118,8 @@ absl::Status ConvertRoot(const Job& job, const std::string& where, bool complete
   const Volume& volume = outcome->volumes[root->volume];
   if (!volume.damage.empty() && !job.dry_run) return absl::FailedPreconditionError(volume.damage);
   absl::Status status = MountVolume(volume, where, job.dry_run, root->subvolume);
-  if (status.ok()) status = ConvertMounted(job, where, complete, *root, firmware, outcome, progress);
+  if (status.ok())
+    status = ConvertMounted(job, where, complete, *root, firmware, outcome, progress);
   progress("unmounting");
   sync();
   status.Update(UnmountAll(where));
@@ -140,8 +141,7 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
     CheckAllBefore(&outcome->volumes, &outcome->findings);
   }
   ASSIGN_OR_RETURN(const Firmware firmware, InspectFirmware(job, outcome));
-  absl::Status status =
-      ConvertRoot(job, where, devices.complete(), firmware, outcome, progress);
+  absl::Status status = ConvertRoot(job, where, devices.complete(), firmware, outcome, progress);
   if (absl::IsNotFound(status)) {
     const absl::StatusOr<bool> windows =
         windows::ConvertWindowsDisks(job, where, outcome, progress);

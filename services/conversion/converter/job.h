@@ -21,8 +21,8 @@ struct Job {
   std::vector<std::string> source_disks;  // kernel names, boot disk first
   std::vector<Nic> nics;
   bool dry_run = false;
-  bool unfinished = false;      // what is missing of the disks reads as zeros
-  bool regenerate = false;      // the guest's own tools make its initramfs
+  bool unfinished = false;       // what is missing of the disks reads as zeros
+  bool regenerate = false;       // the guest's own tools make its initramfs
   int regenerate_seconds = 600;  // each of them within this time
   // Of the target's profile.
   std::vector<std::string> linux_modules, kernel_arguments;

@@ -1,5 +1,6 @@
 // Layout x boot mode x profile: every disk is converted once for each boot mode and booted on each
-// profile that QEMU can be, through the launch target; it must serve its page. The table is printed.
+// profile that QEMU can be, through the launch target; it must serve its page. The table is
+// printed.
 //
 // A part of the matrix runs by default, in which every layout, boot mode and profile is there;
 // GODWIT_MATRIX=full runs all of it (half an hour under emulation).
@@ -46,11 +47,11 @@ const std::vector<Cell>& Cells() {
   static const auto& cells = *new std::vector<Cell>([] {
     std::vector<Cell> all;
     const std::set<std::vector<std::string>> always = {
-        {"ext4", "bios", "vmware-pvscsi"},    {"ext4", "uefi", "kvm-virtio"},
-        {"xfs", "bios", "generic-ahci"},      {"gpt-bios", "bios", "ec2-nvme"},
-        {"gpt-uefi", "uefi", "ec2-nvme"},     {"gpt-uefi", "uefi", "vmware-pvscsi"},
-        {"lvm", "bios", "kvm-virtio-scsi"},   {"luks-lvm", "bios", "generic-ahci"},
-        {"md", "bios", "kvm-nvme"},           {"btrfs", "uefi", "kvm-virtio-scsi"}};
+        {"ext4", "bios", "vmware-pvscsi"},  {"ext4", "uefi", "kvm-virtio"},
+        {"xfs", "bios", "generic-ahci"},    {"gpt-bios", "bios", "ec2-nvme"},
+        {"gpt-uefi", "uefi", "ec2-nvme"},   {"gpt-uefi", "uefi", "vmware-pvscsi"},
+        {"lvm", "bios", "kvm-virtio-scsi"}, {"luks-lvm", "bios", "generic-ahci"},
+        {"md", "bios", "kvm-nvme"},         {"btrfs", "uefi", "kvm-virtio-scsi"}};
     for (const char* layout :
          {"ext4", "xfs", "gpt-bios", "gpt-uefi", "lvm", "luks-lvm", "md", "btrfs"}) {
       for (const char* mode : {"bios", "uefi"}) {
@@ -70,8 +71,9 @@ class MatrixTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_OK_AND_ASSIGN(profiles_, LoadProfiles({GODWIT_PROFILES}));
-    ASSERT_OK_AND_ASSIGN(target_, jobs::QemuTarget::Open({.machines_dir = dir_ / "machines",
-                                                          .accelerator = {.choice = jobs::AcceleratorChoice::kTcg}}));
+    ASSERT_OK_AND_ASSIGN(target_, jobs::QemuTarget::Open(
+                                      {.machines_dir = dir_ / "machines",
+                                       .accelerator = {.choice = jobs::AcceleratorChoice::kTcg}}));
   }
 
   // The disks of a layout, converted for a boot mode; "" and the reason when that failed.
@@ -84,11 +86,10 @@ class MatrixTest : public ::testing::Test {
     RETURN_IF_ERROR(MakeDirs(folder));
     for (std::size_t i = 0; i < images.size(); ++i) {
       disks.push_back(absl::StrCat(folder, "/disk", i, ".qcow2"));
-      ASSIGN_OR_RETURN(
-          Process create,
-          Process::Start({.command = {"/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", "-F",
-                                      "raw", "-b", images[i], disks[i]},
-                          .log = folder + "/create.log"}));
+      ASSIGN_OR_RETURN(Process create,
+                       Process::Start({.command = {"/usr/bin/qemu-img", "create", "-q", "-f",
+                                                   "qcow2", "-F", "raw", "-b", images[i], disks[i]},
+                                       .log = folder + "/create.log"}));
       RETURN_IF_ERROR(create.Wait(absl::Seconds(30)).status());
       auto& disk = *task.add_disks();
       disk.set_device_name(absl::StrCat("/dev/sd", std::string(1, static_cast<char>('a' + i))));
@@ -130,8 +131,8 @@ class MatrixTest : public ::testing::Test {
                            .port_forwards = {{.guest_port = kWebPort}},
                            .throw_away = true};
     for (const std::string& disk : disks) spec.disks.push_back({.path = disk});
-    spec.nics = {
-        {.mac_address = kMac, .model = profile->nic_model == "ena" ? "e1000e" : profile->nic_model}};
+    spec.nics = {{.mac_address = kMac,
+                  .model = profile->nic_model == "ena" ? "e1000e" : profile->nic_model}};
     const absl::Time from = absl::Now();
     RETURN_IF_ERROR(target_->Create(spec));
     absl::StatusOr<jobs::MachineStatus> status = target_->Start(spec.machine_id, 1);
@@ -178,11 +179,11 @@ TEST_F(MatrixTest, EveryCellBootsAndServesItsPage) {
     const auto& disks = converted.at(key);
     absl::StatusOr<double> seconds =
         disks.ok() ? Boot(cell, *disks) : absl::StatusOr<double>(disks.status());
-    EXPECT_OK(seconds.status()) << key << " on " << cell.profile;
-    const std::string line = absl::StrFormat(
-        "%-10s %-5s %-16s %s\n", cell.layout, cell.boot_mode, cell.profile,
-        seconds.ok() ? absl::StrFormat("serves its page after %.0f s", *seconds)
-                     : std::string(seconds.status().message()));
+    EXPECT_TRUE(seconds.ok()) << key << " on " << cell.profile << ": " << seconds.status();
+    const std::string line =
+        absl::StrFormat("%-10s %-5s %-16s %s\n", cell.layout, cell.boot_mode, cell.profile,
+                        seconds.ok() ? absl::StrFormat("serves its page after %.0f s", *seconds)
+                                     : std::string(seconds.status().message()));
     std::printf("%s", line.c_str());
     std::fflush(stdout);
     table += line;
