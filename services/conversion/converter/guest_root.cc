@@ -187,7 +187,7 @@ absl::Status GuestRoot::Write(const std::string& step, const std::string& path,
       RETURN_IF_ERROR(Replace(folder.get(), copy, path, *before, 0644, known ? &info : nullptr));
     }
   }
-  return Replace(folder.get(), name, path, content, 0644, known ? &info : nullptr);
+  return Replace(folder.get(), name, path, content, mode, known ? &info : nullptr);
 }
 
 absl::Status GuestRoot::Replace(int folder, const std::string& name, const std::string& path,

@@ -49,7 +49,7 @@ const std::vector<Cell>& Cells() {
     const std::set<std::vector<std::string>> always = {
         {"ext4", "bios", "vmware-pvscsi"},  {"ext4", "uefi", "kvm-virtio"},
         {"xfs", "bios", "generic-ahci"},    {"gpt-bios", "bios", "ec2-nvme"},
-        {"gpt-uefi", "uefi", "ec2-nvme"},   {"gpt-uefi", "uefi", "vmware-pvscsi"},
+        {"gpt-uefi", "uefi", "ec2-nvme"},   {"gpt-uefi", "uefi", "generic-ahci"},
         {"lvm", "bios", "kvm-virtio-scsi"}, {"luks-lvm", "bios", "generic-ahci"},
         {"md", "bios", "kvm-nvme"},         {"btrfs", "uefi", "kvm-virtio-scsi"}};
     for (const char* layout :
@@ -58,8 +58,11 @@ const std::vector<Cell>& Cells() {
         // Without an area for it GRUB cannot be put where a BIOS looks.
         if (std::string(layout) == "gpt-uefi" && std::string(mode) == "bios") continue;
         for (const char* profile : {"kvm-virtio", "kvm-virtio-scsi", "kvm-nvme", "ec2-nvme",
-                                    "vmware-pvscsi", "generic-ahci"})
+                                    "vmware-pvscsi", "generic-ahci"}) {
+          // The UEFI firmware of Debian's QEMU has no driver for this bus.
+          if (std::string(mode) == "uefi" && std::string(profile) == "vmware-pvscsi") continue;
           all.push_back({layout, mode, profile, always.contains({layout, mode, profile})});
+        }
       }
     }
     return all;
