@@ -70,6 +70,21 @@ const std::vector<Cell>& Cells() {
   return cells;
 }
 
+// What a machine of the layout says of itself (its page /facts).
+const std::map<std::string, std::vector<std::string>>& Facts() {
+  static const auto& facts = *new std::map<std::string, std::vector<std::string>>{
+      {"gpt-bios", {"failed=0"}},
+      {"gpt-uefi", {"mount=/boot/efi", "failed=0"}},
+      {"lvm",
+       {"root=/dev/mapper/vg0-root", "mount=/boot /dev/", "mount=/srv /dev/mapper/vg0-srv",
+        "failed=0"}},
+      {"luks-lvm",
+       {"root=/dev/mapper/vg--crypt-root", "mount=/boot /dev/", "swap=/dev/dm-", "failed=0"}},
+      {"md", {"root=/dev/md0", "root=UUID=", "swap=/swapfile", "failed=0"}},
+      {"btrfs", {"[/@] btrfs", "mount=/home /dev/", "[/@home]", "failed=0"}}};
+  return facts;
+}
+
 class MatrixTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -141,26 +156,50 @@ class MatrixTest : public ::testing::Test {
     absl::StatusOr<jobs::MachineStatus> status = target_->Start(spec.machine_id, 1);
     absl::Status served = status.status();
     if (status.ok()) served = AwaitPage(status->endpoints[kWebPort], from + kPatience);
+    const double seconds = absl::ToDoubleSeconds(absl::Now() - from);
+    if (served.ok()) served = CheckFacts(cell.layout, status->endpoints[kWebPort]);
     if (!served.ok()) {
       const auto console = target_->ReadConsole(spec.machine_id, -4000);
       if (console.ok()) std::printf("%s\n", console->content.c_str());
     }
     RETURN_IF_ERROR(target_->Destroy(spec.machine_id));
     RETURN_IF_ERROR(served);
-    return absl::ToDoubleSeconds(absl::Now() - from);
+    return seconds;
+  }
+
+  absl::StatusOr<std::string> Get(const std::string& url) {
+    ASSIGN_OR_RETURN(Process fetch,
+                     Process::Start({.command = {"/usr/bin/curl", "-fs", "-m", "10", "-o",
+                                                 dir_ / "page", "http://" + url},
+                                     .log = dir_ / "curl.log"}));
+    ASSIGN_OR_RETURN(const int code, fetch.Wait(absl::Seconds(30)));
+    if (code != 0) return absl::UnavailableError(absl::StrCat("curl ended with ", code));
+    return ReadFile(dir_ / "page");
   }
 
   absl::Status AwaitPage(const std::string& endpoint, absl::Time until) {
     while (absl::Now() < until) {
-      ASSIGN_OR_RETURN(Process fetch,
-                       Process::Start({.command = {"/usr/bin/curl", "-fs", "-m", "10", "-o",
-                                                   dir_ / "page", "http://" + endpoint + "/"},
-                                       .log = dir_ / "curl.log"}));
-      const auto code = fetch.Wait(absl::Seconds(30));
-      if (code.ok() && *code == 0) return absl::OkStatus();
+      if (Get(endpoint + "/").ok()) return absl::OkStatus();
       absl::SleepFor(absl::Milliseconds(500));
     }
     return absl::DeadlineExceededError("its page was not served");
+  }
+
+  absl::Status CheckFacts(const std::string& layout, const std::string& endpoint) {
+    const auto expected = Facts().find(layout);
+    if (expected == Facts().end()) return absl::OkStatus();
+    // The machine writes them when it has started whole.
+    absl::StatusOr<std::string> facts = Get(endpoint + "/facts");
+    for (int i = 0; i < 120 && (!facts.ok() || !absl::StrContains(*facts, "failed=")); ++i) {
+      absl::SleepFor(absl::Milliseconds(500));
+      facts = Get(endpoint + "/facts");
+    }
+    RETURN_IF_ERROR(facts.status());
+    for (const std::string& fact : expected->second) {
+      if (!absl::StrContains(*facts, fact))
+        return absl::FailedPreconditionError(absl::StrCat("not \"", fact, "\" but ", *facts));
+    }
+    return absl::OkStatus();
   }
 
   static constexpr char kMac[] = "52:54:00:aa:00:01";
