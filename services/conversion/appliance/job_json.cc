@@ -45,6 +45,9 @@ std::string JobJson(const conversion::v1::ConversionTask& task,
                               {"text", script.text},
                               {"timeout_seconds", script.timeout_seconds}});
   }
+  // The target's own guest tools stay.
+  if (target.disk_bus() == "pvscsi") job["platform"] = "vmware";
+  if (target.disk_bus() == "hyperv") job["platform"] = "hyperv";
   if (target.firmware_size() > 0) job["firmware"] = target.firmware();
   return job.dump();
 }

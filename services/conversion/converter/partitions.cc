@@ -36,8 +36,8 @@ std::string Name(absl::string_view bytes) {
   return name;
 }
 
-PartitionTable Gpt(absl::string_view head) {
-  PartitionTable table{.kind = "gpt"};
+PartitionIds Gpt(absl::string_view head) {
+  PartitionIds table{.kind = "gpt"};
   const char* const header = head.data() + kSector;
   const std::uint64_t lba = absl::little_endian::Load64(header + 72);
   const std::uint32_t count = absl::little_endian::Load32(header + 80);
@@ -58,7 +58,7 @@ PartitionTable Gpt(absl::string_view head) {
 
 }  // namespace
 
-PartitionTable ParsePartitions(absl::string_view head) {
+PartitionIds ParsePartitions(absl::string_view head) {
   if (head.size() < 2 * kSector || head.substr(510, 2) != "\x55\xaa") return {};
   if (head.substr(kSector, 8) == "EFI PART") return Gpt(head);
   const auto type = [&](int i) {
@@ -70,7 +70,7 @@ PartitionTable ParsePartitions(absl::string_view head) {
     if ((head[446 + 16 * i] & 0x7f) != 0) return {};
   }
   if (type(0) == 0 && type(1) == 0 && type(2) == 0 && type(3) == 0) return {};
-  PartitionTable table{.kind = "dos"};
+  PartitionIds table{.kind = "dos"};
   const std::uint32_t disk = absl::little_endian::Load32(head.data() + 440);
   for (int number = 1; number <= kMaxPartitions; ++number) {
     const unsigned code = number <= 4 ? type(number - 1) : 0;

@@ -17,14 +17,14 @@ struct PartitionId {
 // Enough of a disk for ParsePartitions: the table of a GPT has 128 entries behind its header.
 constexpr std::size_t kPartitionTableBytes = 65536;
 
-struct PartitionTable {
+struct PartitionIds {
   std::string kind;                       // "gpt", "dos", "" none
   std::map<int, PartitionId> partitions;  // by number; at most 128
 };
 
 // `head`: the first kPartitionTableBytes of a disk with sectors of 512 bytes. Logical partitions of
 // an MBR (5 and up) get the id that the kernel gives them, too.
-PartitionTable ParsePartitions(absl::string_view head);
+PartitionIds ParsePartitions(absl::string_view head);
 
 // The EFI system partition, by its type.
 bool IsEfiSystemPartition(absl::string_view type);

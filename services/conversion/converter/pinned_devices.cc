@@ -40,11 +40,6 @@ absl::Status ConvertPinnedDevices(GuestRoot& root, const StableName& stable, Out
                                "kept: the list of allowed devices"));
     RETURN_IF_ERROR(root.Remove(kStep, kAllowed, "it allows only disks of the source"));
   }
-  // Caches of device names.
-  for (const char* cache : {"etc/lvm/cache/.cache", "etc/lvm/.cache", "etc/blkid/blkid.tab",
-                            "etc/blkid.tab", "run/blkid/blkid.tab"}) {
-    RETURN_IF_ERROR(root.Remove(kStep, cache, "a cache of the source's device names"));
-  }
   return absl::OkStatus();
 }
 

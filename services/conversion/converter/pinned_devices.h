@@ -1,5 +1,5 @@
 // What ties a guest's volumes to the disks of the source beside fstab: crypttab, LVM's lists and
-// filters, mdadm's configuration.
+// filters, mdadm's configuration. Caches: machine_state.h.
 #pragma once
 
 #include "absl/status/status.h"

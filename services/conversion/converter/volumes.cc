@@ -106,7 +106,7 @@ absl::StatusOr<std::vector<Volume>> VolumesOfDisk(const std::string& name, const
   const Fd fd(open(disk.device.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return ErrnoStatus(disk.device);
   ASSIGN_OR_RETURN(const std::string head, ReadAt(fd.get(), 0, kPartitionTableBytes, disk.device));
-  PartitionTable table = ParsePartitions(head);
+  PartitionIds table = ParsePartitions(head);
   std::vector<Volume> volumes;
   for (const auto& [number, partition] : numbers) {
     if (volumes.size() >= max_volumes) break;

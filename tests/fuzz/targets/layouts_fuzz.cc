@@ -20,7 +20,7 @@ bool Printable(const std::string& text) {
 }
 
 void Binary(absl::string_view bytes) {
-  const PartitionTable table = ParsePartitions(bytes);
+  const PartitionIds table = ParsePartitions(bytes);
   GODWIT_CHECK(table.partitions.size() <= 128);
   for (const auto& [number, id] : table.partitions) {
     GODWIT_CHECK(number >= 1 && number <= 128);

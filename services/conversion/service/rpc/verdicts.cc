@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace godwit::conversion {
@@ -53,9 +54,13 @@ void SetVerdicts(const Profiles& profiles, v1::ConversionTask* task) {
     for (const v1::InspectedKernel& kernel : inspection.kernels()) {
       if (kernel.is_default()) JudgeKernel(profile, kernel, verdict);
     }
-    const std::string firmware = absl::AsciiStrToLower(inspection.boot_mode());
-    if (!firmware.empty() && std::find(profile.firmware.begin(), profile.firmware.end(),
-                                       firmware) == profile.firmware.end()) {
+    // "BIOS", "UEFI", "BIOS and UEFI" or "unknown".
+    const std::string source = absl::AsciiStrToLower(inspection.boot_mode());
+    const auto has = [&](const std::string& firmware) {
+      return absl::StrContains(source, firmware);
+    };
+    if ((has("bios") || has("uefi")) &&
+        std::none_of(profile.firmware.begin(), profile.firmware.end(), has)) {
       Add(Finding::WARNING, "BOOT_MODE_CHANGES",
           absl::StrCat("the source boots by ", inspection.boot_mode(),
                        ", which machines of this profile do not have"),

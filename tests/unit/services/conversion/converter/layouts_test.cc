@@ -115,7 +115,7 @@ TEST(Partitions, GptAndMbrAsSfdiskWritesThem) {
     EXPECT_EQ(*process->Wait(absl::Seconds(30)), 0) << process->Log();
     return ParsePartitions(ReadFile(path, 100 << 20)->substr(0, kPartitionTableBytes));
   };
-  PartitionTable gpt = table(
+  PartitionIds gpt = table(
       "label: gpt\\nsize=8MiB, type=uefi, name=\"EFI system\", "
       "uuid=6D696E69-0000-4000-8000-0000000000A1\\nsize=8MiB, type=linux\\n");
   EXPECT_EQ(gpt.kind, "gpt");
@@ -124,7 +124,7 @@ TEST(Partitions, GptAndMbrAsSfdiskWritesThem) {
   EXPECT_EQ(gpt.partitions[1].label, "EFI system");
   EXPECT_TRUE(IsEfiSystemPartition(gpt.partitions[1].type));
   EXPECT_FALSE(IsEfiSystemPartition(gpt.partitions[2].type));
-  PartitionTable mbr =
+  PartitionIds mbr =
       table("label: dos\\nlabel-id: 0x1234abcd\\nsize=8MiB, type=83\\nsize=8MiB, type=5\\n");
   EXPECT_EQ(mbr.kind, "dos");
   EXPECT_EQ(mbr.partitions[1].uuid, "1234abcd-01");

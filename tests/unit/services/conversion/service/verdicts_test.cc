@@ -48,6 +48,12 @@ TEST_F(VerdictsTest, TheDefaultKernelDecides) {
   EXPECT_EQ(task_.verdicts(1).causes(0).reason(), "BOOT_MODE_CHANGES");
 }
 
+TEST_F(VerdictsTest, ASourceOfBothKindsChangesNothing) {
+  task_.mutable_inspection()->set_boot_mode("BIOS and UEFI");
+  EXPECT_THAT(Outcomes(), ElementsAre(Verdict::BOOTS, Verdict::BOOTS));
+  EXPECT_THAT(task_.verdicts(1).causes(), IsEmpty());
+}
+
 TEST_F(VerdictsTest, AMissingDiskDriverStopsOneProfileOnly) {
   kernel_->add_missing_modules("virtio_blk");
   EXPECT_THAT(Outcomes(), ElementsAre(Verdict::DOES_NOT_BOOT, Verdict::BOOTS));
