@@ -45,7 +45,7 @@ class ApplianceFixture : public ::testing::Test {
   }
   ApplianceResult Run(const v1::ConversionTask& task, ApplianceOptions options = {},
                       absl::Duration patience = kPatience) {
-    options.folder = GODWIT_APPLIANCE;
+    if (options.folder.empty()) options.folder = GODWIT_APPLIANCE;
     const auto appliance = Appliance::Open(options);
     EXPECT_OK(appliance.status());
     if (!appliance.ok()) return {.status = appliance.status()};
