@@ -47,10 +47,11 @@ free_port() {
 # source_key: path of the private key that every source image accepts; made at first use.
 source_key() {
   local key=$CACHE/ssh/id_ed25519
-  if [[ ! -s $key ]]; then
-    mkdir -p "$CACHE/ssh"
-    chmod 700 "$CACHE/ssh"
-    ssh-keygen -q -t ed25519 -N '' -C godwit-dev -f "$key" </dev/null >&2
-  fi
+  mkdir -p "$CACHE/ssh"
+  chmod 700 "$CACHE/ssh"
+  (
+    flock 8 # two callers make one
+    [[ -s $key ]] || ssh-keygen -q -t ed25519 -N '' -C godwit-dev -f "$key" </dev/null >&2
+  ) 8>"$CACHE/ssh/lock"
   printf '%s\n' "$key"
 }
