@@ -66,6 +66,11 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
   flags.String("uefi-variables", &config->uefi_variables, "its template of variables");
   flags.String("master-key-file", &config->master_key_file,
                "the replication workers' keys, for machines of encrypted replicas");
+  flags.String("ssh-key-file", &config->ssh.key_file,
+               "private key for post-launch actions over SSH; empty: no SSH");
+  flags.String("ssh-user", &config->ssh.user, "who logs in with it");
+  flags.String("ssh-known-hosts", &config->ssh.known_hosts,
+               "host keys that are accepted, by host names of the sources; empty: any");
   flags.String(
       "libvirt-uri", &config->libvirt_uri,
       "libvirt daemon of target libvirt, for example qemu:///system; empty: no such target");
@@ -189,7 +194,7 @@ absl::Status RunService(const Config& config) {
                    rpc::Server::Start({.listen = config.listen, .tls = tls}, {&handler}));
   server->SetServing(true);
   Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
-  while (!WaitForShutdownSignal(absl::Seconds(15))) qemu->TrimLogs();
+  while (!WaitForShutdownSignal(absl::Seconds(15))) qemu->LookAfter();
   Log(Severity::kInfo, "stopping");
   // Machines go on; their jobs are given back for whoever comes next.
   handler.Stop();

@@ -132,6 +132,8 @@ class RunActions final : public Step {
     if (!may_ssh && !may_ask)
       return absl::UnavailableError(
           "SSH needs --ssh-key-file of godwit-jobs and a forward of port 22");
+    SshOptions by_ssh = environment_.ssh;
+    by_ssh.host_name = GetServer(run.outputs).hostname;
     const absl::Time deadline = absl::Now() + kReachable;
     absl::Status last;
     while (true) {
@@ -143,7 +145,7 @@ class RunActions final : public Step {
         }
       }
       if (may_ssh) {
-        const auto ran = RunOverSsh(environment_.ssh, ssh->second, command, action.timeout, check);
+        const auto ran = RunOverSsh(by_ssh, ssh->second, command, action.timeout, check);
         if (ran.ok() || !absl::IsUnavailable(ran.status())) {
           *transport = "ssh";
           return ran;

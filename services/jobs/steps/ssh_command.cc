@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "services/common/base/status_macros.h"
@@ -11,6 +12,14 @@ namespace godwit::jobs {
 namespace {
 
 constexpr int kSshFailed = 255;  // ssh's own exit code for a connection that failed
+
+// The name is the source's word: only what cannot be anything else on a command line.
+bool IsHostName(const std::string& name) {
+  if (name.empty() || name.size() > 253 || !absl::ascii_isalnum(name[0])) return false;
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
+  });
+}
 
 }  // namespace
 
@@ -29,7 +38,7 @@ absl::StatusOr<GuestResult> RunOverSsh(const SshOptions& options, const std::str
     absl::StrAppend(&text, "export ", name, "=", ShellQuoted(value), "; ");
   absl::StrAppend(&text, command.command);
   const std::string known = options.known_hosts.empty() ? "/dev/null" : options.known_hosts;
-  const std::vector<std::string> argv = {
+  std::vector<std::string> argv = {
       "ssh",
       "-F",
       "/dev/null",
@@ -49,8 +58,10 @@ absl::StatusOr<GuestResult> RunOverSsh(const SshOptions& options, const std::str
       absl::StrCat("UserKnownHostsFile=", known),
       "-o",
       absl::StrCat("StrictHostKeyChecking=", options.known_hosts.empty() ? "no" : "yes"),
-      absl::StrCat(options.user, "@", endpoint.substr(0, colon)),
-      text};
+  };
+  if (IsHostName(options.host_name))
+    argv.insert(argv.end(), {"-o", absl::StrCat("HostKeyAlias=", options.host_name)});
+  argv.insert(argv.end(), {absl::StrCat(options.user, "@", endpoint.substr(0, colon)), text});
   ASSIGN_OR_RETURN(CommandResult ran, RunCommand(argv, timeout, check));
   if (ran.exit_code == kSshFailed)
     return absl::UnavailableError(absl::StrCat("SSH: ", ran.output.substr(0, 500)));

@@ -16,6 +16,9 @@ struct SshOptions {
   // Host keys that are accepted, as of ssh; empty: any. The machine is one that was just started
   // here, reached through a port of this host.
   std::string known_hosts;
+  // The name that keys in known_hosts belong to: the machine has its source's. Ignored when it is
+  // no host name.
+  std::string host_name;
 };
 
 // Runs it on "host:port". The environment travels as assignments before the command, quoted.

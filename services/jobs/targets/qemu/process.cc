@@ -62,6 +62,29 @@ void KeepOnly(const int* fds, std::size_t count) {
   }
 }
 
+struct ProcessStat {
+  int parent = 0;
+  bool ended = false;            // a zombie
+  std::uint64_t start_time = 0;  // clock ticks since boot
+};
+
+// NOT_FOUND: no such process.
+absl::StatusOr<ProcessStat> ReadStat(int pid) {
+  const auto text = ReadFile(absl::StrCat("/proc/", pid, "/stat"), 4096);
+  if (!text.ok()) return absl::NotFoundError(absl::StrCat("no process ", pid));
+  // Fields after the command, which is in parentheses and may hold anything.
+  const std::size_t close = text->rfind(") ");
+  if (close == std::string::npos) return absl::InternalError("malformed /proc/PID/stat");
+  const std::vector<std::string> fields = absl::StrSplit(text->substr(close + 2), ' ');
+  ProcessStat stat;
+  if (fields.size() < 20 || !absl::SimpleAtoi(fields[1], &stat.parent) ||
+      !absl::SimpleAtoi(fields[19], &stat.start_time)) {
+    return absl::InternalError("malformed /proc/PID/stat");
+  }
+  stat.ended = fields[0] == "Z" || fields[0] == "X";
+  return stat;
+}
+
 }  // namespace
 
 absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
@@ -119,7 +142,7 @@ absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
   return result;
 }
 
-absl::StatusOr<int> SpawnDetached(const DetachedOptions& options) {
+absl::StatusOr<Spawned> SpawnDetached(const DetachedOptions& options) {
   const Fd log(open(options.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log.valid()) return ErrnoStatus(options.log_path);
   std::vector<char*> pointers = Pointers(options.argv);
@@ -138,32 +161,26 @@ absl::StatusOr<int> SpawnDetached(const DetachedOptions& options) {
     execvp(pointers[0], pointers.data());
     _exit(127);
   }
-  return pid;
+  // Also of one that has ended already: nobody else reaps it.
+  ASSIGN_OR_RETURN(const ProcessStat stat, ReadStat(pid));
+  return Spawned{.pid = pid, .start_time = stat.start_time};
 }
 
 absl::StatusOr<std::uint64_t> ProcessStartTime(int pid) {
-  const auto text = ReadFile(absl::StrCat("/proc/", pid, "/stat"), 4096);
-  if (!text.ok()) return absl::NotFoundError(absl::StrCat("no process ", pid));
-  // Fields after the command, which is in parentheses and may hold anything.
-  const std::size_t close = text->rfind(") ");
-  if (close == std::string::npos) return absl::InternalError("malformed /proc/PID/stat");
-  const std::vector<std::string> fields = absl::StrSplit(text->substr(close + 2), ' ');
-  std::uint64_t ticks = 0;
-  if (fields.size() < 20 || !absl::SimpleAtoi(fields[19], &ticks)) {
-    return absl::InternalError("malformed /proc/PID/stat");
-  }
-  if (fields[0] == "Z" || fields[0] == "X") {
-    return absl::NotFoundError(absl::StrCat("process ", pid, " has ended"));
-  }
-  return ticks;
+  ASSIGN_OR_RETURN(const ProcessStat stat, ReadStat(pid));
+  if (stat.ended) return absl::NotFoundError(absl::StrCat("process ", pid, " has ended"));
+  return stat.start_time;
 }
 
 bool ProcessAlive(int pid, std::uint64_t start_time) {
   if (pid <= 1) return false;
-  int status = 0;
-  waitpid(pid, &status, WNOHANG);  // ECHILD when it is not ours
-  const auto found = ProcessStartTime(pid);
-  return found.ok() && *found == start_time;
+  const auto stat = ReadStat(pid);
+  if (!stat.ok() || stat->start_time != start_time) return false;
+  // Only what was seen to be a dead child of ours is waited for: the number may be that of another
+  // child by now, for whose end another thread waits.
+  // While threads of it are still ending it cannot be waited for, and is not gone.
+  if (stat->ended && stat->parent == getpid()) return waitpid(pid, nullptr, WNOHANG) == 0;
+  return !stat->ended;
 }
 
 bool ProcessHasArgument(int pid, const std::string& argument) {

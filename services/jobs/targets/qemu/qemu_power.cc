@@ -81,14 +81,15 @@ absl::Status QemuTarget::Launch(MachineState* state) {
   std::vector<std::string> command = QemuCommand(*state, options_.uefi_code, disks.blockdevs);
   command.insert(command.end(), disks.arguments.begin(), disks.arguments.end());
   disks.fds.push_back(lock.get());
-  ASSIGN_OR_RETURN(state->pid, SpawnDetached({.argv = command,
-                                              .work_dir = dir,
-                                              .log_path = absl::StrCat(dir, "/", kQemuLog),
-                                              .pid_path = absl::StrCat(dir, "/", kPidFile),
-                                              .inherited_fds = disks.fds}));
+  ASSIGN_OR_RETURN(const Spawned spawned,
+                   SpawnDetached({.argv = command,
+                                  .work_dir = dir,
+                                  .log_path = absl::StrCat(dir, "/", kQemuLog),
+                                  .pid_path = absl::StrCat(dir, "/", kPidFile),
+                                  .inherited_fds = disks.fds}));
   GODWIT_FAILPOINT("jobs.qemu.spawned");
-  const auto started = ProcessStartTime(state->pid);
-  state->start_time = started.ok() ? *started : 0;
+  state->pid = spawned.pid;
+  state->start_time = spawned.start_time;
   state->started = true;
   RETURN_IF_ERROR(Save(*state));
   const absl::Status ready = AwaitMonitor(state);

@@ -210,10 +210,11 @@ absl::StatusOr<std::vector<std::string>> QemuTarget::List() {
   return out;
 }
 
-void QemuTarget::TrimLogs() {
+void QemuTarget::LookAfter() {
   const auto machines = List();
   if (!machines.ok()) return;
   for (const std::string& machine : *machines) {
+    if (const auto state = Load(machine); state.ok()) ProcessAlive(state->pid, state->start_time);
     TrimCapture(machine);
     for (const char* file : {kConsoleLog, kFirmwareLog, kQemuLog}) {
       const std::string path = absl::StrCat(Dir(machine), "/", file);

@@ -51,8 +51,9 @@ class QemuTarget final : public Target {
   absl::Status Destroy(const std::string& machine_id) override;
   absl::StatusOr<std::vector<std::string>> List() override;
 
-  // Keeps console logs bounded: one above 64 MiB starts anew. Call now and then.
-  void TrimLogs();
+  // Reaps processes of machines that ended by themselves, and keeps logs bounded: one above 64 MiB
+  // starts anew. Call now and then.
+  void LookAfter();
 
  private:
   explicit QemuTarget(QemuOptions options);

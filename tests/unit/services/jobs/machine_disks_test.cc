@@ -121,18 +121,17 @@ TEST_P(MachineDisksInQemuTest, QemuOpensItAndDetachesItWhileItRuns) {
         "-display",           "none",        "-sandbox",        after("-sandbox"), "-blockdev",
         after("-blockdev"),   "-qmp",        after("-qmp")};
     command.insert(command.end(), disks.arguments.begin(), disks.arguments.end());
-    ASSERT_OK_AND_ASSIGN(const int pid, SpawnDetached({.argv = command,
-                                                       .work_dir = dir_ / "machine",
-                                                       .log_path = dir_ / "qemu.log",
-                                                       .pid_path = dir_ / "qemu.pid",
-                                                       .inherited_fds = disks.fds}));
-    const auto started = ProcessStartTime(pid);
+    ASSERT_OK_AND_ASSIGN(const Spawned qemu, SpawnDetached({.argv = command,
+                                                            .work_dir = dir_ / "machine",
+                                                            .log_path = dir_ / "qemu.log",
+                                                            .pid_path = dir_ / "qemu.pid",
+                                                            .inherited_fds = disks.fds}));
     const absl::Cleanup end = [&] {
-      EXPECT_OK(KillProcess(pid, started.value_or(0), absl::Seconds(10)));
+      EXPECT_OK(KillProcess(qemu.pid, qemu.start_time, absl::Seconds(10)));
     };
     const absl::Time deadline = absl::Now() + absl::Seconds(30);
     absl::StatusOr<Qmp> qmp = absl::UnavailableError("not yet");
-    while (!qmp.ok() && absl::Now() < deadline && ProcessAlive(pid, started.value_or(0)))
+    while (!qmp.ok() && absl::Now() < deadline && ProcessAlive(qemu.pid, qemu.start_time))
       qmp = Qmp::Connect(dir_ / "machine", kQmpSocket, absl::Seconds(5));
     ASSERT_TRUE(qmp.ok()) << qmp.status() << ReadFile(dir_ / "qemu.log").value_or("");
     ASSERT_OK(BeginCopy(*qmp, "disk0", "copy"));

@@ -106,10 +106,11 @@ TEST(RunCommand, DoesNotOutliveItsCaller) {
 
 TEST(SpawnDetached, StartsInASessionOfItsOwnAndIsKilledByName) {
   const ::godwit::testing::TempDir dir;
-  ASSERT_OK_AND_ASSIGN(const int pid, SpawnDetached({.argv = {"sleep", "60"},
-                                                     .work_dir = dir.path(),
-                                                     .log_path = dir / "log",
-                                                     .pid_path = dir / "pid"}));
+  ASSERT_OK_AND_ASSIGN(const Spawned spawned, SpawnDetached({.argv = {"sleep", "60"},
+                                                             .work_dir = dir.path(),
+                                                             .log_path = dir / "log",
+                                                             .pid_path = dir / "pid"}));
+  const int pid = spawned.pid;
   absl::StatusOr<std::string> written = absl::NotFoundError("");
   for (int i = 0; i < 100 && !(ProcessHasArgument(pid, "60") && written.ok()); ++i) {
     absl::SleepFor(absl::Milliseconds(20));
@@ -118,12 +119,35 @@ TEST(SpawnDetached, StartsInASessionOfItsOwnAndIsKilledByName) {
   EXPECT_EQ(*written, std::to_string(pid));
   EXPECT_EQ(getsid(pid), pid);
   ASSERT_OK_AND_ASSIGN(const std::uint64_t started, ProcessStartTime(pid));
+  EXPECT_EQ(spawned.start_time, started);
   EXPECT_TRUE(ProcessAlive(pid, started));
   EXPECT_FALSE(ProcessAlive(pid, started + 1)) << "another process that got the same id";
   EXPECT_OK(KillProcess(pid, started + 1, absl::Seconds(5)));
   EXPECT_TRUE(ProcessAlive(pid, started)) << "only the named process is killed";
   EXPECT_OK(KillProcess(pid, started, absl::Seconds(5)));
   EXPECT_FALSE(ProcessAlive(pid, started));
+}
+
+// The state letter of a process; '-' when there is none.
+char StateOf(int pid) {
+  const auto text = ReadFile(absl::StrCat("/proc/", pid, "/stat"), 4096);
+  const std::size_t at = text.ok() ? text->rfind(") ") : std::string::npos;
+  return at == std::string::npos ? '-' : (*text)[at + 2];
+}
+
+TEST(SpawnDetached, OneThatEndedAtOnceIsReapedByWhoAsksForItAndByNobodyElse) {
+  const ::godwit::testing::TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const Spawned spawned, SpawnDetached({.argv = {"true"},
+                                                             .work_dir = dir.path(),
+                                                             .log_path = dir / "log",
+                                                             .pid_path = dir / "pid"}));
+  for (int i = 0; i < 500 && StateOf(spawned.pid) != 'Z'; ++i)
+    absl::SleepFor(absl::Milliseconds(10));
+  ASSERT_EQ(StateOf(spawned.pid), 'Z');
+  EXPECT_FALSE(ProcessAlive(spawned.pid, spawned.start_time + 1));
+  EXPECT_EQ(StateOf(spawned.pid), 'Z') << "asked for an older process of this id";
+  EXPECT_FALSE(ProcessAlive(spawned.pid, spawned.start_time));
+  EXPECT_EQ(StateOf(spawned.pid), '-');
 }
 
 TEST(Accelerator, TheChoiceWinsAndWithoutAProbeItIsEmulated) {

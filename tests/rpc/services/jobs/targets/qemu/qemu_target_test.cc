@@ -86,6 +86,24 @@ TEST_P(QemuTargetTest, AKilledSupervisorLeavesTheMachineAndTheNextOneFindsIt) {
   EXPECT_THAT(ProcessesOf(spec.machine_id), ElementsAre(found.pid));
 }
 
+TEST_P(QemuTargetTest, AMachineThatEndedUnaskedLeavesNoZombie) {
+  QemuTarget& qemu = static_cast<QemuTarget&>(*target_);
+  ASSERT_OK(target_->Create(Spec()));
+  ASSERT_OK_AND_ASSIGN(const MachineStatus status, target_->Start(spec_.machine_id, 1));
+  kill(status.pid, SIGKILL);
+  const std::string entry = absl::StrCat("/proc/", status.pid);
+  const auto ended = [&] { return !ProcessStartTime(status.pid).ok(); };
+  for (int i = 0; i < 500 && !ended(); ++i) absl::SleepFor(absl::Milliseconds(10));
+  ASSERT_TRUE(ended());
+  EXPECT_TRUE(std::filesystem::exists(entry)) << "nobody asked for it yet";
+  // Threads of it may still be ending.
+  for (int i = 0; i < 500 && std::filesystem::exists(entry); ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+    qemu.LookAfter();
+  }
+  EXPECT_FALSE(std::filesystem::exists(entry));
+}
+
 TEST_P(QemuTargetTest, SaysWhyQemuDoesNotStart) {
   MachineSpec spec = Spec();
   spec.port_forwards = {{.guest_port = 22, .host_address = "203.0.113.7"}};  // not ours
