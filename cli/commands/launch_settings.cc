@@ -28,7 +28,8 @@ struct Given {
       licensing;
   std::string test_network, cutover_network, console_text, json, disk_bus, licensing_note;
   std::int64_t cpus = 0;
-  bool copy_tags = false, copy_private_ip = false, quiesce = false, boot_agent = false;
+  bool copy_tags = false, copy_private_ip = false, quiesce = false, boot_agent = false,
+       allow_unclean = false;
   Texts port_forwards, boot_tcp, boot_http, boot_commands, machine_tags;
   absl::Duration boot_timeout;
 
@@ -75,6 +76,8 @@ void Given::AddTo(Options& options) {
                   "must succeed in the machine, run by its guest agent; \"none\" empties the list");
   options.Bool("quiesce", &quiesce,
                "run the source's quiesce hooks before the final cut of a cutover");
+  options.Bool("windows-allow-unclean", &allow_unclean,
+               "convert a Windows that was not shut down in order; its newest changes may be lost");
   options.String("json", &json, "FILE", "LaunchSettings as protobuf JSON; \"-\": standard input");
 }
 
@@ -157,6 +160,8 @@ absl::StatusOr<std::set<std::string>> Given::Apply(const Options& options,
   if (is_given("copy-private-ip", "copy_private_ip")) settings.set_copy_private_ip(copy_private_ip);
   if (is_given("quiesce", "quiesce_source_on_cutover"))
     settings.set_quiesce_source_on_cutover(quiesce);
+  if (is_given("windows-allow-unclean", "windows_allow_unclean"))
+    settings.set_windows_allow_unclean(allow_unclean);
   if (is_given("port-forward", "port_forwards")) {
     settings.clear_port_forwards();
     for (const std::string& text : IsNone(port_forwards) ? Texts() : port_forwards) {

@@ -133,6 +133,7 @@ void PrintLaunchSettings(const LaunchSettings& settings, std::ostream& out) {
   }
   AddProof(settings.boot_proof(), fields);
   fields.Add("Quiesce the source on cutover", YesNo(settings.quiesce_source_on_cutover()));
+  fields.Add("Unclean Windows", settings.windows_allow_unclean() ? "taken as it is" : "refused");
   for (const auto& action : settings.post_launch_actions()) {
     fields.Add("Action", absl::StrCat(action.order(), " ", action.action_id(),
                                       action.active() ? "" : " (inactive)",

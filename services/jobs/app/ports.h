@@ -71,6 +71,7 @@ struct ConversionOrder {
   absl::Duration timeout;
   bool preflight = false;   // look and plan only
   bool unfinished = false;  // the disks are what arrived before the first point
+  bool windows_allow_unclean = false;
 };
 struct ConversionProgress {
   enum class State { kPending, kRunning, kSucceeded, kFailed, kCancelled } state = State::kPending;

@@ -71,6 +71,7 @@ absl::StatusOr<ConversionProgress> ConversionClient::CreateTask(const Conversion
   request.mutable_target()->set_profile(order.profile);
   request.mutable_target()->set_boot_mode(
       static_cast<v1::LaunchSettings::BootMode>(order.boot_mode));
+  request.mutable_target()->set_windows_allow_unclean(order.windows_allow_unclean);
   for (const ConversionNic& nic : order.nics) {
     api::TargetNic* out = request.mutable_target()->add_nics();
     out->set_mac_address(nic.mac_address);

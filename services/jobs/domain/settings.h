@@ -104,6 +104,8 @@ struct LaunchSettings {
   std::string licensing_note;
   std::string disk_bus;  // empty: what the conversion made ready
   std::map<std::string, std::string> machine_tags;
+  // Windows guests whose hives or file systems were not closed in order are taken as they are.
+  bool windows_allow_unclean = false;
   std::vector<PostLaunchAction> actions;  // in their order
   bool operator==(const LaunchSettings&) const = default;
 };

@@ -213,6 +213,7 @@ void ReadMachine(const v1::LaunchSettings& in, Checker& check, LaunchSettings* o
                "keys are 1 to 128 characters, values at most 256");
     out->machine_tags[key] = value;
   }
+  out->windows_allow_unclean = in.windows_allow_unclean();
 }
 
 void Warn(const LaunchSettings& settings, std::vector<std::string>* warnings) {

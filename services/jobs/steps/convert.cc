@@ -94,7 +94,8 @@ class Convert final : public Step {
         .boot_mode = run.input.settings.boot_mode,
         .timeout = kTaskTimeout,
         .preflight = preflight_,
-        .unfinished = preflight_ && context.Get(kFactPoint).empty()};
+        .unfinished = preflight_ && context.Get(kFactPoint).empty(),
+        .windows_allow_unclean = run.input.settings.windows_allow_unclean};
     const std::vector<SourceNic> sources = GetServer(run.outputs).nics;
     const std::vector<std::string> addresses =
         preflight_ ? std::vector<std::string>() : MachineMacs(run);

@@ -137,6 +137,9 @@ TEST_F(CliTest, LaunchSettingsChangeOnlyWhatIsGiven) {
   EXPECT_THAT(update.update_mask().paths(), ElementsAre("boot_proof", "quiesce_source_on_cutover"));
   EXPECT_EQ(update.settings().boot_proof().console_text(), "login:");
   EXPECT_EQ(update.settings().boot_proof().timeout().seconds(), 900);
+  EXPECT_EQ(Do({"launch-settings", "set", "web1", "--windows-allow-unclean"}).exit_code, kDone);
+  EXPECT_THAT(update.update_mask().paths(), ElementsAre("windows_allow_unclean"));
+  EXPECT_TRUE(update.settings().windows_allow_unclean());
 }
 
 TEST_F(CliTest, ASlowAnswerEndsWithSeven) {

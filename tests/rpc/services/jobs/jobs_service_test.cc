@@ -86,6 +86,7 @@ TEST_F(JobsServiceTest, LaunchesProvesAndTerminates) {
   EXPECT_THAT(Reported(server),
               ElementsAre(ParticipatingServer::IN_PROGRESS, ParticipatingServer::LAUNCHED));
   EXPECT_THAT(peers_.conversion.Tasks()[0].target().nics(0).mac_address(), "52:54:00:aa:bb:cc");
+  EXPECT_FALSE(peers_.conversion.Tasks()[0].target().windows_allow_unclean());
 
   {
     grpc::ClientContext context;
@@ -268,10 +269,13 @@ TEST_F(JobsServiceTest, AnActionThatCannotRunFailsNoLaunchAndIsReported) {
 
 TEST_F(JobsServiceTest, AFailedConversionFailsTheLaunch) {
   peers_.conversion.SetMode(FakeConversion::Mode::kFail);
-  ASSERT_OK_AND_ASSIGN(const Job created, Create(LaunchOf(NewId("s-"))));
+  jobs::v1::CreateJobRequest request = LaunchOf(NewId("s-"));
+  request.mutable_servers(0)->mutable_launch_settings()->set_windows_allow_unclean(true);
+  ASSERT_OK_AND_ASSIGN(const Job created, Create(request));
   const Job job = AwaitEnd(created.name());
   EXPECT_EQ(job.state(), Job::FAILED);
   EXPECT_THAT(job.error().message(), HasSubstr("no kernel was found"));
+  EXPECT_TRUE(peers_.conversion.Tasks()[0].target().windows_allow_unclean());
   EXPECT_THAT(Events(job.name()), Contains("CONVERSION_FAIL"));
   EXPECT_THAT(peers_.replication.Clones(), IsEmpty());
 }
