@@ -1,8 +1,5 @@
 #include "cli/commands/point_export.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -16,18 +13,15 @@
 #include "cli/call.h"
 #include "cli/errors.h"
 #include "cli/format.h"
-#include "cli/image_formats.h"
 #include "cli/names.h"
 #include "cli/output.h"
-#include "cli/ova.h"
 #include "cli/progress.h"
 #include "godwit/replication/v1/replication_service.grpc.pb.h"
 #include "services/common/base/file.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
-#include "services/common/crypt/qemu_image.h"
-
-extern char** environ;
+#include "services/common/image/appliance.h"
+#include "services/common/image/export.h"
 
 namespace godwit::cli {
 namespace {
@@ -37,57 +31,11 @@ using replication::v1::Clone;
 using replication::v1::CloneDisk;
 using replication::v1::ReplicationService;
 
-// Runs qemu-img; its complaint when it fails. It keeps the descriptor `secret`.
-absl::Status QemuImg(std::vector<std::string> words, int secret, const std::string& log) {
-  words.insert(words.begin(), "qemu-img");
-  std::vector<char*> arguments;
-  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(),
-                                   O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-  // The same number on both sides: the descriptor is inherited.
-  if (secret >= 0) posix_spawn_file_actions_adddup2(&actions, secret, secret);
-  pid_t pid = 0;
-  const int error = posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error == ENOENT)
-    return absl::FailedPreconditionError("qemu-img is needed: install the package qemu-utils");
-  if (error != 0) return absl::ErrnoToStatus(error, "qemu-img");
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (status == 0) return absl::OkStatus();
-  return OperationFailed(
-      absl::StrCat("qemu-img ", words[1], ": ", ReadFile(log, 65536).value_or("failed")));
-}
-
-// Writes it and proves that it is what was to be written. What is written is not encrypted.
-absl::Status Convert(const std::string& from, const std::string& to, const ImageFormat& format,
-                     const std::string& key_file, const std::string& log) {
-  ASSIGN_OR_RETURN(crypt::QemuImage image, crypt::QemuImage::Open(from, key_file));
-  std::vector<std::string> words = {"convert", "-O", format.driver};
-  if (*format.options != 0) words.insert(words.end(), {"-o", format.options});
-  std::vector<std::string> compare = {"compare"};
-  ASSIGN_OR_RETURN(const int secret, image.SecretFd());
-  if (image.encrypted()) {
-    ASSIGN_OR_RETURN(const std::vector<std::string> option, image.SecretArguments("--object"));
-    words.insert(words.end(), option.begin(), option.end());
-    words.insert(words.end(), {image.Url(), to});
-    compare.insert(compare.end(), option.begin(), option.end());
-    compare.insert(compare.end(),
-                   {image.Url(), absl::StrCat("json:{\"driver\":\"", format.driver,
-                                              "\",\"file\":{\"driver\":\"file\",",
-                                              "\"filename\":", nlohmann::json(to).dump(), "}}")});
-  } else {
-    words.insert(words.end(), {"-f", "qcow2", from, to});
-    compare.insert(compare.end(), {"-f", "qcow2", "-F", format.driver, from, to});
-  }
-  RETURN_IF_ERROR(QemuImg(words, secret, log));
-  if (format.can_check) RETURN_IF_ERROR(QemuImg({"check", "-f", format.driver, to}, -1, log));
-  return QemuImg(compare, secret, log);
+// What failed is the operation, not the command line tool.
+absl::Status Failed(const absl::Status& status) {
+  return absl::IsInternal(status) || absl::IsResourceExhausted(status)
+             ? OperationFailed(status.message())
+             : status;
 }
 
 struct Target {
@@ -122,35 +70,21 @@ absl::StatusOr<std::vector<Target>> Targets(const Clone& clone, const std::strin
 }
 
 // Packs the images as an appliance, in place of them.
-absl::Status Pack(const std::vector<Target>& targets, const std::string& folder, OvfMachine machine,
-                  std::string* archive) {
-  std::string manifest;
-  std::vector<std::string> members = {absl::StrCat(folder, "/", machine.name, ".ovf"),
-                                      absl::StrCat(folder, "/", machine.name, ".mf")};
+absl::Status Pack(const std::vector<Target>& targets, const std::string& folder,
+                  image::OvfMachine machine, std::string* archive) {
+  const std::string stem = absl::StrCat(folder, "/", machine.name);
+  std::vector<std::string> parts = {stem + ".ovf", stem + ".mf"};
   for (const Target& target : targets) {
-    const std::string name = target.path.substr(target.path.rfind('/') + 1);
-    machine.disks.push_back({.file = name,
-                             .file_bytes = static_cast<std::int64_t>(fs::file_size(target.path)),
+    machine.disks.push_back({.file = target.path.substr(target.path.rfind('/') + 1),
                              .capacity_bytes = target.size_bytes});
-    members.push_back(target.path);
+    parts.push_back(target.path);
   }
-  RETURN_IF_ERROR(WriteFileAtomically(members[0], OvfText(machine), 0644));
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    if (i == 1) continue;
-    ASSIGN_OR_RETURN(const std::string hash, Sha256OfFile(members[i]));
-    absl::StrAppend(&manifest, "SHA256(", members[i].substr(members[i].rfind('/') + 1), ")= ", hash,
-                    "\n");
-  }
-  RETURN_IF_ERROR(WriteFileAtomically(members[1], manifest, 0644));
-  *archive = absl::StrCat(folder, "/", machine.name, ".ova");
-  const absl::Status written = WriteTar(members, *archive + ".partial");
-  for (const std::string& member : members) unlink(member.c_str());
-  if (!written.ok()) {
-    unlink((*archive + ".partial").c_str());
-    return written;
-  }
-  return rename((*archive + ".partial").c_str(), archive->c_str()) == 0 ? absl::OkStatus()
-                                                                        : ErrnoStatus(*archive);
+  *archive = stem + ".ova";
+  const std::string partial = *archive + ".partial";
+  const absl::Status packed = image::PackAppliance(folder, std::move(machine), partial);
+  for (const std::string& part : parts) unlink(part.c_str());
+  RETURN_IF_ERROR(packed);
+  return rename(partial.c_str(), archive->c_str()) == 0 ? absl::OkStatus() : ErrnoStatus(*archive);
 }
 
 }  // namespace
@@ -173,7 +107,7 @@ Command ExportPoint() {
           [given](Options& options) {
             options.String("directory", &given->folder, "DIR",
                            "where the images go; made if missing");
-            options.String("format", &given->format, ImageFormatNames(),
+            options.String("format", &given->format, image::ImageFormatNames(),
                            "of the images; ova: one file with all disks (ESX and its kin)");
             options.String("name", &given->name, "NAME", "ova: of the machine and the file");
             options.Int("cpus", &given->cpus, 1, 512, "ova: CPUs of the machine");
@@ -184,9 +118,9 @@ Command ExportPoint() {
                            "images are not");
           },
       .run = [given](Context& context, const Options&, const Arguments& arguments) -> absl::Status {
-        const ImageFormat* const format = FindImageFormat(given->format);
+        const image::ImageFormat* const format = image::FindImageFormat(given->format);
         if (format == nullptr)
-          return absl::InvalidArgumentError(absl::StrCat("--format: ", ImageFormatNames()));
+          return absl::InvalidArgumentError(absl::StrCat("--format: ", image::ImageFormatNames()));
         const bool ova = given->format == "ova";
         if (given->name.empty() || given->name.size() > 63 ||
             given->name.find_first_of("/ ") != std::string::npos)
@@ -214,13 +148,8 @@ Command ExportPoint() {
         for (const Target& target : targets) {
           progress.Show(absl::StrCat("writing ", target.path), "", -1);
           const std::string partial = target.path + ".partial";
-          const absl::Status status =
-              Convert(target.from, partial, *format, given->key_file, target.path + ".log");
-          unlink((target.path + ".log").c_str());
-          if (!status.ok()) {
-            unlink(partial.c_str());
-            return status;
-          }
+          RETURN_IF_ERROR(Failed(image::ExportImage(target.from, partial, *format,
+                                                    {.master_key_file = given->key_file})));
           if (rename(partial.c_str(), target.path.c_str()) != 0) return ErrnoStatus(target.path);
         }
         std::vector<std::pair<std::string, std::string>> written;  // device, path
@@ -236,7 +165,7 @@ Command ExportPoint() {
                                &written[0].second));
         }
         for (const auto& [device, path] : written) {
-          ASSIGN_OR_RETURN(const std::string hash, Sha256OfFile(path));
+          ASSIGN_OR_RETURN(const std::string hash, image::Sha256OfFile(path));
           context.out() << (context.json()
                                 ? nlohmann::json(
                                       {{"device", device}, {"path", path}, {"sha256", hash}})

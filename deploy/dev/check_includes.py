@@ -85,9 +85,10 @@ def across_services(path, include):
         if include.startswith(("services/", "cli/")) and not include.startswith(allowed):
             return "the agent uses only base, block, rpc and protos"
     if path.startswith("cli/"):
-        allowed = ("cli/", "services/common/base/", "services/common/crypt/", "services/common/rpc/")
+        allowed = ("cli/", "services/common/base/", "services/common/crypt/", "services/common/image/",
+                   "services/common/rpc/")
         if include.startswith(("services/", "agent/")) and not include.startswith(allowed):
-            return "the command line uses only base, crypt, rpc and protos"
+            return "the command line uses only base, crypt, image, rpc and protos"
     if path.startswith("services/common/base/") and include.startswith("services/"):
         if not include.startswith("services/common/base/"):
             return "base includes only base"

@@ -43,6 +43,7 @@ struct Config {
   std::string master_key_file;
   std::string libvirt_uri, libvirt_pool, libvirt_domain_type = "auto";
   std::string libvirt_isolated_network, libvirt_user_network;
+  bool libvirt_pool_plain = false;
   SshOptions ssh;
 };
 
@@ -76,6 +77,8 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
       "libvirt daemon of target libvirt, for example qemu:///system; empty: no such target");
   flags.String("libvirt-pool", &config->libvirt_pool,
                "storage pool (type dir) that disks are uploaded to; empty: files of this host");
+  flags.Bool("libvirt-pool-plain", &config->libvirt_pool_plain,
+             "encrypted replicas may be uploaded to the pool, where they are not encrypted by us");
   flags.String("libvirt-domain-type", &config->libvirt_domain_type,
                "kvm, qemu (emulated) or auto: as --accelerator finds on this host, kvm elsewhere");
   flags.String("libvirt-isolated-network", &config->libvirt_isolated_network,
@@ -147,6 +150,7 @@ absl::StatusOr<std::unique_ptr<LibvirtTarget>> OpenLibvirt(const Config& config)
   return LibvirtTarget::Open({.uri = config.libvirt_uri,
                               .machines_dir = absl::StrCat(config.machines_dir, "/libvirt"),
                               .pool = config.libvirt_pool,
+                              .pool_plain = config.libvirt_pool_plain,
                               .host = {.type = type,
                                        .uefi_code = config.uefi_code,
                                        .uefi_variables = config.uefi_variables,

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include "services/common/crypt/encrypted_image.h"
 #include "tests/support/libvirt_daemon.h"
 #include "tests/support/target_contract.h"
 
@@ -27,15 +28,23 @@ class LibvirtWorld : public TargetWorld {
  public:
   explicit LibvirtWorld(std::string dir, std::string pool = "")
       : dir_(std::move(dir)), pool_(std::move(pool)) {}
+  // With the keys of encrypted replicas, and perhaps the consent to store them plain.
+  std::unique_ptr<Target> OpenWithKeys(const std::string& keys, bool pool_plain) {
+    master_key_file_ = keys;
+    pool_plain_ = pool_plain;
+    return Open();
+  }
   std::unique_ptr<Target> Open() override {
     if (Daemon() == nullptr) return nullptr;
     auto target =
         LibvirtTarget::Open({.uri = Daemon()->uri(),
                              .machines_dir = dir_,
                              .pool = pool_,
+                             .pool_plain = pool_plain_,
                              .host = {.type = "qemu",
                                       .uefi_code = "/usr/share/OVMF/OVMF_CODE_4M.fd",
-                                      .uefi_variables = "/usr/share/OVMF/OVMF_VARS_4M.fd"}});
+                                      .uefi_variables = "/usr/share/OVMF/OVMF_VARS_4M.fd"},
+                             .master_key_file = master_key_file_});
     EXPECT_OK(target.status());
     return target.ok() ? *std::move(target) : nullptr;
   }
@@ -46,6 +55,8 @@ class LibvirtWorld : public TargetWorld {
 
  private:
   const std::string dir_, pool_;
+  std::string master_key_file_;
+  bool pool_plain_ = false;
 };
 
 // A storage pool of the daemon, in a folder of the test.
@@ -155,6 +166,39 @@ TEST_P(LibvirtTargetTest, UefiMachinesHaveVariablesOfTheirOwn) {
     said = chunk->content;
   }
   EXPECT_THAT(said, HasSubstr("BdsDxe"));
+}
+
+// The tiny guest, in an image as those of an encrypted replica are.
+void Encrypt(const std::string& disk, const std::string& folder, const std::string& keys) {
+  ASSERT_OK(crypt::AddMasterKey(keys).status());
+  ASSERT_OK_AND_ASSIGN(const crypt::MasterKeys master, crypt::MasterKeys::Load(keys));
+  ASSERT_OK_AND_ASSIGN(const crypt::GroupKeyPtr key, crypt::GroupKey::LoadOrMake(folder, master));
+  const std::string plain = disk + ".plain";
+  ASSERT_EQ(rename(disk.c_str(), plain.c_str()), 0);
+  ASSERT_OK(crypt::CreateEncryptedImage(disk, 1 << 20, plain, *key));
+}
+
+class LibvirtEncryptionTest : public LibvirtTargetTest {};
+INSTANTIATE_TEST_SUITE_P(Files, LibvirtEncryptionTest, ::testing::Values(&MakeFiles));
+INSTANTIATE_TEST_SUITE_P(Pool, LibvirtEncryptionTest, ::testing::Values(&MakePooled));
+
+TEST_P(LibvirtEncryptionTest, EncryptedReplicasAreStoredPlainOnlyByConsent) {
+  const std::string keys = dir_ / "master.keys";
+  Encrypt(disk_, dir_ / "", keys);
+  auto& world = static_cast<LibvirtWorld&>(*world_);
+  target_ = world.OpenWithKeys(keys, /*pool_plain=*/false);
+  EXPECT_THAT(target_->Create(Spec()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "--libvirt-pool-plain"));
+  EXPECT_EQ(PowerOf(), Power::kAbsent);
+  target_ = world.OpenWithKeys(keys, /*pool_plain=*/true);
+  if (world.NeedsClone()) {
+    EXPECT_THAT(target_->Create(Spec()),
+                StatusIs(absl::StatusCode::kFailedPrecondition, "--libvirt-pool"));
+    return;
+  }
+  ASSERT_OK(target_->Create(Spec()));
+  ASSERT_OK(target_->Start(spec_.machine_id, 1));
+  AwaitHello();
 }
 
 TEST(LibvirtTarget, SaysWhatItNeeds) {

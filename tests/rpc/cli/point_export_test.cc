@@ -81,29 +81,47 @@ TEST_F(PointExportTest, AnEncryptedReplicaIsExportedWithTheWorkersKeys) {
   EXPECT_TRUE(bytes == expected);
 }
 
-// Every format holds what the point holds: read back by qemu-img, which did not compare them here.
-TEST_F(PointExportTest, EveryFormatHoldsThePoint) {
-  for (const std::string format : {"qcow2", "vmdk", "vhd", "vhd-fixed", "vhdx"}) {
-    const Ran ran = Export({"--format", format});
-    ASSERT_EQ(ran.exit_code, 0) << format << ": " << ran.err;
-    EXPECT_THAT(ran.out, HasSubstr("sha256:"));
-    const std::string file = folder_ + "/out/sda." + (format == "vhd-fixed" ? "vhd" : format);
-    const std::string driver = format.starts_with("vhd") && format != "vhdx" ? "vpc" : format;
+// What the disk of the point holds.
+std::string Expected(std::size_t size) {
+  std::string bytes(size, '\0');
+  std::fill_n(bytes.begin() + 3 * block::kBlockSize, block::kBlockSize, 'g');
+  return bytes;
+}
+
+class PointExportOfAnyTest : public PointExportTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override { MakeClone(/*encrypted=*/GetParam()); }
+  Ran ExportWithKeys(std::vector<std::string> more) {
+    if (GetParam()) more.insert(more.end(), {"--master-key-file", keys_});
+    return Export(std::move(more));
+  }
+  // Reads an image back by a tool that did not compare it before.
+  void ExpectHoldsThePoint(const std::string& file, const std::string& driver) {
     ASSERT_EQ(std::system(("qemu-img convert -f " + driver + " -O raw " + file + " " + folder_ +
                            "/back.raw")
                               .c_str()),
               0);
     ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(folder_ + "/back.raw", 2 * kBytes));
-    std::string expected(kBytes, '\0');
-    std::fill_n(expected.begin() + 3 * block::kBlockSize, block::kBlockSize, 'g');
-    EXPECT_TRUE(bytes.substr(0, kBytes) == expected) << format;
-    EXPECT_EQ(bytes.find_first_not_of('\0', kBytes), std::string::npos) << format;
+    EXPECT_TRUE(bytes.substr(0, kBytes) == Expected(kBytes)) << file;
+    EXPECT_EQ(bytes.find_first_not_of('\0', kBytes), std::string::npos) << file;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(PlainAndEncrypted, PointExportOfAnyTest, ::testing::Bool());
+
+TEST_P(PointExportOfAnyTest, EveryFormatHoldsThePoint) {
+  for (const std::string format : {"qcow2", "vmdk", "vhd", "vhd-fixed", "vhdx"}) {
+    const Ran ran = ExportWithKeys({"--format", format});
+    ASSERT_EQ(ran.exit_code, 0) << format << ": " << ran.err;
+    EXPECT_THAT(ran.out, HasSubstr("sha256:"));
+    const std::string file = folder_ + "/out/sda." + (format == "vhd-fixed" ? "vhd" : format);
+    ExpectHoldsThePoint(file, format.starts_with("vhd") && format != "vhdx" ? "vpc" : format);
     std::filesystem::remove(file);
   }
 }
 
-TEST_F(PointExportTest, AnApplianceHasDisksDescriptionAndManifest) {
-  const Ran ran = Export({"--format", "ova", "--name", "web1", "--cpus", "2", "--memory", "2GiB"});
+TEST_P(PointExportOfAnyTest, AnApplianceHasDisksDescriptionAndManifest) {
+  const Ran ran =
+      ExportWithKeys({"--format", "ova", "--name", "web1", "--cpus", "2", "--memory", "2GiB"});
   ASSERT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_THAT(ran.out, HasSubstr("web1.ova"));
   ASSERT_EQ(std::system(("cd " + folder_ +
@@ -112,6 +130,7 @@ TEST_F(PointExportTest, AnApplianceHasDisksDescriptionAndManifest) {
                          "web1.ovf && qemu-img check -q -f vmdk sda.vmdk")
                             .c_str()),
             0);
+  ExpectHoldsThePoint(folder_ + "/out/sda.vmdk", "vmdk");
   ASSERT_OK_AND_ASSIGN(const std::string ovf, ReadFile(folder_ + "/out/web1.ovf"));
   EXPECT_THAT(ovf, HasSubstr("<rasd:VirtualQuantity>2048</rasd:VirtualQuantity>"));
   EXPECT_THAT(ovf, HasSubstr("ovf:href=\"sda.vmdk\""));

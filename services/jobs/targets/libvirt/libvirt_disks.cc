@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/crypt/qemu_image.h"
+#include "services/common/image/export.h"
 #include "services/jobs/targets/libvirt/libvirt_target.h"
 #include "services/jobs/targets/machine_files.h"
 #include "services/jobs/targets/qemu/command.h"
@@ -72,17 +74,28 @@ absl::StatusOr<DomainFiles> LibvirtTarget::Files(const MachineSpec& spec) {
   return files;
 }
 
+absl::Status LibvirtTarget::CheckEncryption(const MachineSpec& spec) {
+  if (pooled() && options_.pool_plain) return absl::OkStatus();
+  for (const MachineDisk& disk : spec.disks) {
+    ASSIGN_OR_RETURN(const auto chain, crypt::ReadChain(disk.path));
+    if (std::none_of(chain.begin(), chain.end(), [](const auto& image) { return image.encrypted; }))
+      continue;
+    return absl::FailedPreconditionError(
+        pooled() ? "ENCRYPTED_REPLICA: volumes of a storage pool are not encrypted by godwit; use "
+                   "a pool that is, and say so with --libvirt-pool-plain of godwit-jobs, or "
+                   "target qemu, whose disks stay encrypted"
+                 : "ENCRYPTED_REPLICA: target libvirt takes encrypted replicas only with a storage "
+                   "pool (--libvirt-pool and --libvirt-pool-plain of godwit-jobs): its machines' "
+                   "disks are not encrypted by godwit; disks of target qemu stay encrypted");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status LibvirtTarget::MakeDisks(const MachineSpec& spec) {
   const std::string dir = Dir(spec.machine_id);
+  RETURN_IF_ERROR(CheckEncryption(spec));
   if (!pooled()) {
     for (std::size_t i = 0; i < spec.disks.size(); ++i) {
-      ASSIGN_OR_RETURN(const auto image,
-                       crypt::QemuImage::Open(spec.disks[i].path, options_.master_key_file));
-      if (image.encrypted()) {
-        return absl::FailedPreconditionError(
-            "target libvirt takes encrypted replicas only with a storage pool (--libvirt-pool): "
-            "its machines' disks are not encrypted by godwit");
-      }
       RETURN_IF_ERROR(MakeOverlay(spec.disks[i].path, absl::StrCat(dir, "/", DiskFile(i)),
                                   options_.master_key_file));
     }
@@ -92,8 +105,9 @@ absl::Status LibvirtTarget::MakeDisks(const MachineSpec& spec) {
   ASSIGN_OR_RETURN(const PoolPtr pool, connection_.FindPool(options_.pool));
   for (std::size_t i = 0; i < spec.disks.size(); ++i) {
     const std::string path = absl::StrCat(dir, "/", DiskFile(i));
-    RETURN_IF_ERROR(FlattenImage(spec.disks[i].path, path, "qcow2", options_.master_key_file,
-                                 options_.upload_timeout));
+    RETURN_IF_ERROR(image::CopyImage(
+        spec.disks[i].path, path, *image::FindImageFormat("qcow2"),
+        {.master_key_file = options_.master_key_file, .timeout = options_.upload_timeout}));
     const absl::Status uploaded =
         Upload(pool.get(), path, VolumeName(spec.machine_id, DiskFile(i)));
     unlink(path.c_str());

@@ -23,6 +23,8 @@ struct LibvirtOptions {
   std::string uri;           // as of libvirt
   std::string machines_dir;  // state, and the disks when there is no pool
   std::string pool;          // storage pool of type "dir"; empty: direct files
+  // The operator knows that volumes of encrypted replicas are not encrypted by us.
+  bool pool_plain = false;
   DomainHost host;
   std::string master_key_file;  // to read encrypted clones
   absl::Duration upload_timeout = absl::Hours(6);
@@ -62,6 +64,8 @@ class LibvirtTarget final : public Target {
   absl::StatusOr<DomainPtr> Claim(const std::string& machine_id, std::int64_t epoch);
   absl::Status Define(MachineState* state);
   absl::StatusOr<DomainFiles> Files(const MachineSpec& spec);
+  // FAILED_PRECONDITION: the replica is encrypted, its machine's disks would not be.
+  absl::Status CheckEncryption(const MachineSpec& spec);
   absl::Status MakeDisks(const MachineSpec& spec);
   absl::Status Upload(virStoragePoolPtr pool, const std::string& path, const std::string& volume);
   absl::Status RemoveVolumes(const std::string& machine_id);

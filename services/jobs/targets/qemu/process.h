@@ -1,29 +1,16 @@
-// Processes on this host: short helpers with a deadline, and machines that outlive their parent.
+// Processes on this host that outlive their parent: machines. Short helpers: base/command.h.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/common/base/command.h"
 
 namespace godwit::jobs {
-
-struct CommandResult {
-  int exit_code = -1;
-  std::string output;  // standard output and error, at most 64 KiB
-};
-// Runs argv[0] (searched in PATH) with no input. A non-zero exit is not an error of this function.
-// DEADLINE_EXCEEDED: it was killed after `timeout`. NOT_FOUND: no such program. `check`, when set,
-// is asked several times a second; its error ends the program and is given back. The program keeps
-// `inherited_fd`.
-absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
-                                         absl::Duration timeout,
-                                         const std::function<absl::Status()>& check = nullptr,
-                                         int inherited_fd = -1);
 
 struct DetachedOptions {
   std::vector<std::string> argv;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace godwit::cli {
+namespace godwit::image {
 
 struct ImageFormat {
   const char* name;     // of --format
@@ -19,4 +19,4 @@ const ImageFormat* FindImageFormat(const std::string& name);
 // "qcow2|raw|...", for help.
 std::string ImageFormatNames();
 
-}  // namespace godwit::cli
+}  // namespace godwit::image

@@ -1,8 +1,8 @@
-#include "cli/image_formats.h"
+#include "services/common/image/formats.h"
 
 #include "absl/strings/str_cat.h"
 
-namespace godwit::cli {
+namespace godwit::image {
 namespace {
 
 // VHD rounds sizes to its geometry unless it is told to keep them.
@@ -33,4 +33,4 @@ std::string ImageFormatNames() {
   return out;
 }
 
-}  // namespace godwit::cli
+}  // namespace godwit::image
