@@ -9,6 +9,7 @@
 # It listens on 127.0.0.1:PORT (default: a free port, the same again at the next start) and on a socket in DIR/socket,
 # trusts everybody who can reach those, and knows the superuser "postgres" and the database "godwit". Run by root it
 # runs as user postgres. GODWIT_PG_FSYNC=on makes commits durable (default off: a power cut may lose the cluster).
+# GODWIT_PG_PLACE=FOLDER, which that user may enter: the data is there instead (./test names one in memory).
 set -euo pipefail
 # shellcheck source=deploy/dev/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -24,10 +25,10 @@ bin=$(pg_config --bindir 2>/dev/null || true)
 place() {
   if [[ -s $dir/elsewhere ]]; then
     cat "$dir/elsewhere"
-  elif as_owner test -x "$dir" && ((${#dir} < 80)); then
+  elif [[ -z ${GODWIT_PG_PLACE:-} ]] && as_owner test -x "$dir" && ((${#dir} < 80)); then
     printf '%s\n' "$dir"
   else
-    printf '/var/tmp/godwit-pg-%s\n' "$(sha256sum <<<"$dir" | cut -c1-12)" | tee "$dir/elsewhere"
+    printf '%s/godwit-pg-%s\n' "${GODWIT_PG_PLACE:-/var/tmp}" "$(sha256sum <<<"$dir" | cut -c1-12)" | tee "$dir/elsewhere"
   fi
 }
 # The server refuses to run as root.
@@ -43,6 +44,25 @@ stop() {
   ! running || as_owner "$bin/pg_ctl" -s -w -t 30 -m "${1:-fast}" -D "$(place)/data" stop ||
     as_owner "$bin/pg_ctl" -s -w -t 10 -m immediate -D "$(place)/data" stop
 }
+# fresh DATA: an empty cluster. initdb takes longer than most tests: its first result is kept in the cache, and copied.
+fresh() {
+  local data=$1 kept
+  kept=$CACHE/pg/$(id -u)-$("$bin/initdb" --version | sed 's/[^0-9A-Za-z]\+/-/g')
+  mkdir -p "$CACHE/pg"
+  rm -rf "$data"
+  (
+    flock 9 # two callers make one
+    [[ ! -s $kept/PG_VERSION ]] || exit 0
+    mkdir -p "$data"
+    [[ $(id -u) -ne 0 ]] || chown postgres "$data"
+    as_owner "$bin/initdb" -D "$data" -U postgres --auth=trust --no-sync --encoding=UTF8 --locale=C.UTF-8 \
+      >"$data.log" 2>&1 9>&- || { tail -n 5 "$data.log" >&2 && die "initdb failed"; }
+    rm -rf "$kept.part"
+    cp -a "$data" "$kept.part"
+    mv "$kept.part" "$kept"
+  ) 9>"$CACHE/pg/lock"
+  [[ -s $data/PG_VERSION ]] || cp -a "$kept" "$data"
+}
 start() {
   mkdir -p "$dir"
   chmod 755 "$dir"
@@ -51,13 +71,7 @@ start() {
   mkdir -p "$where"
   local fsync=${GODWIT_PG_FSYNC:-off}
   local port=${option:-$(cat "$dir/port" 2>/dev/null || free_port)}
-  if [[ ! -s $data/PG_VERSION ]]; then
-    rm -rf "$data"
-    mkdir -p "$data"
-    [[ $(id -u) -ne 0 ]] || chown postgres "$data"
-    as_owner "$bin/initdb" -D "$data" -U postgres --auth=trust --no-sync --encoding=UTF8 --locale=C.UTF-8 \
-      >"$where/initdb.log" 2>&1 || { tail -n 5 "$where/initdb.log" >&2 && die "initdb failed"; }
-  fi
+  [[ -s $data/PG_VERSION ]] || fresh "$data"
   mkdir -p "$socket"
   touch "$where/postgres.log"
   [[ $(id -u) -ne 0 ]] || chown postgres "$socket" "$where/postgres.log"
