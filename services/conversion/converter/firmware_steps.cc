@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/conversion/converter/bios_boot.h"
+#include "services/conversion/converter/new_partition.h"
 #include "services/conversion/converter/partition_table.h"
 #include "services/conversion/converter/run_bounded.h"
 
@@ -20,38 +21,21 @@ namespace godwit::convert {
 namespace {
 
 constexpr char kStep[] = "firmware";
+constexpr char kTableFull[] =
+    "all entries of its partition table are taken; free one on the source";
 constexpr char kEspFolder[] = "/mnt/esp";
 constexpr char kGrub[] = "/usr/lib/godwit/grub/";
 constexpr std::uint64_t kEspSectors = (std::uint64_t{64} << 20) / kSectorBytes;
 constexpr std::size_t kMaxLoader = std::size_t{16} << 20;
 constexpr std::uint64_t kLeastCoreRoom = 1000;  // sectors; our core has about 700
-
-absl::StatusOr<std::string> ReadSectors(const std::string& disk, std::uint64_t start,
-                                        std::uint64_t count) {
-  const Fd fd(open(disk.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return ErrnoStatus(disk);
-  std::string bytes(count * kSectorBytes, '\0');
-  const ssize_t got =
-      pread(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(start * kSectorBytes));
-  if (got < 0) return ErrnoStatus(disk);
-  bytes.resize(static_cast<std::size_t>(got));
-  return bytes;
-}
-
-absl::Status WriteSectors(const std::string& disk, std::uint64_t start, const std::string& bytes) {
-  const Fd fd(open(disk.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd.valid()) return ErrnoStatus(disk);
-  if (pwrite(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(start * kSectorBytes)) !=
-          static_cast<ssize_t>(bytes.size()) ||
-      fsync(fd.get()) != 0)
-    return ErrnoStatus(disk);
-  return absl::OkStatus();
-}
+constexpr std::uint64_t kBiosBootSectors = (std::uint64_t{1} << 20) / kSectorBytes;
+constexpr char kBiosBootGuid[] = "21686148-6449-6E6F-744E-656564454649";
 
 // A folder of the EFI system partition by name, whatever its case; "" when there is none.
 std::string Entry(const GuestRoot& esp, const std::string& folder, const std::string& name) {
   for (const std::string& entry : esp.List(folder)) {
-    if (absl::EqualsIgnoreCase(entry, name)) return absl::StrCat(folder, "/", entry);
+    if (!absl::EqualsIgnoreCase(entry, name)) continue;
+    return folder == "." ? entry : absl::StrCat(folder, "/", entry);
   }
   return "";
 }
@@ -117,62 +101,33 @@ absl::Status EditEsp(const std::string& device, GuestRoot& root,
   });
 }
 
-// GUIDs and serial numbers that a second conversion of the same disk makes again.
-std::string StableHex(const std::string& table, const std::string& what) {
-  return Sha256Hex(absl::StrCat(what, "/", table)).substr(0, 32);
-}
-
 // A new partition behind all others, known to the kernel; its device.
 absl::StatusOr<std::string> AddEspPartition(const Firmware& firmware, GuestRoot& root) {
-  ASSIGN_OR_RETURN(const std::string head, ReadSectors(firmware.disk, 0, 128));
+  std::string head;
+  ASSIGN_OR_RETURN(const PartitionTable before, ReadPartitionTable(firmware.disk, &head));
+  const std::uint64_t start = PlaceBehind(before, kEspSectors);
+  ASSIGN_OR_RETURN(const int number,
+                   AddPartition(firmware.disk, {.place = {start, start == 0 ? 0 : kEspSectors},
+                                                .what = "esp",
+                                                .gpt_type = "U",
+                                                .mbr_type = "ef",
+                                                .name = "EFI system partition"}));
   const Fd fd(open(firmware.disk.c_str(), O_RDWR | O_CLOEXEC));
   if (!fd.valid()) return ErrnoStatus(firmware.disk);
-  const std::uint64_t sectors =
-      static_cast<std::uint64_t>(lseek(fd.get(), 0, SEEK_END)) / kSectorBytes;
-  const PartitionTable before = ParsePartitionTable(head, sectors);
-  const bool gpt = before.kind == PartitionTable::Kind::kGpt;
-  const std::uint64_t start = PlaceBehind(before, kEspSectors);
-  if (start == 0) return absl::InternalError("no room for an EFI system partition");
-  const std::string hex = StableHex(head.substr(0, 34 * kSectorBytes), "esp");
-  const std::string uuid =
-      absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-4", hex.substr(13, 3), "-a",
-                   hex.substr(17, 3), "-", hex.substr(20, 12));
-  if (gpt) {
-    RETURN_IF_ERROR(
-        RunTo("sfdisk", {"sfdisk", "-q", "--relocate", "gpt-bak-std", firmware.disk}, ""));
-  }
-  RETURN_IF_ERROR(RunTo(
-      "sfdisk", {"sfdisk", "-q", "--append", "--no-reread", "--no-tell-kernel", firmware.disk},
-      absl::StrCat("start=", start, ", size=", kEspSectors,
-                   gpt ? absl::StrCat(", type=U, uuid=", uuid, ", name=\"EFI system partition\"")
-                       : ", type=ef",
-                   "\n")));
-  ASSIGN_OR_RETURN(const std::string now, ReadSectors(firmware.disk, 0, 128));
-  const PartitionTable after = ParsePartitionTable(now, sectors);
-  for (const Partition& partition : after.partitions) {
-    if (partition.start != start || !partition.is_esp) continue;
-    blkpg_partition added{.start = static_cast<long long>(start * kSectorBytes),
-                          .length = static_cast<long long>(kEspSectors * kSectorBytes),
-                          .pno = partition.number};
-    blkpg_ioctl_arg argument{.op = BLKPG_ADD_PARTITION, .datalen = sizeof added, .data = &added};
-    if (ioctl(fd.get(), BLKPG, &argument) != 0) return ErrnoStatus(firmware.disk);
-    const std::uint64_t kept = gpt ? 34 : 1;
-    root.Record({.step = kStep,
-                 .path = absl::StrCat(firmware.disk, " sectors 0 to ", kept - 1),
-                 .before_sha256 = Sha256Hex(head.substr(0, kept * kSectorBytes)),
-                 .after_sha256 = Sha256Hex(now.substr(0, kept * kSectorBytes)),
-                 .summary = absl::StrCat("partition ", partition.number,
-                                         ": an EFI system partition, 64 MiB"),
-                 .volume = "disk",
-                 .kept = absl::BytesToHexString(head.substr(0, kept * kSectorBytes))});
-    const std::string serial = hex.substr(0, 8);
-    const std::string device = absl::StrCat(firmware.disk, partition.number);
-    RETURN_IF_ERROR(
-        RunTo("mkfs.vfat",
-              {"mkfs.vfat", "-F", "32", "-n", "ESP", "-i", serial, "--invariant", device}, ""));
-    return device;
-  }
-  return absl::InternalError("the partition was added and cannot be found");
+  blkpg_partition added{.start = static_cast<long long>(start * kSectorBytes),
+                        .length = static_cast<long long>(kEspSectors * kSectorBytes),
+                        .pno = number};
+  blkpg_ioctl_arg argument{.op = BLKPG_ADD_PARTITION, .datalen = sizeof added, .data = &added};
+  if (ioctl(fd.get(), BLKPG, &argument) != 0) return ErrnoStatus(firmware.disk);
+  RETURN_IF_ERROR(
+      RecordSectors(kStep, firmware.disk, head, TableSectors(before),
+                    absl::StrCat("partition ", number, ": an EFI system partition, 64 MiB"), root));
+  const std::string device = absl::StrCat(firmware.disk, number);
+  RETURN_IF_ERROR(RunTo("mkfs.vfat",
+                        {"mkfs.vfat", "-F", "32", "-n", "ESP", "-i",
+                         StableHex(head, "esp").substr(0, 8), "--invariant", device},
+                        ""));
+  return device;
 }
 
 absl::Status MakeEsp(const Firmware& firmware, GuestRoot& root, Outcome* outcome) {
@@ -193,21 +148,26 @@ absl::Status MakeEsp(const Firmware& firmware, GuestRoot& root, Outcome* outcome
 absl::Status InstallBios(const Firmware& firmware, GuestRoot& root) {
   ASSIGN_OR_RETURN(const std::string boot, ReadFile(absl::StrCat(kGrub, "boot.img"), 512));
   ASSIGN_OR_RETURN(const std::string core, ReadFile(absl::StrCat(kGrub, "core.img"), kMaxLoader));
+  std::string head, partition;
+  ASSIGN_OR_RETURN(const PartitionTable before, ReadPartitionTable(firmware.disk, &head));
+  if (firmware.add_core) {
+    ASSIGN_OR_RETURN(const int number,
+                     AddPartition(firmware.disk, {.place = firmware.core,
+                                                  .what = "bios",
+                                                  .gpt_type = kBiosBootGuid,
+                                                  .name = "BIOS boot partition"}));
+    partition = absl::StrCat("partition ", number, ": a BIOS boot partition; ");
+  }
   ASSIGN_OR_RETURN(const std::string present, ReadSectors(firmware.disk, 0, 1));
   ASSIGN_OR_RETURN(const BiosBoot made,
-                   MakeBiosBoot(present, boot, core, firmware.core_start, firmware.core_room));
-  RETURN_IF_ERROR(WriteSectors(firmware.disk, firmware.core_start, made.core));
+                   MakeBiosBoot(present, boot, core, firmware.core.start, firmware.core.sectors));
+  RETURN_IF_ERROR(WriteSectors(firmware.disk, firmware.core.start, made.core));
   RETURN_IF_ERROR(WriteSectors(firmware.disk, 0, made.boot_sector));
-  root.Record(
-      {.step = kStep,
-       .path = absl::StrCat(firmware.disk, " sectors 0 to 0"),
-       .before_sha256 = Sha256Hex(present),
-       .after_sha256 = Sha256Hex(made.boot_sector),
-       .summary = absl::StrCat("GRUB for a BIOS, its core in ", made.core.size() / kSectorBytes,
-                               " sectors from ", firmware.core_start),
-       .volume = "disk",
-       .kept = absl::BytesToHexString(present)});
-  return absl::OkStatus();
+  return RecordSectors(
+      kStep, firmware.disk, head, firmware.add_core ? TableSectors(before) : 1,
+      absl::StrCat(partition, "GRUB for a BIOS, its core in ", made.core.size() / kSectorBytes,
+                   " sectors from ", firmware.core.start),
+      root);
 }
 
 absl::Status AddChain(GuestRoot& root) {
@@ -272,14 +232,37 @@ absl::Status UndoSectors(const Firmware& firmware, const std::vector<Change>& ch
   return absl::OkStatus();
 }
 
+namespace {
+
+// Where GRUB for a BIOS lies, or what must be done for it.
+void FindCore(const PartitionTable& table, Firmware* firmware) {
+  FirmwareFacts& facts = firmware->facts;
+  if (table.kind == PartitionTable::Kind::kNone)
+    facts.bios_remedy = "the boot disk has no partition table";
+  if (table.kind == PartitionTable::Kind::kMbr) {
+    facts.boots_bios = table.has_boot_code;
+    firmware->core = {1, table.first_start > 1 ? table.first_start - 1 : 0};
+    facts.bios_remedy = "the first partition leaves no room for GRUB before it";
+  }
+  for (const Partition& partition : table.partitions) {
+    if (!partition.is_bios_boot) continue;
+    facts.boots_bios = table.has_boot_code;
+    firmware->core = {partition.start, partition.sectors};
+    facts.bios_remedy = "its partition of the kind \"BIOS boot\" is too small; 1 MiB is needed";
+  }
+  facts.can_get_bios = firmware->core.sectors >= kLeastCoreRoom;
+  if (table.kind != PartitionTable::Kind::kGpt || firmware->core.sectors != 0) return;
+  firmware->add_core = facts.can_get_bios = table.has_free_entry;
+  firmware->core = PlaceBiosBoot(table, kLeastCoreRoom);
+  facts.bios_remedy = kTableFull;
+}
+
+}  // namespace
+
 absl::StatusOr<Firmware> InspectFirmware(const Job& job, Outcome* outcome) {
   Firmware firmware;
   FirmwareFacts& facts = firmware.facts;
-  ASSIGN_OR_RETURN(const std::string head, ReadSectors(firmware.disk, 0, 128));
-  const Fd fd(open(firmware.disk.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return ErrnoStatus(firmware.disk);
-  const PartitionTable table = ParsePartitionTable(
-      head, static_cast<std::uint64_t>(lseek(fd.get(), 0, SEEK_END)) / kSectorBytes);
+  ASSIGN_OR_RETURN(const PartitionTable table, ReadPartitionTable(firmware.disk, nullptr));
   for (const Volume& volume : outcome->volumes) {
     if (volume.type != "vfat" || facts.has_esp) continue;
     FirmwareFacts found = facts;
@@ -292,29 +275,11 @@ absl::StatusOr<Firmware> InspectFirmware(const Job& job, Outcome* outcome) {
     facts = found;
     firmware.esp = volume.device;
   }
-  if (table.kind == PartitionTable::Kind::kMbr) {
-    facts.boots_bios = table.has_boot_code;
-    firmware.core_start = 1;
-    firmware.core_room = table.first_start > 1 ? table.first_start - 1 : 0;
-    facts.bios_remedy = "the first partition leaves no room for GRUB before it";
-  }
-  for (const Partition& partition : table.partitions) {
-    if (!partition.is_bios_boot) continue;
-    facts.boots_bios = table.has_boot_code;
-    firmware.core_start = partition.start;
-    firmware.core_room = partition.sectors;
-  }
-  if (table.kind == PartitionTable::Kind::kGpt && firmware.core_room == 0)
-    facts.bios_remedy =
-        "it has no partition of the kind \"BIOS boot\" (1 MiB); add one on the source";
-  if (table.kind == PartitionTable::Kind::kNone)
-    facts.bios_remedy = "the boot disk has no partition table";
-  facts.can_get_bios = firmware.core_room >= kLeastCoreRoom;
+  FindCore(table, &firmware);
   facts.can_get_esp = table.kind != PartitionTable::Kind::kNone && table.has_free_entry;
-  facts.esp_remedy =
-      table.kind == PartitionTable::Kind::kNone
-          ? "the boot disk has no partition table"
-          : "all four entries of its partition table are taken; free one on the source";
+  facts.esp_remedy = table.kind == PartitionTable::Kind::kNone
+                         ? "the boot disk has no partition table"
+                         : kTableFull;
   outcome->boot_mode = SourceBootMode(facts);
   if (!job.action.empty()) return firmware;  // nothing is made
   ASSIGN_OR_RETURN(firmware.plan, PlanFirmware(facts, job.boot_mode, job.firmware));
@@ -328,11 +293,16 @@ absl::StatusOr<Firmware> InspectFirmware(const Job& job, Outcome* outcome) {
         {"WARNING", "NO_BOOT_LOADER", "the boot disk starts by no firmware that we know",
          "name the boot mode in the launch settings to have a boot loader added"});
   }
+  std::uint64_t more = 0;  // sectors of a partition for which there is no room
   if (firmware.plan.step == FirmwareStep::kMakeEsp && firmware.esp.empty() &&
-      PlaceBehind(table, kEspSectors) == 0) {
-    outcome->boot_disk_bytes = BytesNeeded(table, kEspSectors);
+      PlaceBehind(table, kEspSectors) == 0)
+    more = kEspSectors;
+  if (firmware.plan.step == FirmwareStep::kInstallBios && firmware.core.sectors == 0)
+    more = kBiosBootSectors;
+  if (more != 0) {
+    outcome->boot_disk_bytes = BytesNeeded(table, more);
     if (!job.dry_run)
-      return absl::FailedPreconditionError("the boot disk must grow for an EFI system partition");
+      return absl::FailedPreconditionError("the boot disk must grow for one more partition");
   }
   return firmware;
 }

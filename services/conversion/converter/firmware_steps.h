@@ -8,6 +8,7 @@
 
 #include "services/conversion/converter/convert.h"
 #include "services/conversion/converter/firmware.h"
+#include "services/conversion/converter/partition_table.h"
 
 namespace godwit::convert {
 
@@ -16,7 +17,8 @@ struct Firmware {
   FirmwarePlan plan;
   std::string disk = "/dev/vda";  // the boot disk
   std::string esp;                // device; empty: none
-  std::uint64_t core_start = 0, core_room = 0;
+  Place core;                     // where GRUB for a BIOS lies, or would
+  bool add_core = false;          // it is a partition that is not there yet
 };
 
 // Looks and plans; sets outcome->boot_mode and ->firmware. When the boot disk is too small for what

@@ -11,6 +11,7 @@ namespace endian = absl::little_endian;
 
 constexpr std::uint64_t kAlignment = 2048;    // 1 MiB
 constexpr std::uint64_t kBackupSectors = 33;  // GPT's copy at the end of the disk
+constexpr std::uint64_t kFirstUsable = 34;    // behind a GPT of 128 entries
 constexpr std::size_t kBootCodeBytes = 440;
 constexpr std::size_t kMaxEntries = 128;
 // As they lie on the disk (UEFI specification, 5.3.3).
@@ -32,6 +33,8 @@ void ParseGpt(absl::string_view head, PartitionTable* table) {
   const absl::string_view header = head.substr(kSectorBytes, 92);
   table->kind = PartitionTable::Kind::kGpt;
   const std::uint64_t first = endian::Load64(header.data() + 72);
+  // What lies there is the table itself, whatever the header says.
+  table->usable_start = std::max<std::uint64_t>(endian::Load64(header.data() + 40), kFirstUsable);
   const std::size_t count = std::min<std::size_t>(endian::Load32(header.data() + 80), kMaxEntries);
   const std::size_t size = endian::Load32(header.data() + 84);
   table->usable_end =
@@ -97,6 +100,14 @@ std::uint64_t BytesNeeded(const PartitionTable& table, std::uint64_t sectors) {
   const std::uint64_t start =
       std::max(kAlignment, (table.used_end + kAlignment - 1) / kAlignment * kAlignment);
   return (start + sectors + kAlignment) * kSectorBytes;
+}
+
+Place PlaceBiosBoot(const PartitionTable& table, std::uint64_t least) {
+  const std::uint64_t before = table.usable_start;
+  if (before < table.first_start && table.first_start - before >= least)
+    return {before, std::min(table.first_start - before, kAlignment)};
+  const std::uint64_t behind = PlaceBehind(table, kAlignment);
+  return behind == 0 ? Place{} : Place{behind, kAlignment};
 }
 
 }  // namespace godwit::convert

@@ -28,7 +28,8 @@ struct PartitionTable {
   std::uint64_t disk_sectors = 0;
   // End of the last partition; where the first one begins.
   std::uint64_t used_end = 0, first_start = 0;
-  std::uint64_t usable_end = 0;  // first sector that no partition may have
+  std::uint64_t usable_start = 0;  // of a GPT
+  std::uint64_t usable_end = 0;    // first sector that no partition may have
   bool has_free_entry = false;
 };
 
@@ -39,5 +40,12 @@ PartitionTable ParsePartitionTable(absl::string_view head, std::uint64_t disk_se
 std::uint64_t PlaceBehind(const PartitionTable& table, std::uint64_t sectors);
 // The size in bytes that the disk must have for that.
 std::uint64_t BytesNeeded(const PartitionTable& table, std::uint64_t sectors);
+
+struct Place {
+  std::uint64_t start = 0, sectors = 0;  // none: no room
+};
+// Where a "BIOS boot" partition of at least `least` sectors fits on a GPT disk: before the first
+// partition, as installers place it, or else 1 MiB behind all others.
+Place PlaceBiosBoot(const PartitionTable& table, std::uint64_t least);
 
 }  // namespace godwit::convert

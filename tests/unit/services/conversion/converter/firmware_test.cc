@@ -74,6 +74,25 @@ TEST(PartitionTable, Gpt) {
   EXPECT_EQ(table.usable_end, 100000u - 33u);
 }
 
+TEST(PartitionTable, APlaceForGrubOfABiosOnAGpt) {
+  const auto place = [](std::uint64_t usable, std::uint64_t start, std::uint64_t last,
+                        std::uint64_t sectors) {
+    std::string head = Gpt(2, 128, 128);
+    endian::Store64(head.data() + 512 + 40, usable);
+    Entry(&head, 0, kEsp, start, last);
+    const Place found = PlaceBiosBoot(ParsePartitionTable(head, sectors), 1000);
+    return std::pair(found.start, found.sectors);
+  };
+  using Found = std::pair<std::uint64_t, std::uint64_t>;
+  EXPECT_EQ(place(34, 2048, 9999, 100000), Found(34, 2014)) << "as installers place it";
+  EXPECT_EQ(place(34, 50000, 59999, 100000), Found(34, 2048));
+  EXPECT_EQ(place(2048, 2048, 9999, 100000), Found(10240, 2048)) << "behind all others";
+  EXPECT_EQ(place(34, 1000, 9999, 100000), Found(10240, 2048)) << "too little before the first";
+  EXPECT_EQ(place(2048, 2048, 9999, 12000), Found(0, 0)) << "the disk must grow";
+  EXPECT_EQ(place(0, 2048, 9999, 100000), Found(34, 2014)) << "never over the table";
+  EXPECT_EQ(place(~0ull, 2048, 9999, 100000), Found(10240, 2048));
+}
+
 TEST(PartitionTable, LiesAreBounded) {
   // Entries far away, without end, or of no size; partitions behind the disk's end.
   for (const std::string& head :
