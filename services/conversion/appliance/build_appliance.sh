@@ -154,6 +154,10 @@ mount -t cgroup2 cgroup /sys/fs/cgroup && mkdir /sys/fs/cgroup/scripts && {
   echo '+pids +memory' >/sys/fs/cgroup/cgroup.subtree_control
   echo 256 >/sys/fs/cgroup/scripts/pids.max
 }
+# Data goes to the disks when somebody asks for it, not when some time is over: their places follow from that.
+echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+echo 80 >/proc/sys/vm/dirty_ratio
+echo 60 >/proc/sys/vm/dirty_background_ratio
 while read -r module; do insmod "/modules/$module" || echo "module $module: failed"; done </modules/order
 stty -F /dev/ttyS1 raw -echo
 tries=0

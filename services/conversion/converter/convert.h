@@ -46,6 +46,7 @@ struct Outcome {
   std::string boot_mode = "BIOS", firmware = "bios";
   // Not 0: the boot disk must have this size, then the conversion is possible.
   std::uint64_t boot_disk_bytes = 0;
+  std::string added_esp;  // device of an EFI system partition that was made; "" none
   // Of a comparison: as `diff -u` prints it.
   std::string diff;
   std::vector<ScriptOutcome> scripts;

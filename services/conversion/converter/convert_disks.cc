@@ -12,6 +12,7 @@
 #include "services/conversion/converter/guest_root.h"
 #include "services/conversion/converter/manifest.h"
 #include "services/conversion/converter/scripts.h"
+#include "services/conversion/converter/settle.h"
 #include "services/conversion/converter/superblock.h"
 #include "services/conversion/converter/undo.h"
 #include "services/conversion/converter/windows/windows_disks.h"
@@ -136,9 +137,12 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
   RETURN_IF_ERROR(devices.Open(&outcome->findings));
   outcome->volumes = devices.volumes();
   FindMembers(&outcome->volumes);
+  Settling settling;
   if (!job.dry_run) {
     progress("checking file systems");
+    settling.BeforeChecks(outcome->volumes);
     CheckAllBefore(&outcome->volumes, &outcome->findings);
+    settling.Begin(outcome->volumes);
   }
   ASSIGN_OR_RETURN(const Firmware firmware, InspectFirmware(job, outcome));
   absl::Status status = ConvertRoot(job, where, devices.complete(), firmware, outcome, progress);
@@ -155,6 +159,8 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
       if (!volume.member && volume.damage.empty()) status.Update(CheckAfter(volume));
     }
   }
+  if (status.ok() && !job.dry_run)
+    settling.End(outcome->volumes, outcome->added_esp, &outcome->findings);
   progress("closing the disks");
   status.Update(devices.Close());
   return status;

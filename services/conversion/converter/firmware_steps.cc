@@ -134,6 +134,7 @@ absl::Status MakeEsp(const Firmware& firmware, GuestRoot& root, Outcome* outcome
   std::string device = firmware.esp;
   if (device.empty()) {
     ASSIGN_OR_RETURN(device, AddEspPartition(firmware, root));
+    outcome->added_esp = device;
   }
   ASSIGN_OR_RETURN(const std::string loader,
                    ReadFile(absl::StrCat(kGrub, "bootx64.efi"), kMaxLoader));

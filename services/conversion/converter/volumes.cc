@@ -162,7 +162,8 @@ absl::Status MountVolume(const Volume& volume, const std::string& where, bool re
   const char* type = volume.type.c_str();
   if (IsExt(volume.type)) {
     type = "ext4";  // its driver mounts all three
-    if (read_only) options = "noload";
+    // Nothing but what we do decides when the journal is written and what is written at all.
+    options = read_only ? "noload" : "commit=3600,noinit_itable";
   } else if (volume.type == "xfs") {
     options = read_only ? "nouuid,norecovery" : "nouuid";
   } else if (volume.type == "btrfs") {

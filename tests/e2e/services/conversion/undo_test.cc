@@ -42,6 +42,12 @@ TEST_F(UndoTest, TwoConversionsAreTheSameAndOneIsTakenBack) {
   const ApplianceResult again = Run(task, {.scripts_folder = scripts});
   ASSERT_OK(again.status);
   EXPECT_EQ(ChangesOf(converted), ChangesOf(again)) << "every hash, every partition number";
+  // Each had its own appliance, seconds later: the disks are the same byte for byte.
+  Do({"qemu-img", "compare", first, second});
+  Do({"sh", "-c",
+      absl::StrCat("qemu-img dd -f qcow2 -O raw bs=1M skip=1 if=", first, " of=", first,
+                   ".part && ", "/sbin/e2fsck -fn ", first, ".part; code=$?; rm ", first,
+                   ".part; exit $code")});
 
   task.set_mode(v1::ConversionTask::DIFF);
   const ApplianceResult diff = Run(task);
