@@ -5,8 +5,10 @@
 #include <grpcpp/grpcpp.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/discovery/measured_use.h"
 #include "agent/tracker/pins.h"
 #include "godwit/registry/v1/enrollment_service.grpc.pb.h"
 #include "godwit/replication/v1/agent_service.grpc.pb.h"
@@ -30,6 +32,8 @@ constexpr absl::Duration kMaxInterval = absl::Seconds(60);
 constexpr absl::Duration kLook = absl::Seconds(1);
 constexpr absl::Duration kRenewalCheck = absl::Minutes(1);
 constexpr absl::Duration kPropertiesInterval = absl::Hours(1);
+// What right-sizing needs (docs/targets.md); told at once.
+constexpr std::int64_t kEnoughSamples = 10;
 
 }  // namespace
 
@@ -39,6 +43,7 @@ Service::Service(Installation installation, rpc::TlsMaterial tls, std::unique_pt
       places_(std::move(places)),
       freezer_(std::move(freezer)),
       source_disks_(places_),
+      use_meter_({.state_path = places_.state_folder + "/use.json"}, absl::Now()),
       tls_(std::move(tls)) {
   coordinator_ =
       rpc::Dial(installation_.replication, *rpc::ParsePrincipal("service/replication"), Tls());
@@ -149,6 +154,8 @@ void Service::ReportProperties() {
   if (absl::Now() < next_properties_) return;
   registry_pb::UpdatePropertiesRequest request;
   *request.mutable_properties() = Discover(disks_);
+  const UseSummary use = use_meter_.Summary();
+  AddUse(use, request.mutable_properties());
   registry_pb::UpdatePropertiesResponse response;
   grpc::ClientContext context;
   rpc::SetTimeout(context, absl::Seconds(20));
@@ -156,8 +163,19 @@ void Service::ReportProperties() {
       rpc::FromGrpc(registry_pb::EnrollmentService::NewStub(registry_)->UpdateProperties(
           &context, request, &response));
   next_properties_ = absl::Now() + (status.ok() ? kPropertiesInterval : absl::Minutes(1));
+  if (status.ok()) use_is_told_ = use.sample_count >= kEnoughSamples;
   if (!status.ok())
     Log(Severity::kWarning, "properties not reported", {{"error", status.ToString()}});
+}
+
+void Service::MeasureUse() {
+  const absl::Status before = std::exchange(measured_, use_meter_.Tick(absl::Now()));
+  if (!measured_.ok() && measured_ != before)
+    Log(Severity::kWarning, "use is not measured", {{"error", measured_.ToString()}});
+  if (!use_is_told_ && use_meter_.Summary().sample_count == kEnoughSamples) {
+    use_is_told_ = true;
+    next_properties_ = absl::InfinitePast();
+  }
 }
 
 void Service::WriteStatus(const absl::Status& heartbeat) {
@@ -199,6 +217,7 @@ bool Service::Rest(absl::Duration pause) {
       return true;
     if (absl::Now() < next_look_) continue;
     next_look_ = absl::Now() + kLook;
+    MeasureUse();
     // Another size is seen at once by whoever reads behind the end.
     const bool failed =
         engine_ != nullptr && progress_.stall_cause() == pb::Replication::SOURCE_READ_ERROR;
@@ -246,6 +265,7 @@ absl::Status Service::Run(bool* removed) {
     if (Rest(pause)) break;
   }
   StopEngine(/*detach=*/false);
+  use_meter_.Save().IgnoreError();
   return absl::OkStatus();
 }
 

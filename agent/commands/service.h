@@ -13,6 +13,7 @@
 #include "agent/engine/engine.h"
 #include "agent/engine/freezer.h"
 #include "agent/state/installation.h"
+#include "agent/use/use_meter.h"
 #include "services/common/rpc/channel.h"
 
 namespace godwit::agent {
@@ -41,6 +42,8 @@ class Service {
   void Obey(const replication::v1::Directive& directive);
   void RenewWhenDue();
   void ReportProperties();
+  // CPU and memory that this machine uses.
+  void MeasureUse();
   void WriteStatus(const absl::Status& heartbeat);
   // Until the next heartbeat; true: the agent ends.
   bool Rest(absl::Duration pause);
@@ -52,6 +55,9 @@ class Service {
   const std::unique_ptr<Freezer> freezer_;
   std::unique_ptr<Engine> engine_;
   SourceDisks source_disks_;
+  UseMeter use_meter_;
+  absl::Status measured_;     // the last MeasureUse
+  bool use_is_told_ = false;  // once there is enough of it to choose a size
   std::vector<ReportedDisk> disks_;
   std::vector<WriteCapture::Device> captured_;  // with a tracker that capturing needs
   std::string capture_;                         // how writes are captured

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/format.h"
 
@@ -33,6 +34,18 @@ std::string Hardware(const SourceProperties& properties) {
   if (!properties.boot_mode().empty()) parts.push_back(properties.boot_mode());
   if (!properties.platform().empty()) parts.push_back(properties.platform());
   return absl::StrJoin(parts, ", ");
+}
+
+std::string MeasuredUse(const SourceProperties& properties) {
+  if (!properties.has_use()) return "";
+  const auto& use = properties.use();
+  return absl::StrCat(
+      absl::StrFormat(
+          "%.2f cores in the mean, %.2f 95 %% of the time, at most %.2f; memory %s 95 %% "
+          "of the time, at most %s; %d minutes since ",
+          use.mean_cores(), use.p95_cores(), use.peak_cores(), Bytes(use.p95_memory_bytes()),
+          Bytes(use.peak_memory_bytes()), use.sample_count()),
+      When(use.start_time()));
 }
 
 std::string System(const registry::v1::OperatingSystem& os) {
@@ -118,6 +131,7 @@ void PrintServer(const SourceServer& server, std::ostream& out) {
                             server.state_time()));
   fields.Add("Operating system", System(properties.os()));
   fields.Add("Hardware", Hardware(properties));
+  fields.Add("Measured use", MeasuredUse(properties));
   for (const auto& nic : properties.network_interfaces()) {
     fields.Add("Network",
                absl::StrCat(nic.name(), " ", nic.mac_address(), nic.addresses().empty() ? "" : " ",

@@ -1,5 +1,7 @@
 #include "services/jobs/app/facts.h"
 
+#include <cmath>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -41,6 +43,11 @@ void PutServer(Outputs& facts, const ServerInfo& server) {
   facts["server_boot_mode"] = server.boot_mode;
   facts["server_cores"] = absl::StrCat(server.core_count);
   facts["server_memory"] = absl::StrCat(server.memory_bytes);
+  facts["server_use_samples"] = absl::StrCat(server.use.sample_count);
+  // Thousandths: what is chosen from it is the same in every process that goes on with the job.
+  facts["server_use_millicores"] =
+      absl::StrCat(static_cast<std::int64_t>(std::ceil(server.use.p95_cores * 1000)));
+  facts["server_use_memory"] = absl::StrCat(server.use.peak_memory_bytes);
   facts["server_os"] = server.os_family;
   for (const auto& [key, value] : server.tags) facts[absl::StrCat(kTagPrefix, key)] = value;
   facts["server_nics"] = absl::StrCat(server.nics.size());
@@ -52,11 +59,15 @@ void PutServer(Outputs& facts, const ServerInfo& server) {
 }
 
 ServerInfo GetServer(const Outputs& facts) {
-  ServerInfo server{.hostname = GetFact(facts, "server_hostname"),
-                    .boot_mode = GetFact(facts, "server_boot_mode"),
-                    .core_count = static_cast<int>(GetInt(facts, "server_cores")),
-                    .memory_bytes = GetInt(facts, "server_memory"),
-                    .os_family = GetFact(facts, "server_os")};
+  ServerInfo server{
+      .hostname = GetFact(facts, "server_hostname"),
+      .boot_mode = GetFact(facts, "server_boot_mode"),
+      .core_count = static_cast<int>(GetInt(facts, "server_cores")),
+      .memory_bytes = GetInt(facts, "server_memory"),
+      .use = {.sample_count = GetInt(facts, "server_use_samples"),
+              .p95_cores = static_cast<double>(GetInt(facts, "server_use_millicores")) / 1000,
+              .peak_memory_bytes = GetInt(facts, "server_use_memory")},
+      .os_family = GetFact(facts, "server_os")};
   for (auto fact = facts.lower_bound(kTagPrefix);
        fact != facts.end() && absl::StartsWith(fact->first, kTagPrefix); ++fact) {
     server.tags[fact->first.substr(sizeof(kTagPrefix) - 1)] = fact->second;

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/jobs/domain/job.h"
+#include "services/jobs/domain/right_sizing.h"
 
 namespace godwit::jobs {
 
@@ -99,6 +100,7 @@ struct ServerInfo {
   std::string boot_mode;  // "BIOS" or "UEFI", empty when unknown
   int core_count = 0;
   std::int64_t memory_bytes = 0;
+  SourceUse use;
   std::vector<SourceNic> nics;
   std::string os_family;  // "linux" or "windows", empty when unknown
   std::map<std::string, std::string> tags;

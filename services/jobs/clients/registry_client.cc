@@ -42,6 +42,15 @@ std::vector<SourceNic> Nics(const registry::v1::SourceProperties& properties) {
   return out;
 }
 
+// What is no number, or more than a machine may have, is not taken as it is.
+SourceUse Use(const registry::v1::MeasuredUse& use) {
+  const double cores = use.p95_cores();
+  return {
+      .sample_count = std::max<std::int64_t>(use.sample_count(), 0),
+      .p95_cores = cores > 0 ? std::min<double>(cores, kMostCpus) : 0,
+      .peak_memory_bytes = std::clamp<std::int64_t>(use.peak_memory_bytes(), 0, kMostMemoryBytes)};
+}
+
 }  // namespace
 
 absl::StatusOr<ServerInfo> RegistryClient::GetServer(const std::string& server) {
@@ -61,6 +70,7 @@ absl::StatusOr<ServerInfo> RegistryClient::GetServer(const std::string& server) 
       .tags = {answer.source_server().tags().begin(), answer.source_server().tags().end()}};
   std::int64_t cores = 0;
   for (const auto& cpu : properties.cpus()) cores += std::max(cpu.core_count(), 0);
+  out.use = Use(properties.use());
   out.core_count = static_cast<int>(std::min<std::int64_t>(cores, kMostCpus));
   return out;
 }

@@ -220,9 +220,6 @@ void Warn(const LaunchSettings& settings, std::vector<std::string>* warnings) {
   if (settings.licensing == Licensing::kProvided) {
     warnings->push_back("licensing PROVIDED: this target provides no licences; the note is kept");
   }
-  if (settings.right_sizing == RightSizing::kInUse) {
-    warnings->push_back("right sizing IN_USE: no use was measured, the source's size is taken");
-  }
 }
 
 }  // namespace

@@ -26,10 +26,14 @@ std::string Describe(const Run& run, const ServerInfo& server) {
       settings.licensing_note.empty() ? "" : ", ", settings.licensing_note);
 }
 
+SourceSize SizeOf(const ServerInfo& server) {
+  return {.core_count = server.core_count, .memory_bytes = server.memory_bytes, .use = server.use};
+}
+
 MachineSpec MakeSpec(const Run& run) {
   const LaunchSettings& settings = run.input.settings;
   const ServerInfo server = GetServer(run.outputs);
-  const MachineSize size = ChooseSize(settings, server.core_count, server.memory_bytes);
+  const MachineSize size = ChooseSize(settings, SizeOf(server));
   const bool test = run.type == JobType::kTestLaunch;
   MachineSpec spec{.machine_id = MachineId(run.job_id, run.input.server),
                    .epoch = run.epoch,
@@ -74,11 +78,10 @@ class CreateMachine final : public Step {
     if (context.Get("sized").empty()) {
       const ServerInfo server = GetServer(run.outputs);
       context.Set("sized", "1");
-      RETURN_IF_ERROR(context.Log(
-          {.event = Event::kRightSizing,
-           .message = SizeReason(run.input.settings, server.core_count, server.memory_bytes),
-           .data = {{"cpus", absl::StrCat(spec.cpu_count)},
-                    {"memory_bytes", absl::StrCat(spec.memory_bytes)}}}));
+      RETURN_IF_ERROR(context.Log({.event = Event::kRightSizing,
+                                   .message = SizeReason(run.input.settings, SizeOf(server)),
+                                   .data = {{"cpus", absl::StrCat(spec.cpu_count)},
+                                            {"memory_bytes", absl::StrCat(spec.memory_bytes)}}}));
       RETURN_IF_ERROR(context.Save("sized"));
     }
     RETURN_IF_ERROR(context.Check());

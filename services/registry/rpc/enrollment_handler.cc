@@ -148,10 +148,21 @@ class AgentHandler final : public pb::EnrollmentService::Service {
     ASSIGN_OR_RETURN(SourceServer server, LockOwn(connection, peer.id));
     pb::SourceProperties known;
     RETURN_IF_ERROR(FromJson(server.properties, &known));
-    known.clear_update_time();
-    properties.clear_update_time();
-    if (google::protobuf::util::MessageDifferencer::Equals(known, properties)) {
+    const pb::MeasuredUse known_use = known.use();
+    const pb::MeasuredUse use = properties.has_use() ? properties.use() : known_use;
+    const auto time = known.update_time();
+    for (pb::SourceProperties* each : {&known, &properties}) {
+      each->clear_update_time();
+      each->clear_use();
+    }
+    const bool same = google::protobuf::util::MessageDifferencer::Equals(known, properties);
+    if (use.sample_count() > 0) *properties.mutable_use() = use;
+    if (same && google::protobuf::util::MessageDifferencer::Equals(use, known_use))
       return absl::OkStatus();
+    if (same) {
+      *properties.mutable_update_time() = time;
+      ASSIGN_OR_RETURN(server.properties, ToJson(properties));
+      return storage::SaveUse(connection, server);
     }
     SetTime(backend_.clock.Now(), properties.mutable_update_time());
     ASSIGN_OR_RETURN(server.properties, ToJson(properties));

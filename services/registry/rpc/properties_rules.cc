@@ -1,6 +1,8 @@
 #include "services/registry/rpc/properties_rules.h"
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/ids.h"
@@ -18,6 +20,11 @@ constexpr int kMaxInterfaces = 64;
 constexpr int kMaxCpus = 1024;
 constexpr int kMaxAddresses = 64;
 constexpr std::size_t kMaxText = 512;
+// Of sources that do not say what they have.
+constexpr double kMostCores = 1e5;
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 50;
+constexpr std::int64_t kMostSamples = 10'000'000;
+constexpr std::int64_t kLastSecond = 253402300799;
 
 absl::Status CheckCount(absl::string_view field, int count, int most) {
   if (count <= most) return absl::OkStatus();
@@ -85,6 +92,42 @@ absl::Status CheckOs(const pb::OperatingSystem& os) {
   return CheckText("properties.os.architecture", os.architecture(), 0, 64);
 }
 
+// Comparisons are such that NaN is refused.
+absl::Status CheckUse(const pb::SourceProperties& properties) {
+  const pb::MeasuredUse& use = properties.use();
+  const std::string prefix = "properties.use.";
+  std::int64_t cores = 0;
+  for (const pb::Cpu& cpu : properties.cpus()) cores += cpu.core_count();
+  const double most_cores = cores > 0 ? static_cast<double>(cores) : kMostCores;
+  const std::int64_t most_bytes = properties.ram_bytes() > 0 ? properties.ram_bytes() : kMostBytes;
+  if (!use.has_start_time()) return rpc::FieldError(prefix + "start_time", "is required");
+  if (!use.has_end_time() || use.end_time().seconds() < use.start_time().seconds())
+    return rpc::FieldError(prefix + "end_time", "must be there and not before start_time");
+  const std::pair<const char*, const google::protobuf::Timestamp&> times[] = {
+      {"start_time", use.start_time()}, {"end_time", use.end_time()}};
+  for (const auto& [field, time] : times) {
+    if (time.seconds() < 0 || time.seconds() > kLastSecond || time.nanos() < 0 ||
+        time.nanos() > 999'999'999)
+      return rpc::FieldError(prefix + field, "is no time of 1970 to 9999");
+  }
+  if (use.sample_count() < 1 || use.sample_count() > kMostSamples)
+    return rpc::FieldError(prefix + "sample_count", "must be 1 to 10000000");
+  const std::pair<const char*, double> amounts[] = {{"peak_cores", use.peak_cores()},
+                                                    {"p95_cores", use.p95_cores()},
+                                                    {"mean_cores", use.mean_cores()}};
+  for (const auto& [field, value] : amounts) {
+    if (!(value >= 0 && value <= std::min(most_cores, use.peak_cores())))
+      return rpc::FieldError(prefix + field, "must be 0 to peak_cores and the source's cores");
+  }
+  const std::pair<const char*, std::int64_t> bytes[] = {
+      {"peak_memory_bytes", use.peak_memory_bytes()}, {"p95_memory_bytes", use.p95_memory_bytes()}};
+  for (const auto& [field, value] : bytes) {
+    if (value < 0 || value > std::min(most_bytes, use.peak_memory_bytes()))
+      return rpc::FieldError(prefix + field, "must be 0 to peak_memory_bytes and ram_bytes");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckProperties(const pb::SourceProperties& properties, DiskIds disk_ids) {
@@ -101,6 +144,7 @@ absl::Status CheckProperties(const pb::SourceProperties& properties, DiskIds dis
     }
   }
   if (properties.ram_bytes() < 0) return rpc::FieldError("properties.ram_bytes", "is negative");
+  if (properties.has_use()) RETURN_IF_ERROR(CheckUse(properties));
   const std::string& boot = properties.boot_mode();
   if (!boot.empty() && boot != "BIOS" && boot != "UEFI") {
     return rpc::FieldError("properties.boot_mode", "must be \"BIOS\" or \"UEFI\"");

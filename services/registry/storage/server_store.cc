@@ -60,6 +60,9 @@ constexpr pg::Statement kRemember = {
     "registry_server_remember",
     "insert into registry.source_server_history (server_id, version, lifecycle, event, principal)"
     " values ($1, $2::bigint, $3::smallint, $4, $5)"};
+constexpr pg::Statement kSaveUse = {
+    "registry_server_save_use",
+    "update registry.source_server set properties = $2::jsonb where id = $1"};
 constexpr pg::Statement kDelete = {"registry_server_delete",
                                    "delete from registry.source_server where id = $1"};
 constexpr pg::Statement kList = {"registry_server_list",
@@ -225,6 +228,10 @@ absl::StatusOr<SourceServer> SaveServer(pg::Connection& connection, const Source
                        server.id));
   RETURN_IF_ERROR(Remember(connection, saved, change));
   return saved;
+}
+
+absl::Status SaveUse(pg::Connection& connection, const SourceServer& server) {
+  return connection.Exec(kSaveUse, {server.id, server.properties}).status();
 }
 
 absl::Status DeleteServer(pg::Connection& connection, const std::string& id) {

@@ -37,6 +37,9 @@ absl::StatusOr<SourceServer> InsertServer(pg::Connection& connection, const Sour
 // Saves a locked server as its next version. state_time is taken from `server`.
 absl::StatusOr<SourceServer> SaveServer(pg::Connection& connection, const SourceServer& server,
                                         const Change& change);
+// Saves the properties of a locked server, of which nothing but the measured use may have changed:
+// no new version, no history.
+absl::Status SaveUse(pg::Connection& connection, const SourceServer& server);
 absl::Status DeleteServer(pg::Connection& connection, const std::string& id);
 
 struct ServerQuery {

@@ -35,6 +35,9 @@ grpc::Status FakeRegistry::GetServerForService(
   properties->set_boot_mode("BIOS");
   properties->set_ram_bytes(200ll << 20);
   properties->add_cpus()->set_core_count(1);
+  properties->mutable_use()->set_sample_count(42);
+  properties->mutable_use()->set_p95_cores(0.4);
+  properties->mutable_use()->set_peak_memory_bytes(100ll << 20);
   registry::v1::NetworkInterface* nic = properties->add_network_interfaces();
   nic->set_name("eth0");
   nic->set_mac_address("52:54:00:aa:bb:cc");

@@ -116,6 +116,13 @@ class JobsFixture : public ::testing::Test {
     return job;
   }
   std::vector<std::string> Events(const std::string& name) {
+    std::vector<std::string> out;
+    for (const auto& item : Log(name)) {
+      out.push_back(jobs::v1::JobLogItem::Event_Name(item.event()));
+    }
+    return out;
+  }
+  std::vector<jobs::v1::JobLogItem> Log(const std::string& name) {
     grpc::ClientContext context;
     jobs::v1::ListJobLogItemsRequest request;
     request.set_name(name);
@@ -123,11 +130,7 @@ class JobsFixture : public ::testing::Test {
     jobs::v1::ListJobLogItemsResponse response;
     EXPECT_OK(
         rpc::FromGrpc(Stub("user/viewer/bob")->ListJobLogItems(&context, request, &response)));
-    std::vector<std::string> out;
-    for (const auto& item : response.items()) {
-      out.push_back(jobs::v1::JobLogItem::Event_Name(item.event()));
-    }
-    return out;
+    return {response.items().begin(), response.items().end()};
   }
   // Process ids of machines of this test's folder.
   std::vector<int> AllMachineProcesses() const {

@@ -240,6 +240,8 @@ TEST_F(JobsServiceTest, AnActionThatCannotRunFailsNoLaunchAndIsReported) {
   jobs::v1::CreateJobRequest request = LaunchOf(server);
   auto* settings = request.mutable_servers(0)->mutable_launch_settings();
   (*settings->mutable_machine_tags())["owner"] = "tests";
+  settings->set_right_sizing(jobs::v1::LaunchSettings::IN_USE);
+  settings->clear_memory_bytes();
   auto* action = settings->add_post_launch_actions();
   action->set_action_id("over-ssh");
   action->set_order(2);
@@ -262,7 +264,13 @@ TEST_F(JobsServiceTest, AnActionThatCannotRunFailsNoLaunchAndIsReported) {
   EXPECT_EQ(actions[0].state(), jobs::v1::ActionResult::SKIPPED);
   EXPECT_EQ(actions[1].state(), jobs::v1::ActionResult::FAILED);
   EXPECT_TRUE(actions[1].blocks_cutover());
-  EXPECT_THAT(Events(job.name()), IsSupersetOf({"ACTION_START", "ACTION_FAIL"}));
+  EXPECT_THAT(Events(job.name()), IsSupersetOf({"RIGHT_SIZING", "ACTION_START", "ACTION_FAIL"}));
+  for (const auto& item : Log(job.name())) {
+    if (item.event() != jobs::v1::JobLogItem::RIGHT_SIZING) continue;
+    EXPECT_THAT(item.message(), HasSubstr("1 CPUs (0.40 cores suffice 95 % of the time, x 1.3"));
+    EXPECT_THAT(item.message(), HasSubstr("512 MiB of memory (at most 100 MiB were in use"));
+    EXPECT_THAT(item.message(), HasSubstr("measured for 42 minutes"));
+  }
   const auto reports = peers_.registry.Reports(server);
   EXPECT_TRUE(reports.back().machine().actions(1).blocks_cutover());
 }

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "services/common/pg/connection.h"
 #include "tests/rpc/services/registry/registry_fixture.h"
 
@@ -44,6 +46,74 @@ TEST_F(EnrollmentTest, FromPinAndTokenToWorkingCertificate) {
   EXPECT_THAT(Call(*as_agent, &pb::SourceServerService::Stub::ListSourceServers,
                    pb::ListSourceServersRequest()),
               StatusIs(absl::StatusCode::kPermissionDenied, ""));
+}
+
+TEST_F(EnrollmentTest, MeasuredUseIsKeptAndMakesNoHistory) {
+  const rpc::KeyAndCsr key = *rpc::MakeKeyAndCsr("agent");
+  ASSERT_OK_AND_ASSIGN(const auto enrolled, Enroll(EnrollRequestFor(NewToken().secret(), key)));
+  const auto agent = pb::EnrollmentService::NewStub(ChannelWith(TlsOf(enrolled, key)));
+  pb::UpdatePropertiesRequest update;
+  pb::SourceProperties& properties = *update.mutable_properties();
+  properties = Get(enrolled.source_server()).properties();
+  properties.clear_disks();
+  properties.add_cpus()->set_core_count(4);
+  properties.set_ram_bytes(4ll << 30);
+  const auto report = [&] {
+    return Call(*agent, &pb::EnrollmentService::Stub::UpdateProperties, update);
+  };
+  ASSERT_OK(report());
+  const pb::SourceServer before = Get(enrolled.source_server());
+  EXPECT_FALSE(before.properties().has_use());
+
+  pb::MeasuredUse& use = *properties.mutable_use();
+  use.mutable_start_time()->set_seconds(1'780'000'000);
+  use.mutable_end_time()->set_seconds(1'780'000'600);
+  use.set_sample_count(10);
+  use.set_mean_cores(0.5);
+  use.set_p95_cores(1.5);
+  use.set_peak_cores(4);
+  use.set_p95_memory_bytes(1ll << 30);
+  use.set_peak_memory_bytes(2ll << 30);
+  ASSERT_OK(report());
+  const pb::SourceServer after = Get(enrolled.source_server());
+  EXPECT_EQ(after.properties().use().SerializeAsString(), use.SerializeAsString());
+  EXPECT_EQ(after.etag(), before.etag());
+  EXPECT_EQ(after.properties().update_time().seconds(),
+            before.properties().update_time().seconds());
+
+  // Something else changes, and the agent has nothing to say of its use.
+  const pb::MeasuredUse kept = use;
+  properties.clear_use();
+  properties.set_hostname("renamed.example");
+  ASSERT_OK(report());
+  const pb::SourceServer renamed = Get(enrolled.source_server());
+  EXPECT_NE(renamed.etag(), before.etag());
+  EXPECT_EQ(renamed.properties().use().SerializeAsString(), kept.SerializeAsString());
+
+  const auto field_of = [&](const std::function<void(pb::MeasuredUse&)>& spoil) {
+    *properties.mutable_use() = kept;
+    spoil(*properties.mutable_use());
+    const auto answer = report();
+    EXPECT_THAT(answer, StatusIs(absl::StatusCode::kInvalidArgument, ""));
+    const auto violations = rpc::GetInfo(answer.status()).field_violations;
+    return violations.empty() ? std::string("none") : violations[0].first;
+  };
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(field_of([](auto& u) { u.set_peak_cores(4.01); }), "properties.use.peak_cores");
+  EXPECT_EQ(field_of([&](auto& u) { u.set_peak_cores(nan); }), "properties.use.peak_cores");
+  EXPECT_EQ(field_of([&](auto& u) { u.set_p95_cores(nan); }), "properties.use.p95_cores");
+  EXPECT_EQ(field_of([](auto& u) { u.set_mean_cores(-1); }), "properties.use.mean_cores");
+  EXPECT_EQ(field_of([](auto& u) { u.set_peak_memory_bytes(5ll << 30); }),
+            "properties.use.peak_memory_bytes");
+  EXPECT_EQ(field_of([](auto& u) { u.set_p95_memory_bytes(3ll << 30); }),
+            "properties.use.p95_memory_bytes");
+  EXPECT_EQ(field_of([](auto& u) { u.set_sample_count(0); }), "properties.use.sample_count");
+  EXPECT_EQ(field_of([](auto& u) { u.clear_start_time(); }), "properties.use.start_time");
+  EXPECT_EQ(field_of([](auto& u) { u.mutable_end_time()->set_seconds(1); }),
+            "properties.use.end_time");
+  EXPECT_EQ(field_of([](auto& u) { u.mutable_end_time()->set_seconds(1ll << 60); }),
+            "properties.use.end_time");
+  EXPECT_EQ(Get(enrolled.source_server()).properties().use().peak_cores(), 4);
 }
 
 TEST_F(EnrollmentTest, TokensHaveLimits) {

@@ -9,7 +9,6 @@
 #include "services/jobs/domain/derived.h"
 #include "services/jobs/domain/errors.h"
 #include "services/jobs/domain/job.h"
-#include "services/jobs/domain/right_sizing.h"
 #include "tests/support/status_matchers.h"
 
 namespace godwit::jobs {
@@ -30,25 +29,6 @@ TEST(Backoff, SpreadsByHalfEitherWay) {
   EXPECT_EQ(Backoff(kPolicy, 3, 1), absl::Seconds(6));
   EXPECT_EQ(Backoff(kPolicy, 3, 17), absl::Seconds(6)) << "jitter is bounded";
   EXPECT_EQ(Backoff(kPolicy, 0, 0.5), absl::Seconds(1));
-}
-
-TEST(RightSizing, TakesTheSourceRoundedUp) {
-  EXPECT_EQ(ChooseSize({}, 4, (4ll << 30) - (90ll << 20)),
-            (MachineSize{.cpu_count = 4, .memory_bytes = 4ll << 30}));
-  EXPECT_EQ(ChooseSize({}, 1, 100ll << 20).memory_bytes, 512ll << 20);
-  EXPECT_EQ(ChooseSize({}, 100000, 1ll << 62),
-            (MachineSize{.cpu_count = kMostCpus, .memory_bytes = kMostMemoryBytes}));
-}
-
-TEST(RightSizing, FixedValuesWin) {
-  EXPECT_EQ(ChooseSize({.cpu_count = 2, .memory_bytes = 300ll << 20}, 8, 8ll << 30),
-            (MachineSize{.cpu_count = 2, .memory_bytes = 300ll << 20}));
-}
-
-TEST(RightSizing, WithoutASourceOrSizingASmallMachine) {
-  const MachineSize small{.cpu_count = 1, .memory_bytes = 1ll << 30};
-  EXPECT_EQ(ChooseSize({}, 0, 0), small);
-  EXPECT_EQ(ChooseSize({.right_sizing = RightSizing::kNone}, 8, 8ll << 30), small);
 }
 
 TEST(Aggregate, TheWorstEndingWinsWhenAllHaveEnded) {
