@@ -104,6 +104,7 @@ struct LaunchSettings {
   std::string licensing_note;
   std::string disk_bus;  // empty: what the conversion made ready
   std::map<std::string, std::string> machine_tags;
+  std::string export_format;              // of target export; empty: qcow2
   std::vector<PostLaunchAction> actions;  // in their order
   bool operator==(const LaunchSettings&) const = default;
 };

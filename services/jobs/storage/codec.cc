@@ -172,6 +172,7 @@ json SettingsToJson(const LaunchSettings& settings) {
               {"licensing_note", Clean(settings.licensing_note)},
               {"disk_bus", Clean(settings.disk_bus)},
               {"machine_tags", TextsToJson(settings.machine_tags)},
+              {"export_format", Clean(settings.export_format)},
               {"actions", ActionsToJson(settings.actions)}};
   for (const Nic& nic : settings.nics) {
     out["nics"].push_back({{"mac", Clean(nic.mac_address)},
@@ -240,6 +241,7 @@ void ReadNewSettings(const Reader& in, LaunchSettings* out) {
   in.Get("licensing_note", &out->licensing_note);
   in.Get("disk_bus", &out->disk_bus);
   in.GetTexts("machine_tags", &out->machine_tags);
+  if (in.Has("export_format")) in.Get("export_format", &out->export_format);
   in.Each("actions", [&](const Reader& action) { out->actions.push_back(ReadAction(action)); });
 }
 
