@@ -138,6 +138,46 @@ TEST_F(JobsExportTest, AKilledServiceIsFollowedByOneThatEndsTheWork) {
                                 "partial)\"")));
 }
 
+TEST_F(JobsExportTest, CancellingEndsALongImageAndLeavesNothing) {
+  Process process = StartJobs();
+  Connect(process);
+  peers_.conversion.SetMode(FakeConversion::Mode::kHang);
+  ASSERT_OK_AND_ASSIGN(const Job created, Create(ExportOf(NewId("s-"), "vmdk")));
+  for (int i = 0; i < 300 && peers_.conversion.Tasks().empty(); ++i)
+    absl::SleepFor(absl::Milliseconds(50));
+  ASSERT_THAT(peers_.conversion.Tasks(), SizeIs(1));
+  // As if the conversion had left a disk of noise, which takes its time to deflate.
+  const std::string noise = dir_ / "noise.raw";
+  ASSERT_TRUE(Runs(absl::StrCat("head -c 256M /dev/urandom > ", noise,
+                                " && qemu-img create -q -f qcow2 -F raw -b ", noise, " ",
+                                peers_.conversion.Tasks()[0].disks(0).path())));
+  peers_.conversion.SetMode(FakeConversion::Mode::kSucceed);
+  const auto writing = [&] {
+    const auto job = Get(created.name());
+    EXPECT_OK(job.status());
+    if (!job.ok()) return true;
+    for (const JobStep& step : job->servers(0).steps()) {
+      if (step.step() == "create_machine" && step.done_bytes() > 0) return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < 300 && !writing(); ++i) absl::SleepFor(absl::Milliseconds(50));
+  grpc::ClientContext context;
+  rpc::SetTimeout(context, absl::Seconds(20));
+  jobs::v1::CancelJobRequest request;
+  request.set_request_id(NewUuid());
+  request.set_name(created.name());
+  Job answer;
+  const absl::Time asked = absl::Now();
+  ASSERT_OK(rpc::FromGrpc(Stub("user/operator/alice")->CancelJob(&context, request, &answer)));
+  const Job job = AwaitEnd(created.name());
+  EXPECT_EQ(job.state(), Job::CANCELLED) << job.DebugString();
+  // Two seconds and room for a busy host; the image alone would take longer.
+  EXPECT_LT(absl::Now() - asked, absl::Seconds(4));
+  EXPECT_THAT(ExportFolders(), IsEmpty());
+  EXPECT_THAT(peers_.replication.Clones(), IsEmpty());
+}
+
 TEST_F(JobsExportTest, WithoutAFolderItIsRefusedBeforeAnythingIsDone) {
   more_flags_.clear();
   Process process = StartJobs();
