@@ -14,6 +14,7 @@
 #include "cli/settings_json.h"
 #include "cli/views/settings_view.h"
 #include "godwit/registry/v1/source_server_service.grpc.pb.h"
+#include "services/common/image/formats.h"
 
 namespace godwit::cli {
 namespace {
@@ -27,6 +28,7 @@ struct Given {
   std::string target, profile, machine_name, boot_mode, disposition, right_sizing, memory,
       licensing;
   std::string test_network, cutover_network, console_text, json, disk_bus, licensing_note;
+  std::string export_format;
   std::int64_t cpus = 0;
   bool copy_tags = false, copy_private_ip = false, quiesce = false, boot_agent = false,
        allow_unclean = false;
@@ -55,6 +57,8 @@ void Given::AddTo(Options& options) {
   options.String("licensing", &licensing, "WORD", "byol or provided");
   options.String("disk-bus", &disk_bus, "BUS",
                  "virtio, virtio-scsi, nvme, ahci or pvscsi; empty: what the conversion chose");
+  options.String("export-format", &export_format, image::ImageFormatNames(),
+                 "what target export writes; empty: qcow2");
   options.String("licensing-note", &licensing_note, "TEXT", "kept with the machine");
   options.Strings("machine-tag", &machine_tags, "KEY=VALUE",
                   "tag of the machine; replaces them all; \"none\" removes them");
@@ -95,6 +99,7 @@ absl::Status Given::ApplyWords(const Options& options, LaunchSettings& settings,
   for (const Word& word :
        {Word{"target", "target", target}, Word{"profile", "profile", profile},
         Word{"machine-name", "machine_name", machine_name}, Word{"disk-bus", "disk_bus", disk_bus},
+        Word{"export-format", "export_format", export_format},
         Word{"licensing-note", "licensing_note", licensing_note}}) {
     if (!options.Given(word.option)) continue;
     reflection->SetString(&settings, type->FindFieldByName(word.field), word.text);

@@ -103,6 +103,7 @@ void AddMachine(const jobs::v1::LaunchedMachine& machine, Fields& fields) {
                                         machine.accelerator()));
   fields.Add("Reached at", Endpoints(machine));
   fields.Add("Console log", machine.console_log());
+  fields.Add("Folder", machine.folder());
   for (const std::string& proof : machine.proof()) fields.Add("Boot proof", proof);
 }
 

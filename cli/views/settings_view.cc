@@ -112,6 +112,7 @@ void PrintLaunchSettings(const LaunchSettings& settings, std::ostream& out) {
                                                     : Bytes(settings.memory_bytes()));
   fields.Add("Licensing", Chosen(settings.licensing(), "BYOL"));
   fields.Add("Licensing note", settings.licensing_note());
+  fields.Add("Export format", settings.export_format());
   fields.Add("Disk bus", Or(settings.disk_bus(), "what the conversion chose"));
   for (const auto& [key, value] : settings.machine_tags())
     fields.Add("Machine tag", absl::StrCat(key, "=", value));

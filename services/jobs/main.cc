@@ -22,6 +22,7 @@
 #include "services/jobs/steps/plans.h"
 #include "services/jobs/storage/listener.h"
 #include "services/jobs/storage/pg_job_store.h"
+#include "services/jobs/targets/export/export_target.h"
 #include "services/jobs/targets/libvirt/libvirt_target.h"
 #include "services/jobs/targets/qemu/qemu_target.h"
 
@@ -44,6 +45,7 @@ struct Config {
   std::string libvirt_uri, libvirt_pool, libvirt_domain_type = "auto";
   std::string libvirt_isolated_network, libvirt_user_network;
   bool libvirt_pool_plain = false;
+  std::string export_dir;
   SshOptions ssh;
 };
 
@@ -85,6 +87,8 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
                "libvirt network for ISOLATED; empty: a user-mode network without a way out");
   flags.String("libvirt-network", &config->libvirt_user_network,
                "libvirt network for USER; empty: a user-mode network");
+  flags.String("export-dir", &config->export_dir,
+               "folder that target export writes machines to, as files; empty: no such target");
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));
   if (!rest.empty()) return absl::InvalidArgumentError(absl::StrCat("unknown argument ", rest[0]));
   for (const auto& [name, value] :
@@ -103,6 +107,8 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
       config->libvirt_domain_type != "qemu") {
     return absl::InvalidArgumentError("--libvirt-domain-type: must be auto, kvm or qemu");
   }
+  if (config->export_dir == config->machines_dir)
+    return absl::InvalidArgumentError("--export-dir: must not be that of --machines-dir");
   if (config->lease < absl::Seconds(1) || config->lease > absl::Hours(1)) {
     return absl::InvalidArgumentError("--lease-duration: must be 1s to 1h");
   }
@@ -159,6 +165,13 @@ absl::StatusOr<std::unique_ptr<LibvirtTarget>> OpenLibvirt(const Config& config)
                               .master_key_file = config.master_key_file});
 }
 
+// Null when there is none.
+absl::StatusOr<std::unique_ptr<ExportTarget>> OpenExport(const Config& config) {
+  if (config.export_dir.empty()) return nullptr;
+  return ExportTarget::Open(
+      {.export_dir = config.export_dir, .master_key_file = config.master_key_file});
+}
+
 std::shared_ptr<grpc::Channel> DialService(const std::string& endpoint, const std::string& id,
                                            const rpc::TlsMaterial& tls) {
   return rpc::Dial(endpoint, {.kind = rpc::PeerKind::kService, .id = id}, tls);
@@ -178,6 +191,8 @@ absl::Status RunService(const Config& config) {
   ASSIGN_OR_RETURN(const std::unique_ptr<LibvirtTarget> libvirt, OpenLibvirt(config));
   std::map<std::string, Target*> targets = {{qemu->name(), qemu.get()}};
   if (libvirt != nullptr) targets[libvirt->name()] = libvirt.get();
+  ASSIGN_OR_RETURN(const std::unique_ptr<ExportTarget> exports, OpenExport(config));
+  if (exports != nullptr) targets[exports->name()] = exports.get();
   const Environment environment{.store = store,
                                 .registry = registry,
                                 .replication = replication,

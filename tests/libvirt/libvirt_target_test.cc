@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "services/common/crypt/encrypted_image.h"
+#include "tests/support/creation_contract.h"
 #include "tests/support/libvirt_daemon.h"
 #include "tests/support/target_contract.h"
 
@@ -99,6 +100,8 @@ std::unique_ptr<TargetWorld> MakePooled(const std::string& dir) {
 namespace godwit::testing {
 INSTANTIATE_TEST_SUITE_P(Files, TargetContract, ::testing::Values(&jobs::MakeFiles));
 INSTANTIATE_TEST_SUITE_P(Pool, TargetContract, ::testing::Values(&jobs::MakePooled));
+INSTANTIATE_TEST_SUITE_P(Files, CreationContract, ::testing::Values(&jobs::MakeFiles));
+INSTANTIATE_TEST_SUITE_P(Pool, CreationContract, ::testing::Values(&jobs::MakePooled));
 }  // namespace godwit::testing
 
 namespace godwit::jobs {

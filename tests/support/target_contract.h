@@ -1,83 +1,18 @@
-// What every launch target promises, as tests with real machines of one sector. A target's own test
-// binary instantiates them for each way it can be set up:
+// What every launch target that starts machines promises, as tests with real machines of one
+// sector. A target's own test binary instantiates them for each way it can be set up:
 //   INSTANTIATE_TEST_SUITE_P(Qemu, TargetContract, ::testing::Values(&MakeQemuWorld));
 #pragma once
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <filesystem>
 #include <thread>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "services/common/base/ids.h"
 #include "services/jobs/domain/errors.h"
-#include "services/jobs/targets/qemu/command.h"
-#include "services/jobs/targets/qemu/process.h"
-#include "services/jobs/targets/target.h"
-#include "tests/support/process.h"
-#include "tests/support/status_matchers.h"
-#include "tests/support/tiny_os.h"
+#include "tests/support/target_world.h"
 
 namespace godwit::testing {
 
-// Where machines run in a test.
-class TargetWorld {
- public:
-  virtual ~TargetWorld() = default;
-  // A target as a started service has it; several may be open.
-  virtual std::unique_ptr<jobs::Target> Open() = 0;
-  // Folder with a machine's state.
-  virtual std::string MachineDir(const std::string& machine_id) const = 0;
-  // Whether disks are overlays on the clone until they are detached.
-  virtual bool NeedsClone() const { return true; }
-};
-
-inline constexpr char kTargetHello[] = "tiny os is up";
-
-// Processes that run this machine, whoever's children they are.
-inline std::vector<int> ProcessesOf(const std::string& machine) {
-  std::vector<int> out;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    int pid = 0;
-    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
-    if (jobs::ProcessHasArgument(pid, jobs::GuestArgument(machine)) &&
-        jobs::ProcessStartTime(pid).ok()) {
-      out.push_back(pid);
-    }
-  }
-  return out;
-}
-
-class TargetContract
-    : public ::testing::TestWithParam<std::unique_ptr<TargetWorld> (*)(const std::string& dir)> {
+class TargetContract : public TargetFixture {
  protected:
-  void SetUp() override {
-    disk_ = dir_ / "clone.qcow2";
-    ASSERT_OK(MakeTinyOsDisk(disk_, kTargetHello));
-    world_ = GetParam()(dir_ / "machines");
-    target_ = world_->Open();
-    ASSERT_NE(target_, nullptr);
-  }
-  void TearDown() override {
-    if (target_ != nullptr) EXPECT_OK(target_->Destroy(spec_.machine_id));
-    EXPECT_THAT(ProcessesOf(spec_.machine_id), ::testing::IsEmpty());
-  }
-  jobs::MachineSpec Spec() {
-    spec_.epoch = 1;
-    spec_.name = "tiny <&> \"machine\"";
-    spec_.description = "of a test; ]]> is no end";
-    spec_.tags = {{"owner", "a & b"}, {"<k>", "\"v\""}};
-    spec_.memory_bytes = 128ll << 20;
-    spec_.disks = {{.path = disk_}};
-    spec_.nics = {{.mac_address = "52:54:00:12:34:56"}};
-    spec_.port_forwards = {{.guest_port = 22}};
-    spec_.throw_away = true;
-    return spec_;
-  }
   // The console once it has `count` greetings, or what it has after a minute.
   std::string AwaitHello(int count = 1) {
     std::string content;
@@ -95,17 +30,6 @@ class TargetContract
     ADD_FAILURE() << "the guest did not greet " << count << " time(s): " << content;
     return content;
   }
-  jobs::Power PowerOf() const {
-    const auto status = target_->Describe(spec_.machine_id);
-    EXPECT_OK(status.status());
-    return status.ok() ? status->power : jobs::Power::kAbsent;
-  }
-
-  TempDir dir_;
-  std::string disk_;
-  jobs::MachineSpec spec_{.machine_id = NewId("i-")};
-  std::unique_ptr<TargetWorld> world_;
-  std::unique_ptr<jobs::Target> target_;
 };
 
 TEST_P(TargetContract, BootsStopsStartsAgainAndLeavesNothing) {
@@ -238,15 +162,6 @@ TEST_P(TargetContract, ACreationThatWasCutOffIsRepeated) {
   ASSERT_OK(target_->Create(Spec()));
   ASSERT_OK(target_->Start(spec_.machine_id, 1));
   AwaitHello();
-}
-
-TEST_P(TargetContract, RefusesWhatItCannotMake) {
-  jobs::MachineSpec spec = Spec();
-  spec.disk_bus = "floppy";
-  EXPECT_THAT(target_->Validate(spec), StatusIs(absl::StatusCode::kInvalidArgument, "disk_bus"));
-  spec = Spec();
-  spec.machine_id = "i-../../x";
-  EXPECT_THAT(target_->Create(spec), StatusIs(absl::StatusCode::kInvalidArgument, "machine_id"));
 }
 
 }  // namespace godwit::testing

@@ -184,7 +184,8 @@ MachineReport GetMachine(const Run& run) {
           .proof = GetProof(run.outputs),
           .accelerator = GetFact(run.outputs, kFactAccelerator),
           .actions = GetActions(run.outputs),
-          .network_attempts = GetList(run.outputs, kFactAttempts)};
+          .network_attempts = GetList(run.outputs, kFactAttempts),
+          .folder = GetFact(run.outputs, kFactFolder)};
 }
 
 }  // namespace godwit::jobs

@@ -24,6 +24,7 @@ inline constexpr char kFactLaunchTime[] = "launch_time";
 inline constexpr char kFactProvenTime[] = "proven_time";
 inline constexpr char kFactAccelerator[] = "accelerator";
 inline constexpr char kFactConsoleLog[] = "console_log";
+inline constexpr char kFactFolder[] = "folder";
 inline constexpr char kFactScreenshotTime[] = "screenshot_time";
 inline constexpr char kFactBootFailure[] = "boot_failure";
 inline constexpr char kFactAttempts[] = "attempt";  // list

@@ -129,6 +129,7 @@ struct MachineReport {
   std::string accelerator;
   std::vector<ActionReport> actions;
   std::vector<std::string> network_attempts;
+  std::string folder;  // of a machine that is files
 };
 struct LaunchReport {
   std::string server, job_id, request_id;

@@ -88,6 +88,7 @@ enum class Event {
   kActionEnd = 40,
   kActionFail = 41,
   kRightSizing = 42,
+  kStepSkipped = 50,
 };
 
 constexpr bool IsLaunch(JobType type) {

@@ -106,6 +106,7 @@ struct LaunchSettings {
   std::map<std::string, std::string> machine_tags;
   // Windows guests whose hives or file systems were not closed in order are taken as they are.
   bool windows_allow_unclean = false;
+  std::string export_format;              // of target export; empty: qcow2
   std::vector<PostLaunchAction> actions;  // in their order
   bool operator==(const LaunchSettings&) const = default;
 };

@@ -109,6 +109,7 @@ v1::LaunchedMachine ToMessage(const MachineReport& machine) {
     result->set_exit_code(action.exit_code);
     result->set_message(action.message);
   }
+  out.set_folder(machine.folder);
   for (const std::string& line : machine.network_attempts) out.add_network_attempts(line);
   return out;
 }

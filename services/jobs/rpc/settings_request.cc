@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/image/formats.h"
 #include "services/common/rpc/serve.h"
 #include "services/jobs/domain/derived.h"
 #include "services/jobs/rpc/messages.h"
@@ -207,6 +208,9 @@ void ReadMachine(const v1::LaunchSettings& in, Checker& check, LaunchSettings* o
   out->licensing_note = in.licensing_note();
   check.Need(IsPlainText(in.disk_bus(), 32), "disk_bus", "at most 32 characters");
   out->disk_bus = in.disk_bus();
+  check.Need(in.export_format().empty() || image::FindImageFormat(in.export_format()) != nullptr,
+             "export_format", absl::StrCat("must be one of ", image::ImageFormatNames()));
+  out->export_format = in.export_format();
   check.Need(in.machine_tags_size() <= kMostTags, "machine_tags", "at most 50");
   for (const auto& [key, value] : in.machine_tags()) {
     check.Need(!key.empty() && IsPlainText(key, 128) && IsPlainText(value, 256), "machine_tags",

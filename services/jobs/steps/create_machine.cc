@@ -1,3 +1,6 @@
+#include <memory>
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/app/facts.h"
@@ -8,6 +11,8 @@
 
 namespace godwit::jobs {
 namespace {
+
+constexpr absl::Duration kShowEvery = absl::Seconds(2);
 
 std::string Firmware(const Run& run, const ServerInfo& server) {
   if (run.input.settings.boot_mode == BootMode::kUefi) return "uefi";
@@ -43,7 +48,8 @@ MachineSpec MakeSpec(const Run& run) {
                    .firmware = Firmware(run, server),
                    .network = test ? settings.test_network : settings.cutover_network,
                    .port_forwards = settings.port_forwards,
-                   .throw_away = test};
+                   .throw_away = test,
+                   .export_format = settings.export_format};
   if (const std::string bus = GetFact(run.outputs, kFactDiskBus); !bus.empty()) spec.disk_bus = bus;
   if (!settings.disk_bus.empty()) spec.disk_bus = settings.disk_bus;
   if (settings.copy_tags) spec.tags = server.tags;
@@ -64,8 +70,10 @@ class CreateMachine final : public Step {
  public:
   explicit CreateMachine(const Environment& environment) : environment_(environment) {}
   absl::string_view name() const override { return "create_machine"; }
-  StepOptions options(const Run&) const override {
-    return {.retry = {.most_attempts = 5}, .timeout = absl::Minutes(5)};
+  StepOptions options(const Run& run) const override {
+    const auto target = environment_.FindTarget(run.input.settings.target);
+    return {.retry = {.most_attempts = 5},
+            .timeout = target.ok() ? (*target)->create_timeout() : absl::Minutes(5)};
   }
   std::vector<LogLine> OnFailure(const Run&, const absl::Status& error) const override {
     return {{.event = Event::kLaunchFailed, .message = std::string(error.message())}};
@@ -85,11 +93,29 @@ class CreateMachine final : public Step {
       RETURN_IF_ERROR(context.Save("sized"));
     }
     RETURN_IF_ERROR(context.Check());
-    RETURN_IF_ERROR(target->Create(spec));
+    RETURN_IF_ERROR(target->CreateWatched(spec, Watch(context)));
+    ASSIGN_OR_RETURN(const MachineStatus made, target->Describe(spec.machine_id));
+    context.Set(kFactFolder, made.folder);
     context.result.machine_id = spec.machine_id;
-    context.result.message = absl::StrCat(spec.cpu_count, " CPUs, ", spec.memory_bytes >> 20,
-                                          " MiB, ", spec.firmware, ", ", spec.disk_bus);
+    context.result.message =
+        absl::StrCat(spec.cpu_count, " CPUs, ", spec.memory_bytes >> 20, " MiB, ", spec.firmware,
+                     ", ", spec.disk_bus, made.folder.empty() ? "" : ", in ", made.folder);
     return absl::OkStatus();
+  }
+
+  // Shows how far a long creation is, every few seconds.
+  static CreateWatch Watch(StepContext& context) {
+    auto shown = std::make_shared<std::optional<absl::Duration>>();
+    return {
+        .check = [&context] { return context.Check(); },
+        .progress =
+            [&context, shown](const std::string& message, std::int64_t done, std::int64_t total) {
+              const absl::Duration now = context.clock().Monotonic();
+              if (*shown && now < **shown + kShowEvery) return;
+              *shown = now;
+              // Lost leases are the check's to find.
+              context.Save(message, done, total).IgnoreError();
+            }};
   }
 
   absl::Status Undo(StepContext& context) override {

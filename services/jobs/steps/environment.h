@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "services/jobs/app/job_store.h"
 #include "services/jobs/app/ports.h"
@@ -21,6 +22,11 @@ struct Environment {
 
   // FAILED_PRECONDITION: there is no such target here.
   absl::StatusOr<Target*> FindTarget(const std::string& name) const;
+  // Whether a launch starts its machine: neither the settings nor the target say no.
+  bool Starts(const LaunchSettings& settings) const;
+  // For the log of a step that is skipped because the target starts nothing; else nothing.
+  std::vector<LogLine> SkippedByTarget(const LaunchSettings& settings,
+                                       absl::string_view what) const;
 };
 
 }  // namespace godwit::jobs

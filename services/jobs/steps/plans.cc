@@ -8,9 +8,29 @@ namespace godwit::jobs {
 absl::StatusOr<Target*> Environment::FindTarget(const std::string& name) const {
   const auto found = targets.find(name);
   if (found == targets.end()) {
-    return absl::FailedPreconditionError(absl::StrCat("target ", name, " is not set up here"));
+    const char* const option = name == "export"    ? "; start godwit-jobs with --export-dir"
+                               : name == "libvirt" ? "; start godwit-jobs with --libvirt-uri"
+                                                   : "";
+    return absl::FailedPreconditionError(
+        absl::StrCat("target ", name, " is not set up here", option));
   }
   return found->second;
+}
+
+bool Environment::Starts(const LaunchSettings& settings) const {
+  const auto found = targets.find(settings.target);
+  return settings.disposition != Disposition::kStopped &&
+         (found == targets.end() || found->second->starts_machines());
+}
+
+std::vector<LogLine> Environment::SkippedByTarget(const LaunchSettings& settings,
+                                                  absl::string_view what) const {
+  const auto found = targets.find(settings.target);
+  if (found == targets.end() || found->second->starts_machines()) return {};
+  return {
+      {.event = Event::kStepSkipped,
+       .message = absl::StrCat(what, ": skipped, target ", settings.target, " starts no machine"),
+       .data = {{"target", settings.target}}}};
 }
 
 namespace {

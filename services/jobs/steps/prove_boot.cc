@@ -47,7 +47,7 @@ class ProveBoot final : public Step {
             .timeout = run.input.settings.boot_proof.timeout + absl::Minutes(1)};
   }
   std::vector<LogLine> OnBegin(const Run& run) const override {
-    if (run.input.settings.disposition == Disposition::kStopped) return {};
+    if (!environment_.Starts(run.input.settings)) return {};
     return {{.event = Event::kBootProofStart, .message = "waiting for signs of life"}};
   }
   std::vector<LogLine> OnFailure(const Run&, const absl::Status& error) const override {
@@ -56,7 +56,8 @@ class ProveBoot final : public Step {
 
   absl::Status Do(StepContext& context) override {
     const Run& run = context.run();
-    if (run.input.settings.disposition == Disposition::kStopped) {
+    if (!environment_.Starts(run.input.settings)) {
+      context.result.log = environment_.SkippedByTarget(run.input.settings, "boot proof");
       context.result.state = StepState::kSkipped;
       return absl::OkStatus();
     }

@@ -60,6 +60,7 @@ class RunActions final : public Step {
       context.result.state = StepState::kSkipped;
       return absl::OkStatus();
     }
+    context.result.log = environment_.SkippedByTarget(run.input.settings, "post-launch actions");
     ASSIGN_OR_RETURN(Target* const target, environment_.FindTarget(run.input.settings.target));
     // What was done by a runner before this one is not done again.
     std::vector<ActionReport> reports = GetActions(run.outputs);
@@ -85,7 +86,7 @@ class RunActions final : public Step {
     const Run& run = context.run();
     ActionReport report{.id = action.id};
     report.message = NotFor(action, run, GetServer(run.outputs).os_family);
-    if (report.message.empty() && run.input.settings.disposition == Disposition::kStopped)
+    if (report.message.empty() && !environment_.Starts(run.input.settings))
       report.message = "the machine was not started";
     if (!report.message.empty()) {
       report.state = ActionReport::State::kSkipped;

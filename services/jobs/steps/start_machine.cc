@@ -17,7 +17,7 @@ class StartMachine final : public Step {
     return {.retry = {.most_attempts = 4}, .timeout = absl::Minutes(5)};
   }
   std::vector<LogLine> OnBegin(const Run& run) const override {
-    if (run.input.settings.disposition == Disposition::kStopped) return {};
+    if (!environment_.Starts(run.input.settings)) return {};
     return {{.event = Event::kLaunchStart,
              .message = "starting the machine",
              .data = {{"machine", run.machine_id}}}};
@@ -29,7 +29,8 @@ class StartMachine final : public Step {
   absl::Status Do(StepContext& context) override {
     const Run& run = context.run();
     PutLaunchTime(context);
-    if (run.input.settings.disposition == Disposition::kStopped) {
+    if (!environment_.Starts(run.input.settings)) {
+      context.result.log = environment_.SkippedByTarget(run.input.settings, "start");
       context.Set(kFactFirstBoot, absl::StrCat(kFirstBootStopped));
       context.result.state = StepState::kSkipped;
       return absl::OkStatus();

@@ -173,6 +173,7 @@ json SettingsToJson(const LaunchSettings& settings) {
               {"disk_bus", Clean(settings.disk_bus)},
               {"machine_tags", TextsToJson(settings.machine_tags)},
               {"windows_allow_unclean", settings.windows_allow_unclean},
+              {"export_format", Clean(settings.export_format)},
               {"actions", ActionsToJson(settings.actions)}};
   for (const Nic& nic : settings.nics) {
     out["nics"].push_back({{"mac", Clean(nic.mac_address)},
@@ -241,6 +242,7 @@ void ReadNewSettings(const Reader& in, LaunchSettings* out) {
   in.Get("licensing_note", &out->licensing_note);
   in.Get("disk_bus", &out->disk_bus);
   in.GetTexts("machine_tags", &out->machine_tags);
+  if (in.Has("export_format")) in.Get("export_format", &out->export_format);
   in.Each("actions", [&](const Reader& action) { out->actions.push_back(ReadAction(action)); });
   if (in.Has("windows_allow_unclean")) in.Get("windows_allow_unclean", &out->windows_allow_unclean);
 }

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/ids.h"
 
 namespace godwit::jobs {
 namespace {
@@ -34,6 +36,19 @@ absl::StatusOr<Fd> LockMachine(const std::string& dir, const std::string& machin
     absl::SleepFor(absl::Milliseconds(10));
   }
   return lock;
+}
+
+absl::StatusOr<std::vector<std::string>> MachineFolders(const std::string& dir) {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(dir, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (CheckId("machine_id", "i-", name).ok()) out.push_back(name);
+  }
+  if (error) return absl::InternalError(absl::StrCat(dir, ": ", error.message()));
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 // At most `most` bytes of a log from `offset` (negative: from the end).

@@ -42,6 +42,15 @@ struct MachineSpec {
   bool throw_away = false;  // a test machine: its disks need not survive a power cut
   std::string description;  // for people, at most 4 KiB
   std::map<std::string, std::string> tags;
+  std::string export_format;  // of target export, as of image/formats.h; empty: "qcow2"
+};
+
+// How a creation that takes long is watched; either may be null.
+struct CreateWatch {
+  // Asked several times a second; its error ends the creation and is given back.
+  std::function<absl::Status()> check;
+  std::function<void(const std::string& message, std::int64_t done_bytes, std::int64_t total_bytes)>
+      progress;
 };
 
 enum class Power { kAbsent, kStopped, kRunning };
@@ -52,6 +61,7 @@ struct MachineStatus {
   std::string accelerator;               // "kvm" or "tcg", once started
   std::map<int, std::string> endpoints;  // guest port -> "host:port", once started
   std::string console_log;               // path on the target host
+  std::string folder;                    // of a machine that is files, on the target host
 };
 
 // At most this much of a screen, as PNG.
@@ -72,6 +82,13 @@ class Target {
   virtual absl::Status Validate(const MachineSpec& spec) = 0;
   // Makes the machine's disks and description; does not start it.
   virtual absl::Status Create(const MachineSpec& spec) = 0;
+  // The same for targets that take long; called again after an error it goes on where it was.
+  virtual absl::Status CreateWatched(const MachineSpec& spec, const CreateWatch&) {
+    return Create(spec);
+  }
+  virtual absl::Duration create_timeout() const { return absl::Minutes(5); }
+  // False: machines are only made; Start is FAILED_PRECONDITION, there is nothing to look at.
+  virtual bool starts_machines() const { return true; }
   // NOT_FOUND: not created.
   virtual absl::StatusOr<MachineStatus> Start(const std::string& machine_id,
                                               std::int64_t epoch) = 0;

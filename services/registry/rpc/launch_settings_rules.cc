@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/image/formats.h"
 #include "services/common/rpc/serve.h"
 #include "services/registry/rpc/field_rules.h"
 #include "services/registry/rpc/fields.h"
@@ -139,6 +140,11 @@ absl::Status CheckMachine(const std::string& prefix, const jobs_pb::LaunchSettin
   if (buses.count(settings.disk_bus()) == 0) {
     return rpc::FieldError(prefix + ".disk_bus",
                            "must be virtio, virtio-scsi, nvme, ahci, pvscsi or empty");
+  }
+  if (!settings.export_format().empty() &&
+      image::FindImageFormat(settings.export_format()) == nullptr) {
+    return rpc::FieldError(prefix + ".export_format",
+                           absl::StrCat("must be one of ", image::ImageFormatNames()));
   }
   RETURN_IF_ERROR(CheckText(prefix + ".licensing_note", settings.licensing_note(), 0, 1024));
   RETURN_IF_ERROR(CheckCount(prefix + ".machine_tags", settings.machine_tags_size(), kMaxTags));

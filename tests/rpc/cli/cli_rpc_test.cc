@@ -130,11 +130,13 @@ TEST_F(CliTest, RevertFollowsTheState) {
 TEST_F(CliTest, LaunchSettingsChangeOnlyWhatIsGiven) {
   fake_.registry.settings.set_cpu_count(3);
   fake_.registry.settings.mutable_boot_proof()->set_console_text("login:");
-  const Ran ran =
-      Do({"launch-settings", "set", "web1", "--boot-timeout", "15m", "--quiesce=false"});
+  const Ran ran = Do({"launch-settings", "set", "web1", "--boot-timeout", "15m", "--quiesce=false",
+                      "--export-format", "ova"});
   EXPECT_EQ(ran.exit_code, kDone) << ran.err;
   const auto& update = fake_.registry.last_update;
-  EXPECT_THAT(update.update_mask().paths(), ElementsAre("boot_proof", "quiesce_source_on_cutover"));
+  EXPECT_THAT(update.update_mask().paths(),
+              ElementsAre("boot_proof", "export_format", "quiesce_source_on_cutover"));
+  EXPECT_EQ(update.settings().export_format(), "ova");
   EXPECT_EQ(update.settings().boot_proof().console_text(), "login:");
   EXPECT_EQ(update.settings().boot_proof().timeout().seconds(), 900);
   EXPECT_EQ(Do({"launch-settings", "set", "web1", "--windows-allow-unclean"}).exit_code, kDone);

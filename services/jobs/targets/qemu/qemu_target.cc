@@ -198,16 +198,7 @@ absl::Status QemuTarget::Destroy(const std::string& machine_id) {
 }
 
 absl::StatusOr<std::vector<std::string>> QemuTarget::List() {
-  std::vector<std::string> out;
-  std::error_code error;
-  for (fs::directory_iterator entry(options_.machines_dir, error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (CheckId("machine_id", "i-", name).ok()) out.push_back(name);
-  }
-  if (error) return absl::InternalError(absl::StrCat("machines-dir: ", error.message()));
-  std::sort(out.begin(), out.end());
-  return out;
+  return MachineFolders(options_.machines_dir);
 }
 
 void QemuTarget::LookAfter() {

@@ -48,6 +48,7 @@ class JobsFixture : public ::testing::Test {
                                         absl::StrCat("--tls-dir=", dir_ / "tls"),
                                         absl::StrCat("--machines-dir=", dir_ / "machines")};
     for (const std::string& flag : peers_.Flags()) command.push_back(flag);
+    for (const std::string& flag : more_flags_) command.push_back(flag);
     auto process =
         Process::Start({.command = command, .log = dir_ / "jobs.log", .environment = environment});
     EXPECT_OK(process);
@@ -158,6 +159,7 @@ class JobsFixture : public ::testing::Test {
   TempDir dir_;
   TestPki pki_;
   FakePeers peers_{pki_};
+  std::vector<std::string> more_flags_;  // of godwit-jobs
   int port_ = 0;
 };
 inline TestDatabase* JobsFixture::database_ = nullptr;

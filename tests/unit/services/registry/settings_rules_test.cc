@@ -58,6 +58,7 @@ TEST(SettingsRulesTest, DefaultsAndFullSettingsAreFine) {
   launch.mutable_nics(0)->set_static_address("192.0.2.7/24");
   launch.mutable_nics(0)->set_gateway("192.0.2.1");
   launch.set_machine_name("web-1");
+  launch.set_export_format("vhd-fixed");
   EXPECT_OK(CheckLaunchSettings("settings", launch));
 }
 
@@ -149,6 +150,7 @@ TEST(SettingsRulesTest, BadLaunchFieldsAreNamed) {
             }),
             "settings.post_launch_actions[0].parameters");
   EXPECT_EQ(Spoilt([](L& s) { s.set_disk_bus("floppy"); }), "settings.disk_bus");
+  EXPECT_EQ(Spoilt([](L& s) { s.set_export_format("floppy"); }), "settings.export_format");
   EXPECT_EQ(Spoilt([](L& s) { (*s.mutable_machine_tags())[""] = "x"; }), "settings.machine_tags");
   EXPECT_EQ(Spoilt([](L& s) { s.mutable_boot_proof()->add_commands(); }),
             "settings.boot_proof.commands[0].command");

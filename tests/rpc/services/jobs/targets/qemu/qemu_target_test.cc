@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "services/jobs/targets/qemu/machine_state.h"
+#include "tests/support/creation_contract.h"
 #include "tests/support/target_contract.h"
 
 namespace godwit::jobs {
@@ -44,6 +45,7 @@ std::unique_ptr<TargetWorld> MakeQemuWorld(const std::string& dir) {
 
 namespace godwit::testing {
 INSTANTIATE_TEST_SUITE_P(Qemu, TargetContract, ::testing::Values(&jobs::MakeQemuWorld));
+INSTANTIATE_TEST_SUITE_P(Qemu, CreationContract, ::testing::Values(&jobs::MakeQemuWorld));
 }  // namespace godwit::testing
 
 namespace godwit::jobs {
