@@ -39,7 +39,8 @@ class JobsFixture : public ::testing::Test {
     for (const int pid : AllMachineProcesses()) kill(pid, SIGKILL);
   }
 
-  Process StartJobs(const std::map<std::string, std::string>& environment = {}) {
+  Process StartJobs(const std::map<std::string, std::string>& environment = {},
+                    const std::vector<std::string>& more_flags = {}) {
     std::vector<std::string> command = {Program("godwit-jobs"),
                                         "--listen=127.0.0.1:0",
                                         "--accelerator=tcg",
@@ -48,6 +49,7 @@ class JobsFixture : public ::testing::Test {
                                         absl::StrCat("--tls-dir=", dir_ / "tls"),
                                         absl::StrCat("--machines-dir=", dir_ / "machines")};
     for (const std::string& flag : peers_.Flags()) command.push_back(flag);
+    command.insert(command.end(), more_flags.begin(), more_flags.end());
     auto process =
         Process::Start({.command = command, .log = dir_ / "jobs.log", .environment = environment});
     EXPECT_OK(process);
@@ -115,7 +117,7 @@ class JobsFixture : public ::testing::Test {
     ADD_FAILURE() << "the job did not end: " << job.DebugString();
     return job;
   }
-  std::vector<std::string> Events(const std::string& name) {
+  std::vector<jobs::v1::JobLogItem> LogOf(const std::string& name) {
     grpc::ClientContext context;
     jobs::v1::ListJobLogItemsRequest request;
     request.set_name(name);
@@ -123,10 +125,12 @@ class JobsFixture : public ::testing::Test {
     jobs::v1::ListJobLogItemsResponse response;
     EXPECT_OK(
         rpc::FromGrpc(Stub("user/viewer/bob")->ListJobLogItems(&context, request, &response)));
+    return {response.items().begin(), response.items().end()};
+  }
+  std::vector<std::string> Events(const std::string& name) {
     std::vector<std::string> out;
-    for (const auto& item : response.items()) {
+    for (const auto& item : LogOf(name))
       out.push_back(jobs::v1::JobLogItem::Event_Name(item.event()));
-    }
     return out;
   }
   // Process ids of machines of this test's folder.
