@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -21,12 +22,15 @@ constexpr absl::Duration kCommandTimeout = absl::Seconds(60);
 // How long a failure on the console must stand without the proof before it counts.
 constexpr absl::Duration kFailureGrace = absl::Seconds(15);
 constexpr std::int64_t kConsoleWindow = 4 << 20;
+constexpr absl::Duration kScreenPoll = absl::Seconds(3);
 constexpr int kFirstBootSucceeded = 2;  // LaunchedMachine.FirstBoot.SUCCEEDED
 
 // What was seen so far. Each sign is looked for until it was seen once.
 struct Seen {
   std::string console;  // the last 4 MiB
   std::int64_t offset = 0;
+  std::string screen;  // its text, now and then: without a serial console the only witness
+  absl::Duration screen_due;
   std::vector<std::string> proof;
   std::vector<bool> checks;  // console, agent, TCP ports, HTTP checks, commands in order
   std::string last_problem;
@@ -75,10 +79,18 @@ class ProveBoot final : public Step {
         return Proven(context, *target, seen);
       }
       ASSIGN_OR_RETURN(const MachineStatus status, target->Describe(MachineOf(run)));
-      const BootFinding finding =
-          FindFailure(seen.console, target->ReadFirmwareLog(MachineOf(run)));
       const absl::Duration now = context.clock().Monotonic();
-      if (finding.failure != BootFailure::kNone && !failing_since) failing_since = now;
+      if (now >= seen.screen_due) {
+        seen.screen = target->ReadScreenText(MachineOf(run));
+        seen.screen_due = now + kScreenPoll;
+      }
+      BootFinding finding = FindFailure(seen.console, target->ReadFirmwareLog(MachineOf(run)));
+      if (finding.failure == BootFailure::kNone) finding = FindFailure(seen.screen, "");
+      if (finding.failure == BootFailure::kNone) {
+        failing_since.reset();
+      } else if (!failing_since) {
+        failing_since = now;
+      }
       if (now > deadline || status.power != Power::kRunning ||
           (failing_since && now > *failing_since + kFailureGrace)) {
         return Failed(context, *target, finding, status, &seen);
@@ -237,7 +249,7 @@ class ProveBoot final : public Step {
       seen->gap.stopped = status.power != Power::kRunning;
       if (seen->gap.alive)
         seen->gap.has_address = GuestHasAddress(target, MachineOf(context.run()));
-      finding = ConcludeFailure(seen->gap, seen->console);
+      finding = ConcludeFailure(seen->gap, absl::StrCat(seen->console, "\n", seen->screen));
     }
     context.Set(kFactBootFailure, FailureName(finding.failure));
     RETURN_IF_ERROR(context.Save(FailureName(finding.failure)));
@@ -248,10 +260,11 @@ class ProveBoot final : public Step {
       absl::StrAppend(&what, "\"", finding.line, "\"");
     }
     if (!seen->last_problem.empty()) absl::StrAppend(&what, "; ", seen->last_problem);
-    const std::string tail = seen->console.substr(seen->console.size() -
-                                                  std::min<std::size_t>(200, seen->console.size()));
-    absl::StrAppend(&what, "; last on the console: \"", Printable(tail, 200), "\"; ",
-                    FailureRemedy(finding.failure));
+    const bool spoke = !absl::StripAsciiWhitespace(seen->console).empty();
+    const std::string& said = spoke ? seen->console : seen->screen;
+    const std::string tail = said.substr(said.size() - std::min<std::size_t>(200, said.size()));
+    absl::StrAppend(&what, "; last on the ", spoke ? "console" : "screen", ": \"",
+                    Printable(tail, 200), "\"; ", FailureRemedy(finding.failure));
     return absl::FailedPreconditionError(what);
   }
 

@@ -102,6 +102,10 @@ class Target {
   virtual std::string ReadFirmwareLog(const std::string& machine_id) = 0;
   // What the machine's screen shows, as PNG. FAILED_PRECONDITION: it does not run.
   virtual absl::StatusOr<std::string> Screenshot(const std::string& machine_id) = 0;
+  // The text on the machine's screen (and lines that scrolled off it) while it is in a text mode;
+  // at most 64 KiB of printable lines. Something else in a graphics mode; empty when the target
+  // cannot know.
+  virtual std::string ReadScreenText(const std::string&) { return ""; }
   // One command of the QEMU guest agent's protocol and the value of its "return", both JSON.
   // UNAVAILABLE: no agent answers (yet). FAILED_PRECONDITION: the agent's refusal. The answer is
   // the guest's: bounded (8 MiB), to be checked.

@@ -18,6 +18,7 @@
 #include "services/jobs/targets/qemu/process.h"
 #include "services/jobs/targets/qemu/qemu_target.h"
 #include "services/jobs/targets/qemu/qmp.h"
+#include "services/jobs/targets/vga_text.h"
 
 namespace godwit::jobs {
 namespace {
@@ -60,21 +61,35 @@ absl::Status Synchronise(LineSocket& socket, absl::Time deadline) {
 
 }  // namespace
 
-absl::StatusOr<std::string> QemuTarget::Screenshot(const std::string& machine_id) {
+absl::StatusOr<std::string> QemuTarget::ReadDump(const std::string& machine_id,
+                                                 const std::string& command,
+                                                 const std::string& arguments,
+                                                 std::size_t most_bytes) {
   ASSIGN_OR_RETURN(const MachineState state, Load(machine_id));
   if (state.pid == 0 || !ProcessAlive(state.pid, state.start_time))
     return absl::FailedPreconditionError("the machine does not run");
   const std::string dir = Dir(machine_id);
-  const std::string name = absl::StrCat(NewId("screen-"), ".png");
+  const std::string name = NewId("dump-");
   const std::string path = absl::StrCat(dir, "/", name);
   const absl::Cleanup remove = [&] { unlink(path.c_str()); };
+  json all = json::parse(arguments);
+  all["filename"] = name;
   ASSIGN_OR_RETURN(Qmp qmp, Qmp::Connect(dir, kQmpSocket, kCommandTimeout));
-  RETURN_IF_ERROR(
-      qmp.Execute("screendump", Dump({{"filename", name}, {"format", "png"}}), kCommandTimeout)
-          .status());
-  ASSIGN_OR_RETURN(std::string image, ReadFile(path, kMostScreenshotBytes));
+  RETURN_IF_ERROR(qmp.Execute(command, Dump(all), kCommandTimeout).status());
+  return ReadFile(path, most_bytes);
+}
+
+absl::StatusOr<std::string> QemuTarget::Screenshot(const std::string& machine_id) {
+  ASSIGN_OR_RETURN(std::string image,
+                   ReadDump(machine_id, "screendump", R"({"format":"png"})", kMostScreenshotBytes));
   if (!IsPng(image)) return absl::InternalError("QEMU's screen dump is no PNG");
   return image;
+}
+
+std::string QemuTarget::ReadScreenText(const std::string& machine_id) {
+  const json where = {{"val", kVgaTextAddress}, {"size", kVgaTextBytes}};
+  const auto memory = ReadDump(machine_id, "pmemsave", Dump(where), kVgaTextBytes);
+  return memory.ok() ? VgaText(*memory) : "";
 }
 
 absl::StatusOr<std::string> QemuTarget::AskAgent(const std::string& machine_id,

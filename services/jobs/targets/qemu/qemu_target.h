@@ -42,6 +42,7 @@ class QemuTarget final : public Target {
                                            std::int64_t offset) override;
   std::string ReadFirmwareLog(const std::string& machine_id) override;
   absl::StatusOr<std::string> Screenshot(const std::string& machine_id) override;
+  std::string ReadScreenText(const std::string& machine_id) override;
   absl::StatusOr<std::string> AskAgent(const std::string& machine_id, const std::string& command,
                                        absl::Duration timeout) override;
   absl::StatusOr<bool> TookConnection(const std::string& machine_id, int guest_port) override;
@@ -67,6 +68,10 @@ class QemuTarget final : public Target {
   absl::StatusOr<MachineState> Load(const std::string& machine_id);
   absl::Status Save(const MachineState& state);
   absl::Status MakeDisks(const MachineSpec& spec, const std::string& dir);
+  // Has QEMU write one small file into the machine's folder, and reads it. FAILED_PRECONDITION: the
+  // machine does not run.
+  absl::StatusOr<std::string> ReadDump(const std::string& machine_id, const std::string& command,
+                                       const std::string& arguments, std::size_t most_bytes);
   // Fills in the process of a machine whose start was cut off before it was recorded.
   absl::Status Adopt(MachineState* state);
   absl::Status Launch(MachineState* state);

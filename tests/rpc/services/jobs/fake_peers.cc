@@ -97,11 +97,13 @@ grpc::Status FakeReplication::CreateClone(grpc::ServerContext*,
   if (parts.size() != 4) return {grpc::StatusCode::INVALID_ARGUMENT, "point: malformed"};
   if (first) name = absl::StrCat("sourceServers/", parts[1], "/clones/", NewId("c-"));
   const std::string folder = CloneDir(dir_, name);
-  const std::string path = absl::StrCat(folder, "/disk.qcow2");
+  const auto own = disks_.find(parts[1]);
+  const std::string path = own == disks_.end() ? absl::StrCat(folder, "/disk.qcow2") : own->second;
   if (first) {
     clones_.insert(name);
     GODWIT_CHECK(MakeDirs(folder).ok());
-    const absl::Status made = MakeTinyOsDisk(path, message_, end_);
+    const absl::Status made =
+        own == disks_.end() ? MakeTinyOsDisk(path, message_, end_) : absl::OkStatus();
     if (!made.ok()) return {grpc::StatusCode::INTERNAL, std::string(made.message())};
   }
   response->set_name(name);
@@ -129,6 +131,11 @@ void FakeReplication::SetGuest(std::string message, TinyOsEnd end) {
   const absl::MutexLock guard(&mutex_);
   message_ = std::move(message);
   end_ = end;
+}
+
+void FakeReplication::SetDisk(const std::string& server, std::string path) {
+  const absl::MutexLock guard(&mutex_);
+  disks_[server] = std::move(path);
 }
 
 int FakeReplication::PointRequests(const std::string& server) {

@@ -54,6 +54,8 @@ class FakeReplication final : public replication::v1::ReplicationService::Servic
                            replication::v1::DeleteCloneResponse* response) override;
   // What guests of later clones do.
   void SetGuest(std::string message, TinyOsEnd end);
+  // The qcow2 disk of a server's later clones, instead of the tiny guest.
+  void SetDisk(const std::string& server, std::string path);
   int PointRequests(const std::string& server);
   // Names of clones that exist.
   std::set<std::string> Clones();
@@ -63,6 +65,7 @@ class FakeReplication final : public replication::v1::ReplicationService::Servic
   absl::Mutex mutex_;
   std::string message_ = kTinyHello;
   TinyOsEnd end_ = TinyOsEnd::kRest;
+  std::map<std::string, std::string> disks_;     // by server
   std::map<std::string, std::string> requests_;  // name -> server
   std::map<std::string, std::string> by_request_;
   std::set<std::string> clones_;
