@@ -10,7 +10,11 @@ nlohmann::json WindowsJson(const conversion::v1::TargetDescription& target) {
                      {"static_address", nic.static_address()},
                      {"gateway", nic.gateway()}});
   }
-  return {{"profile", target.profile()},
+  nlohmann::json services = nlohmann::json::array();
+  for (const std::string& service : target.windows_services()) services.push_back(service);
+  return {{"disk_bus", target.disk_bus()},
+          {"nic_model", target.nic_model()},
+          {"services", services},
           {"allow_unclean", target.windows_allow_unclean()},
           {"cards", cards}};
 }

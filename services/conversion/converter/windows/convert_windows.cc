@@ -183,7 +183,7 @@ absl::Status ConvertWindowsTree(GuestRoot& root, const Job& job, const Supplies&
   RETURN_IF_ERROR(opened);
   Guest& guest = *opened;
   Report(guest, outcome);
-  const Requirements needed = RequirementsOf(job.windows.profile);
+  const Requirements needed = RequirementsOf(job.windows);
   if (!guest.facts.hypervisor_tools.empty()) {
     outcome->findings.push_back(
         {"NOTE", "HYPERVISOR_TOOLS",

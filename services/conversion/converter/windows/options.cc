@@ -10,7 +10,16 @@ namespace godwit::convert::windows {
 namespace {
 
 constexpr std::size_t kMaxCards = 64;
+constexpr std::size_t kMaxServices = 64;
 constexpr std::size_t kMaxText = 256;
+
+// It becomes part of a key's path.
+bool IsService(const std::string& text) {
+  return !text.empty() && text.size() <= kMaxText &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return absl::ascii_isalnum(c) || c == '-' || c == '_';
+         });
+}
 
 // It becomes text of a script in the guest. Addresses are looked at where they do (network.h): the
 // same job may be one of a Linux guest, which knows more kinds.
@@ -29,7 +38,17 @@ absl::StatusOr<Options> ParseOptions(const nlohmann::json& json) {
     const auto found = from.find(field);
     return found != from.end() && found->is_string() ? found->get<std::string>() : fallback;
   };
-  options.profile = text(json, "profile", options.profile);
+  options.disk_bus = text(json, "disk_bus", options.disk_bus);
+  options.nic_model = text(json, "nic_model", options.nic_model);
+  if (const auto services = json.find("services"); services != json.end() && services->is_array()) {
+    if (services->size() > kMaxServices)
+      return absl::InvalidArgumentError("windows.services: at most 64");
+    for (const auto& each : *services) {
+      if (!each.is_string() || !IsService(each.get_ref<const std::string&>()))
+        return absl::InvalidArgumentError("windows.services: letters, digits, - and _ only");
+      options.services.push_back(each.get<std::string>());
+    }
+  }
   if (const auto allow = json.find("allow_unclean"); allow != json.end() && allow->is_boolean()) {
     options.allow_unclean = allow->get<bool>();
   }

@@ -18,7 +18,9 @@ struct Card {
 };
 
 struct Options {
-  std::string profile = "kvm-virtio";  // where it will run
+  // Of the machine it will run on, in the words of profiles (docs/profiles.md).
+  std::string disk_bus = "virtio", nic_model = "virtio";
+  std::vector<std::string> services;  // drivers that the profile names
   // Hives and file systems that were not closed in order are taken as they are.
   bool allow_unclean = false;
   std::vector<Card> cards;

@@ -1,28 +1,88 @@
 #include "services/conversion/converter/windows/requirements.h"
 
-#include <map>
+#include <algorithm>
+
+#include "absl/strings/match.h"
 
 namespace godwit::convert::windows {
+namespace {
 
-Requirements RequirementsOf(const std::string& profile) {
-  const std::vector<std::string> virtio_nic = {"netkvm"};
-  static const auto& profiles = *new std::map<std::string, Requirements>{
-      {"kvm-virtio", {{"viostor"}, virtio_nic, "qemu", "virtio disks", "virtio network"}},
-      {"kvm-virtio-scsi", {{"vioscsi"}, virtio_nic, "qemu", "virtio SCSI disks", "virtio network"}},
-      {"kvm-nvme", {{"stornvme"}, virtio_nic, "qemu", "NVMe disks", "virtio network"}},
-      {"kvm-ahci", {{"storahci", "msahci", "iaStorV"}, {}, "qemu", "AHCI disks", ""}},
-      {"generic-ahci", {{"storahci", "msahci", "iaStorV"}, {}, "", "AHCI disks", ""}},
-      {"ec2-nvme", {{"stornvme", "AWSNVMe"}, {"ena"}, "", "NVMe disks", "the ENA network"}},
-      {"hyperv", {{"storvsc"}, {"netvsc"}, "hyperv", "Hyper-V disks", "the Hyper-V network"}},
-      {"vmware-pvscsi",
-       {{"pvscsi"},
-        {"vmxnet3ndis6", "vmxnet3"},
-        "vmware",
-        "VMware paravirtual disks",
-        "the vmxnet3 network"}},
+struct Drivers {
+  const char* device;  // a word of a profile's disk_bus or nic_model
+  std::vector<std::string> services;
+  const char* words;
+};
+
+const std::vector<Drivers>& Disks() {
+  static const auto& rows = *new std::vector<Drivers>{
+      {"virtio", {"viostor"}, "virtio disks"},
+      {"virtio-scsi", {"vioscsi"}, "virtio SCSI disks"},
+      {"nvme", {"stornvme", "AWSNVMe"}, "NVMe disks"},
+      {"ahci", {"storahci", "msahci", "iaStorV"}, "AHCI disks"},
+      {"ide", {"intelide", "pciide"}, "IDE disks"},
+      {"hyperv", {"storvsc"}, "Hyper-V disks"},
+      {"pvscsi", {"pvscsi"}, "VMware paravirtual disks"},
   };
-  const auto found = profiles.find(profile.empty() ? "kvm-virtio" : profile);
-  return found == profiles.end() ? Requirements{} : found->second;
+  return rows;
+}
+
+// Cards of Intel have their drivers in every Windows.
+const std::vector<Drivers>& Cards() {
+  static const auto& rows = *new std::vector<Drivers>{
+      {"virtio", {"netkvm"}, "virtio network"},
+      {"ena", {"ena"}, "the ENA network"},
+      {"hyperv", {"netvsc"}, "the Hyper-V network"},
+      {"vmxnet3", {"vmxnet3ndis6", "vmxnet3"}, "the vmxnet3 network"},
+  };
+  return rows;
+}
+
+const Drivers* Find(const std::vector<Drivers>& rows, const std::string& device) {
+  const auto found = std::find_if(rows.begin(), rows.end(),
+                                  [&](const Drivers& row) { return row.device == device; });
+  return found == rows.end() ? nullptr : &*found;
+}
+
+bool Has(const std::vector<std::string>& services, const std::string& service) {
+  return std::any_of(services.begin(), services.end(), [&](const std::string& each) {
+    return absl::EqualsIgnoreCase(each, service);
+  });
+}
+
+bool IsKnown(const std::string& service) {
+  for (const auto* rows : {&Disks(), &Cards()}) {
+    for (const Drivers& row : *rows) {
+      if (Has(row.services, service)) return true;
+    }
+  }
+  return absl::EqualsIgnoreCase(service, "vmbus");  // the way to the devices, none itself
+}
+
+std::string VendorOf(const Options& options) {
+  const auto either = [&](absl::string_view bus, absl::string_view model) {
+    return options.disk_bus == bus || options.nic_model == model;
+  };
+  if (either("hyperv", "hyperv")) return "hyperv";
+  if (either("pvscsi", "vmxnet3")) return "vmware";
+  return either("virtio", "virtio") || options.disk_bus == "virtio-scsi" ? "qemu" : "";
+}
+
+}  // namespace
+
+Requirements RequirementsOf(const Options& options) {
+  Requirements out{.vendor = VendorOf(options)};
+  if (const Drivers* const disk = Find(Disks(), options.disk_bus)) {
+    out.disk_services = disk->services;
+    out.disk_words = disk->words;
+  }
+  if (const Drivers* const card = Find(Cards(), options.nic_model)) {
+    out.nic_services = card->services;
+    out.nic_words = card->words;
+  }
+  for (const std::string& service : options.services) {
+    if (!IsKnown(service) && !Has(out.disk_services, service)) out.disk_services.push_back(service);
+  }
+  return out;
 }
 
 }  // namespace godwit::convert::windows

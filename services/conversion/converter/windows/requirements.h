@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "services/conversion/converter/windows/guest.h"
+#include "services/conversion/converter/windows/options.h"
 
 namespace godwit::convert::windows {
 
@@ -15,7 +15,9 @@ struct Requirements {
   std::string disk_words, nic_words;       // for people
 };
 
-// By the profile's name; without requirements for one that is not known.
-Requirements RequirementsOf(const std::string& profile);
+// By what the profile says of the machine: which drivers Windows has for a bus or a card is known
+// here, and a service that the profile names and that is none of them is one more driver of its
+// disks. Knows no profile by its name.
+Requirements RequirementsOf(const Options& options);
 
 }  // namespace godwit::convert::windows

@@ -130,10 +130,16 @@ TEST(Supplies, HoldDriversAndScriptsAndNothingElse) {
 }
 
 TEST(Options, AreReadFromTheJobAndChecked) {
-  ASSERT_OK_AND_ASSIGN(const Job job,
-                       ParseJob(R"({"windows":{"profile":"ec2-nvme","allow_unclean":true,"cards":[
+  ASSERT_OK_AND_ASSIGN(
+      const Job job,
+      ParseJob(
+          R"({"windows":{"disk_bus":"nvme","nic_model":"ena","services":["stornvme","ena"],"allow_unclean":true,"cards":[
         {"mac_address":"52:54:00:00:00:01","source_name":"Ethernet 2","static_address":"10.0.0.5/24"}]}})"));
-  EXPECT_EQ(job.windows.profile, "ec2-nvme");
+  EXPECT_EQ(job.windows.disk_bus, "nvme");
+  EXPECT_EQ(job.windows.nic_model, "ena");
+  EXPECT_THAT(job.windows.services, ::testing::ElementsAre("stornvme", "ena"));
+  EXPECT_THAT(ParseJob(R"({"windows":{"services":["../x"]}})").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "windows.services"));
   EXPECT_TRUE(job.windows.allow_unclean);
   ASSERT_EQ(job.windows.cards.size(), 1u);
   EXPECT_EQ(job.windows.cards[0].source_name, "Ethernet 2");
@@ -142,7 +148,7 @@ TEST(Options, AreReadFromTheJobAndChecked) {
   // It may be one of a Linux guest.
   EXPECT_OK(ParseJob(R"({"windows":{"cards":[{"static_address":"fd00::5/64"}]}})"));
   ASSERT_OK_AND_ASSIGN(const Job other, ParseJob(R"({"windows":7})"));
-  EXPECT_EQ(other.windows.profile, "kvm-virtio");
+  EXPECT_EQ(other.windows.disk_bus, "virtio");
 }
 
 }  // namespace

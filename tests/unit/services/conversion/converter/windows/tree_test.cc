@@ -256,11 +256,13 @@ TEST_F(WindowsTree, TheInspectionSaysWhatIsThere) {
 TEST_F(WindowsTree, OnItsOwnHypervisorTheToolsStay) {
   Make("2k19");
   Job job;
-  job.windows.profile = "vmware-pvscsi";
+  job.windows.disk_bus = "pvscsi";
+  job.windows.nic_model = "vmxnet3";
   Outcome refused;
   EXPECT_THAT(Convert(&refused, job),
               ::godwit::testing::StatusIs(absl::StatusCode::kFailedPrecondition, "pvscsi"));
-  job.windows.profile = "generic-ahci";
+  job.windows.disk_bus = "ahci";
+  job.windows.nic_model = "e1000e";
   Outcome outcome;
   ASSERT_OK(Convert(&outcome, job));
   EXPECT_EQ(OpenHive("SYSTEM").GetDword(R"(ControlSet001\Services\VMTools)", "Start"), 4u);
@@ -271,7 +273,8 @@ TEST_F(WindowsTree, OnItsOwnHypervisorTheToolsStay) {
   ASSERT_OK(MakeDirs(drivers_ / "pvscsi"));
   ASSERT_OK(WriteFileAtomically(drivers_ / "pvscsi/pvscsi.inf", inf));
   ASSERT_OK(WriteFileAtomically(drivers_ / "pvscsi/pvscsi.sys", "pvscsi"));
-  job.windows.profile = "vmware-pvscsi";
+  job.windows.disk_bus = "pvscsi";
+  job.windows.nic_model = "vmxnet3";
   Outcome home;
   ASSERT_OK(Convert(&home, job));
   EXPECT_EQ(OpenHive("SYSTEM").GetDword(R"(ControlSet001\Services\VMTools)", "Start"), 2u);
