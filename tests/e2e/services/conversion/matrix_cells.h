@@ -28,14 +28,13 @@ inline const std::vector<Cell>& Cells() {
     const std::set<std::vector<std::string>> always = {
         {"ext4", "bios", "vmware-pvscsi"},  {"ext4", "uefi", "kvm-virtio"},
         {"xfs", "bios", "generic-ahci"},    {"gpt-bios", "bios", "ec2-nvme"},
+        {"gpt-bios", "uefi", "kvm-nvme"},   {"gpt-uefi", "bios", "kvm-virtio"},
         {"gpt-uefi", "uefi", "ec2-nvme"},   {"gpt-uefi", "uefi", "generic-ahci"},
         {"lvm", "bios", "kvm-virtio-scsi"}, {"luks-lvm", "bios", "generic-ahci"},
         {"md", "bios", "kvm-nvme"},         {"btrfs", "uefi", "kvm-virtio-scsi"}};
     for (const char* layout :
          {"ext4", "xfs", "gpt-bios", "gpt-uefi", "lvm", "luks-lvm", "md", "btrfs"}) {
       for (const char* mode : {"bios", "uefi"}) {
-        // Without an area for it GRUB cannot be put where a BIOS looks.
-        if (std::string(layout) == "gpt-uefi" && std::string(mode) == "bios") continue;
         for (const char* profile : {"kvm-virtio", "kvm-virtio-scsi", "kvm-nvme", "ec2-nvme",
                                     "vmware-pvscsi", "generic-ahci"}) {
           // The UEFI firmware of Debian's QEMU has no driver for this bus.
