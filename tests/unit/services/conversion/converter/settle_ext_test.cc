@@ -66,8 +66,7 @@ class SettleExtTest : public ::testing::Test {
 
 TEST_F(SettleExtTest, TwoThatWereUsedAlikeAtOtherTimesBecomeEqual) {
   for (const char* options :
-       {"-b 1024", "-b 1024 -I 128", "-b 1024 -O ^metadata_csum,^extent,^64bit",
-        "-b 1024 -O ^has_journal"}) {
+       {"-b 1024 -I 128", "-b 1024 -O ^metadata_csum,^extent,^64bit", "-b 1024 -O ^has_journal"}) {
     const std::string first = Volume("first", options), second = Volume("second", options);
     ASSERT_OK_AND_ASSIGN(const std::string fresh, ReadFile(first));
     ASSERT_TRUE(fresh == *ReadFile(second)) << "mke2fs itself";
