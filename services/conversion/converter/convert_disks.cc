@@ -179,14 +179,13 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
                            : NoRoot(devices, outcome->findings);
   }
   if (status.ok() && !job.dry_run) {
+    settling.End(outcome->volumes, outcome->added_esp, &outcome->findings);
     progress("checking file systems again");
     for (const Volume& volume : outcome->volumes) {
       if (!volume.member && volume.damage.empty())
         status.Update(CheckOne(volume, &outcome->findings));
     }
   }
-  if (status.ok() && !job.dry_run)
-    settling.End(outcome->volumes, outcome->added_esp, &outcome->findings);
   progress("closing the disks");
   status.Update(devices.Close());
   return status;
