@@ -29,7 +29,6 @@ namespace {
 
 constexpr char kQemu[] = "qemu-system-x86_64";
 constexpr std::size_t kConsoleTail = 64 * 1024;
-constexpr off_t kMaxConsole = off_t{64} << 20;
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
 // What was added to a file since `*at`.
@@ -98,11 +97,8 @@ absl::StatusOr<std::vector<std::string>> Appliance::Command(const std::string& w
   std::vector<std::string> command = {
       kQemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-sandbox",
       "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-machine",
-      "q35,usb=off", "-m",
-      // LUKS 2 takes up to 1 GiB to open, as its header says.
-      absl::StrCat(options_.disk_keys_folder.empty() ? options_.memory_mib
-                                                     : std::max(options_.memory_mib, 2048)),
-      "-smp", "1", "-kernel", kernel_name, "-initrd", initrd_name, "-append",
+      "q35,usb=off", "-m", absl::StrCat(MemoryMib()), "-smp", "1", "-kernel", kernel_name,
+      "-initrd", initrd_name, "-append",
       // The kernel counts ticks of a timer against a delay: emulated on a busy host it panics.
       "console=ttyS0 panic=-1 quiet loglevel=4 no_timer_check", "-chardev",
       absl::StrCat("file,id=console,path=", console), "-device", "isa-serial,chardev=console",
@@ -147,8 +143,8 @@ absl::Status Appliance::RunOnce(const std::string& folder, const std::string& in
   ASSIGN_OR_RETURN(const std::vector<std::string> command, Command(folder, initrd, disks, files));
   std::vector<int> inherited = files.fds();
   inherited.insert(inherited.end(), secrets.begin(), secrets.end());
-  ASSIGN_OR_RETURN(const pid_t child,
-                   StartMachine(command, inherited, folder + "/qemu.log", MachineLimits(timeout)));
+  ASSIGN_OR_RETURN(const pid_t child, StartMachine(command, inherited, folder + "/qemu.log",
+                                                   MachineLimits(timeout, MemoryMib())));
   ResultReader reader(progress);
   off_t at = 0;
   absl::Status failed;
@@ -160,8 +156,9 @@ absl::Status Appliance::RunOnce(const std::string& folder, const std::string& in
       failed = reader.Take(more);
     }
     if (ended) break;
-    if (failed.ok() && SizeOf(folder + "/console.log") > kMaxConsole) {
-      failed = absl::ResourceExhaustedError("the appliance's console says more than 64 MiB");
+    if (failed.ok() && SizeOf(folder + "/console.log") > options_.max_console_bytes) {
+      failed = absl::ResourceExhaustedError(absl::StrCat("the appliance's console says more than ",
+                                                         options_.max_console_bytes >> 10, " KiB"));
     }
     if (failed.ok() && cancel) failed = absl::CancelledError("cancelled");
     if (failed.ok() && absl::Now() > end) {
@@ -183,8 +180,10 @@ absl::Status Appliance::RunOnce(const std::string& folder, const std::string& in
         absl::StrCat("the appliance died after its result: ", Tail(folder + "/qemu.log", 500)));
   }
   if (absl::IsInternal(said)) {
-    return absl::InternalError(
-        absl::StrCat(said.message(), "; ", Tail(folder + "/qemu.log", 500), PanicOf(folder)));
+    return absl::InternalError(absl::StrCat(
+        said.message(),
+        WIFSIGNALED(status) ? absl::StrCat("; signal ", WTERMSIG(status), " ended it") : "", "; ",
+        Tail(folder + "/qemu.log", 500), PanicOf(folder)));
   }
   return said;
 }

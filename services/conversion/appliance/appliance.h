@@ -3,6 +3,7 @@
 // object a line, which is not trusted either.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <string>
@@ -22,6 +23,8 @@ struct ApplianceOptions {
   // "tcg" or "kvm".
   std::string accelerator = "tcg";
   int memory_mib = 1024;
+  // A machine that says more on its console is ended.
+  std::int64_t max_console_bytes = std::int64_t{64} << 20;
   // For disks of encrypted replicas; may be empty.
   std::string master_key_file;
   // Keys of disks that the source itself encrypts, "<luks-uuid>.key" and "default.key"; may be
@@ -78,6 +81,11 @@ class Appliance {
                        absl::Time end, absl::Duration timeout, const std::atomic<bool>& cancel,
                        const std::function<void(const std::string&)>& progress,
                        conversion::v1::ConversionTask* task, std::uint64_t* boot_disk_bytes) const;
+  // LUKS 2 takes up to 1 GiB to open, as its header says.
+  int MemoryMib() const {
+    return options_.disk_keys_folder.empty() ? options_.memory_mib
+                                             : std::max(options_.memory_mib, 2048);
+  }
   // `disks`: those of the task, opened.
   absl::StatusOr<std::vector<std::string>> Command(const std::string& work_folder,
                                                    const std::string& initrd,

@@ -13,6 +13,9 @@ namespace godwit::conversion {
 namespace {
 
 constexpr id_t kNobody = 65534;
+// Beside the machine's memory: 720 MiB were measured with TCG (256 of them translated code), 64
+// threads for disks have stacks of 8 MiB each, and the C library reserves 64 MiB for most threads.
+constexpr std::uint64_t kOwnMib = 3072;
 
 void Limit(__rlimit_resource what, std::uint64_t most) {
   const rlimit limit{.rlim_cur = most, .rlim_max = most};
@@ -21,8 +24,9 @@ void Limit(__rlimit_resource what, std::uint64_t most) {
 
 }  // namespace
 
-ProcessLimits MachineLimits(absl::Duration timeout) {
-  return {.cpu_seconds = static_cast<std::uint64_t>(2 * absl::ToInt64Seconds(timeout)) + 60};
+ProcessLimits MachineLimits(absl::Duration timeout, int memory_mib) {
+  return {.cpu_seconds = static_cast<std::uint64_t>(2 * absl::ToInt64Seconds(timeout)) + 60,
+          .address_bytes = (static_cast<std::uint64_t>(memory_mib) + kOwnMib) << 20};
 }
 
 absl::StatusOr<pid_t> StartMachine(const std::vector<std::string>& command,
@@ -56,6 +60,7 @@ absl::StatusOr<pid_t> StartMachine(const std::vector<std::string>& command,
   Limit(RLIMIT_CPU, limits.cpu_seconds);
   Limit(RLIMIT_NOFILE, limits.open_files);
   Limit(RLIMIT_CORE, 0);
+  if (limits.address_bytes != 0) Limit(RLIMIT_AS, limits.address_bytes);
   setpriority(PRIO_PROCESS, 0, limits.nice);
   dup2(null.get(), 0);
   dup2(out.get(), 1);

@@ -14,11 +14,13 @@ namespace godwit::conversion {
 struct ProcessLimits {
   std::uint64_t cpu_seconds = 0;  // of all its threads
   std::uint64_t open_files = 1024;
-  int nice = 5;  // conversions yield to what the host does else
+  std::uint64_t address_bytes = 0;  // of all its memory, touched or not; 0: no limit
+  int nice = 5;                     // conversions yield to what the host does else
 };
 
-// A machine computes at most on one processor and its own threads for as long as it may run.
-ProcessLimits MachineLimits(absl::Duration timeout);
+// A machine computes at most on one processor and its own threads for as long as it may run, and
+// has its memory and what QEMU itself needs. A QEMU that needs more ends and says so in its log.
+ProcessLimits MachineLimits(absl::Duration timeout, int memory_mib);
 
 // The child dies with us, inherits `fds` and nothing else, and leaves no core; its own messages go
 // to `log`. When we are root it is the user nobody (in the group kvm when there is one) and can

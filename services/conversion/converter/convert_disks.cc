@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
@@ -30,6 +33,21 @@ void CheckAllBefore(std::vector<Volume>* volumes, std::vector<Finding>* findings
     volume.damage = std::string(status.message());
     findings->push_back({"WARNING", "DAMAGED_FILE_SYSTEM", volume.damage, "it was left alone"});
   }
+}
+
+// Of a volume that was not written to, damage is the source's own and stops nobody.
+absl::Status CheckOne(const Volume& volume, std::vector<Finding>* findings) {
+  const absl::Status status = CheckAfter(volume);
+  if (status.ok() || volume.written || volume.type == "vfat") return status;
+  const bool known = std::any_of(findings->begin(), findings->end(), [&](const Finding& finding) {
+    return finding.reason == "DAMAGED_FILE_SYSTEM" &&
+           absl::StrContains(finding.message, volume.source_device);
+  });
+  if (!known) {
+    findings->push_back(
+        {"WARNING", "DAMAGED_FILE_SYSTEM", std::string(status.message()), "it was left alone"});
+  }
+  return absl::OkStatus();
 }
 
 // A Btrfs on several devices is mounted by its first one, once the kernel knows the others.
@@ -101,6 +119,8 @@ absl::Status ConvertMounted(const Job& job, const std::string& where, bool compl
   const std::vector<GuestMount> mounts =
       PlanMounts(fstab, names, EspFolder(root), &outcome->volumes);
   if (!job.dry_run) RETURN_IF_ERROR(CheckRoom(where, root_volume.source_device, "/"));
+  root_volume.written = true;
+  for (const GuestMount& mount : mounts) outcome->volumes[mount.volume].written = true;
   RETURN_IF_ERROR(MountGuest(where, mounts, outcome->volumes, job.dry_run, &outcome->findings));
   outcome->stable = [&names](const std::string& name) { return names.Stable(name); };
   absl::Status status = ConvertGuest(job, where, firmware, root, outcome, progress);
@@ -115,6 +135,11 @@ absl::Status ConvertRoot(const Job& job, const std::string& where, bool complete
   progress("looking for the system");
   std::optional<GuestMount> root;
   ASSIGN_OR_RETURN(root, FindRoot(where, &outcome->volumes, complete, outcome));
+  // What has not arrived yet is no damage.
+  if (job.unfinished) {
+    std::erase_if(outcome->findings,
+                  [](const Finding& finding) { return finding.reason == "DAMAGED_FILE_SYSTEM"; });
+  }
   if (!root) return absl::NotFoundError("no root");
   const Volume& volume = outcome->volumes[root->volume];
   if (!volume.damage.empty() && !job.dry_run) return absl::FailedPreconditionError(volume.damage);
@@ -154,13 +179,13 @@ absl::Status ConvertDisks(const Job& job, const std::string& where, Outcome* out
                            : NoRoot(devices, outcome->findings);
   }
   if (status.ok() && !job.dry_run) {
+    settling.End(outcome->volumes, outcome->added_esp, &outcome->findings);
     progress("checking file systems again");
     for (const Volume& volume : outcome->volumes) {
-      if (!volume.member && volume.damage.empty()) status.Update(CheckAfter(volume));
+      if (!volume.member && volume.damage.empty())
+        status.Update(CheckOne(volume, &outcome->findings));
     }
   }
-  if (status.ok() && !job.dry_run)
-    settling.End(outcome->volumes, outcome->added_esp, &outcome->findings);
   progress("closing the disks");
   status.Update(devices.Close());
   return status;

@@ -67,8 +67,18 @@ std::string OwnSubvolume(const GuestRoot& root, const std::string& subvolume) {
 
 // Whether a system was found there.
 bool LookAt(const std::string& where, std::size_t index, const Volume& volume,
-            const std::string& subvolume, Found* found) {
-  if (!MountVolume(volume, where, /*read_only=*/true, subvolume).ok()) return false;
+            const std::string& subvolume, Found* found, Findings* findings) {
+  const absl::Status mounted = MountVolume(volume, where, /*read_only=*/true, subvolume);
+  if (!mounted.ok()) {
+    // One that the checker has named already, or a subvolume that need not be there.
+    if (subvolume.empty() && volume.damage.empty()) {
+      findings->push_back(
+          {"WARNING", "DAMAGED_FILE_SYSTEM",
+           absl::StrCat(volume.source_device, " cannot be mounted (", mounted.message(), ")"),
+           "repair it on the source, then take a new point"});
+    }
+    return false;
+  }
   bool is_root = false;
   {
     const absl::StatusOr<GuestRoot> root = GuestRoot::Open(where);
@@ -102,7 +112,7 @@ absl::StatusOr<std::optional<GuestMount>> FindRoot(const std::string& where,
     std::vector<std::string> subvolumes = {""};
     if (volume.type == "btrfs") subvolumes = {"", "@", "@rootfs", "root", "@root"};
     for (const std::string& subvolume : subvolumes) {
-      if (LookAt(where, i, volume, subvolume, &found)) break;
+      if (LookAt(where, i, volume, subvolume, &found, &outcome->findings)) break;
     }
   }
   if (found.mounts.empty()) return std::optional<GuestMount>();

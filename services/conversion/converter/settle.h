@@ -23,9 +23,9 @@ class Settling {
   void BeforeChecks(const std::vector<Volume>& volumes);
   // Before anything else is written: notes what is there.
   void Begin(const std::vector<Volume>& volumes);
-  // When all is written, unmounted and checked: all that was written since has one time then, that
-  // of the newest file before. `added_esp`: a device that is none of the volumes, or "". A volume
-  // that could not be settled keeps what it has, and is a finding (NOT_SETTLED).
+  // When all is written and unmounted, before the last check: all that was written since has one
+  // time then, that of the newest file before. `added_esp`: a device that is none of the volumes,
+  // or "". A volume that could not be settled keeps what it has, and is a finding (NOT_SETTLED).
   void End(const std::vector<Volume>& volumes, const std::string& added_esp,
            std::vector<Finding>* findings) const;
 

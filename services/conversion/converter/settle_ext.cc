@@ -49,7 +49,10 @@ class ExtFs {
   ext2_super_block& super() const { return *fs_->super; }
   const std::string& device() const { return device_; }
   absl::Status Close() {
-    const errcode_t code = ext2fs_close_free(&fs_);
+    // ext2fs_close() would add to the superblock's count of what was written.
+    const errcode_t code = ext2fs_flush(fs_);
+    ext2fs_free(fs_);
+    fs_ = nullptr;
     return code == 0 ? absl::OkStatus() : Failed(device_, "closing", code);
   }
   absl::Status EachInode(const std::function<errcode_t(ext2_ino_t, ext2_inode_large*)>& visit) {

@@ -25,6 +25,7 @@ struct Volume {
   std::uint64_t device_count = 1;  // of a Btrfs file system or an array
   int level = 0, minor = -1;       // "md": RAID level, preferred N of /dev/mdN
   bool member = false;             // a further device of a file system on several
+  bool written = false;            // mounted for changes
   std::string damage;              // what the check before found; "" sound
 };
 

@@ -11,12 +11,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "services/conversion/appliance/machine_process.h"
 #include "tests/e2e/services/conversion/appliance_fixture.h"
 
 namespace godwit::conversion {
 namespace {
 
 using ::godwit::testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Property;
@@ -164,6 +166,98 @@ TEST_F(HostileTest, TimeIsLimitedAndTheNextTaskRunsWithoutRoot) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+// Beside a disk that is well; each of them is left alone and the conversion goes on.
+TEST_F(HostileTest, BrokenDisksBesideAGoodOneAreLeftAlone) {
+  PutSystem();
+  v1::ConversionTask task = TaskFor(Disk("good"));
+  int number = 0;
+  const auto add = [&](const std::string& raw) {
+    auto& disk = *task.add_disks();
+    disk.set_device_name(
+        absl::StrCat("/dev/sd", std::string(1, static_cast<char>('b' + number++))));
+    disk.set_path(OverlayOf(raw));
+  };
+  // Whole superblocks over metadata that is none.
+  const std::string xfs = dir_ / "xfs.raw", btrfs = dir_ / "btrfs.raw";
+  Do({"truncate", "-s", "320M", xfs, btrfs});
+  Do({"mkfs.xfs", "-q", xfs});
+  Do({"qemu-io", "-f", "raw", "-c", "write -q -P 0xa5 1k 8M", xfs});
+  add(xfs);
+  Do({"mkfs.btrfs", "-q", btrfs});
+  Do({"qemu-io", "-f", "raw", "-c", "write -q -P 0xa5 128k 60M", btrfs});
+  add(btrfs);
+  // A chain of extended partitions whose second link is itself and whose partitions overlap.
+  const auto entry = [](unsigned char type, std::uint32_t start, std::uint32_t count) {
+    std::string bytes(16, '\0');
+    bytes[4] = static_cast<char>(type);
+    for (int i = 0; i < 4; ++i) {
+      bytes[8 + i] = static_cast<char>(start >> (8 * i));
+      bytes[12 + i] = static_cast<char>(count >> (8 * i));
+    }
+    return bytes;
+  };
+  const auto table = [](const std::string& entries) {
+    std::string sector(446, '\0');
+    sector += entries;
+    sector.resize(510, '\0');
+    return sector + "\x55\xaa";
+  };
+  std::string loop = table(entry(0x05, 2048, 100000) + entry(0x83, 2048, 100000));
+  loop.resize(64 << 20, '\0');
+  loop.replace(2048 * 512, 512, table(entry(0x83, 1, 90000) + entry(0x05, 0, 100000)));
+  ASSERT_OK(WriteFileAtomically(dir_ / "loop.raw", loop));
+  add(dir_ / "loop.raw");
+  // A GPT of four billion entries of four billion bytes.
+  std::string gpt = table(entry(0xee, 1, 0xffffffff)) + "EFI PART";
+  gpt.resize(512 + 72, '\0');
+  gpt += std::string("\2\0\0\0\0\0\0\0", 8) + std::string(8, '\xff');
+  gpt.resize(64 << 20, '\0');
+  ASSERT_OK(WriteFileAtomically(dir_ / "gpt.raw", gpt));
+  add(dir_ / "gpt.raw");
+  const ApplianceResult result = Run(task, {}, absl::Minutes(4));
+  EXPECT_OK(result.status);
+  EXPECT_THAT(result.task.changes(), Contains(Property(&v1::Change::path, "/etc/fstab")));
+  EXPECT_LE(result.task.inspection().volumes_size(), 256);
+  for (const char* device : {"/dev/sdb", "/dev/sdc"}) {
+    EXPECT_THAT(result.task.findings(),
+                Contains(AllOf(Property(&v1::Finding::reason, "DAMAGED_FILE_SYSTEM"),
+                               Property(&v1::Finding::message, HasSubstr(device)))));
+  }
+  if (!result.status.ok()) std::printf("%s\n", result.task.console_tail().c_str());
+
+  // And one that the system needs fails by its name.
+  task.mutable_disks(0)->Swap(task.mutable_disks(1));
+  task.mutable_disks()->DeleteSubrange(1, task.disks_size() - 1);
+  EXPECT_THAT(Run(task).status, StatusIs(absl::StatusCode::kFailedPrecondition, "/dev/sdb"));
+}
+
+TEST_F(HostileTest, APanicIsNamedAndAFloodEnds) {
+  PutSystem();
+  const std::string disk = Disk("panic"), scripts = dir_ / "scripts";
+  ASSERT_OK(MakeDirs(scripts));
+  ASSERT_OK(WriteFileAtomically(scripts + "/10-crash", "echo c >/proc/sysrq-trigger\n"));
+  EXPECT_THAT(Run(TaskFor(disk), {.scripts_folder = scripts}).status,
+              StatusIs(absl::StatusCode::kInternal, "Kernel panic"));
+  ASSERT_OK(WriteFileAtomically(scripts + "/10-crash", "yes >/dev/ttyS0\n"));
+  const ApplianceResult flood =
+      Run(TaskFor(disk), {.max_console_bytes = 256 << 10, .scripts_folder = scripts});
+  EXPECT_THAT(flood.status, StatusIs(absl::StatusCode::kResourceExhausted, "more than 256 KiB"));
+  EXPECT_LE(flood.task.console_tail().size(), 64u << 10);
+}
+
+// The limit of the process holds without help of the machine in it (which never runs here).
+TEST_F(HostileTest, MemoryBeyondTheLimitIsRefused) {
+  const std::vector<std::string> command = {
+      "qemu-system-x86_64", "-S", "-nodefaults", "-display", "none", "-m", "4096"};
+  const std::string log = dir_ / "qemu.log";
+  ASSERT_OK_AND_ASSIGN(const pid_t child,
+                       StartMachine(command, {}, log, MachineLimits(absl::Minutes(1), 256)));
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_NE(status, 0);
+  EXPECT_THAT(ReadFile(log).value_or(""), HasSubstr("Cannot allocate memory"));
 }
 
 }  // namespace

@@ -53,8 +53,8 @@ class SettleExtTest : public ::testing::Test {
             "$i $i; done; ",
             "for f in pieces folder; do echo set_inode_field $f generation ", generation,
             "; done; } >script && E2FSPROGS_FAKE_TIME=", seconds, " /sbin/debugfs -w -f script ",
-            path, " >debugfs.log 2>&1 && { E2FSPROGS_FAKE_TIME=", seconds, " /sbin/e2fsck -fy ",
-            path, " || [ $? -le 1 ]; } && printf junk | dd of=", path,
+            path, " >debugfs.log 2>&1 && { E2FSCK_TIME=", seconds, " /sbin/e2fsck -fy ", path,
+            " || [ $? -le 1 ]; } && printf junk | dd of=", path,
             " conv=notrunc status=none bs=1024 seek=$(/sbin/debugfs -R 'bmap <8> 7' ", path,
             " 2>/dev/null)")),
         0)
@@ -82,6 +82,8 @@ TEST_F(SettleExtTest, TwoThatWereUsedAlikeAtOtherTimesBecomeEqual) {
     }
     ASSERT_OK_AND_ASSIGN(const std::string settled, ReadFile(first));
     EXPECT_TRUE(settled == *ReadFile(second)) << options;
+    ASSERT_OK(SettleExt(first, before, 1650000000, 1650000030, kStamp));
+    EXPECT_TRUE(settled == *ReadFile(first)) << options << ", once more";
   }
 }
 
