@@ -36,7 +36,7 @@ using ::godwit::testing::Process;
 using ::godwit::testing::SourceMachine;
 using ::godwit::testing::TempDir;
 
-constexpr absl::Duration kPatience = absl::Minutes(6);
+constexpr absl::Duration kPatience = absl::Minutes(10);
 constexpr int kWebPort = 80;
 constexpr int kAtATime = 2;  // machines; ctest counts them as processors
 
