@@ -1,6 +1,14 @@
 #include "services/conversion/appliance/windows_json.h"
 
 namespace godwit::conversion {
+namespace {
+
+const std::string& OrVirtio(const std::string& device) {
+  static const auto& virtio = *new std::string("virtio");
+  return device.empty() ? virtio : device;
+}
+
+}  // namespace
 
 nlohmann::json WindowsJson(const conversion::v1::TargetDescription& target) {
   nlohmann::json cards = nlohmann::json::array();
@@ -12,8 +20,8 @@ nlohmann::json WindowsJson(const conversion::v1::TargetDescription& target) {
   }
   nlohmann::json services = nlohmann::json::array();
   for (const std::string& service : target.windows_services()) services.push_back(service);
-  return {{"disk_bus", target.disk_bus()},
-          {"nic_model", target.nic_model()},
+  return {{"disk_bus", OrVirtio(target.disk_bus())},
+          {"nic_model", OrVirtio(target.nic_model())},
           {"services", services},
           {"allow_unclean", target.windows_allow_unclean()},
           {"cards", cards}};

@@ -21,6 +21,9 @@ namespace godwit::convert {
 namespace fs = std::filesystem;
 namespace {
 
+// Options of ext file systems that keep the kernel from work of its own.
+constexpr char kQuietExt[] = "noinit_itable,no_prefetch_block_bitmaps";
+
 std::int64_t ReadNumber(const fs::path& path) {
   const absl::StatusOr<std::string> text = ReadFile(path.string(), 64);
   std::int64_t value = 0;
@@ -162,8 +165,10 @@ absl::Status MountVolume(const Volume& volume, const std::string& where, bool re
   const char* type = volume.type.c_str();
   if (IsExt(volume.type)) {
     type = "ext4";  // its driver mounts all three
-    // Nothing but what we do decides when the journal is written and what is written at all.
-    options = read_only ? "noload" : "commit=3600,noinit_itable";
+    // Nothing but what we do decides when the journal is written, what is written at all, and which
+    // groups the allocator knows already (a thread would load their bitmaps when it finds the
+    // time).
+    options = read_only ? "noload" : absl::StrCat("commit=3600,", kQuietExt);
   } else if (volume.type == "xfs") {
     options = read_only ? "nouuid,norecovery" : "nouuid";
   } else if (volume.type == "btrfs") {
@@ -174,9 +179,15 @@ absl::Status MountVolume(const Volume& volume, const std::string& where, bool re
     // It keeps no owners and modes: setting them is no error.
     options = "quiet,utf8,shortname=mixed";
   }
-  if (mount(volume.device.c_str(), where.c_str(), type,
-            MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | (read_only ? MS_RDONLY : 0),
-            options.c_str()) != 0) {
+  const auto attempt = [&](const std::string& with) {
+    return mount(volume.device.c_str(), where.c_str(), type,
+                 MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | (read_only ? MS_RDONLY : 0),
+                 with.c_str()) == 0;
+  };
+  // One without a journal refuses to hear of it.
+  const bool mounted = attempt(options) ||
+                       (errno == EINVAL && IsExt(volume.type) && !read_only && attempt(kQuietExt));
+  if (!mounted) {
     return ErrnoStatus(absl::StrCat("mounting ", volume.source_device, " (", volume.type, ")"));
   }
   return absl::OkStatus();
