@@ -172,7 +172,7 @@ TEST(UseMeterOnThisMachine, SeesWorkThatIsDone) {
   const pid_t child = fork();
   if (child == 0) {
     alarm(10);
-    for (volatile unsigned long i = 0;; i = i + 1) {
+    for (volatile bool on = true; on;) {
     }
   }
   ASSERT_GT(child, 0);
