@@ -162,8 +162,10 @@ absl::StatusOr<int> Process::WaitForPort(absl::Duration patience) {
   return port;
 }
 
-TempDir::TempDir() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "godwit-test-XXXXXX").string();
+TempDir::TempDir() : TempDir(std::filesystem::temp_directory_path().string()) {}
+
+TempDir::TempDir(const std::string& parent) {
+  std::string pattern = absl::StrCat(parent, "/godwit-test-XXXXXX");
   GODWIT_CHECK(mkdtemp(pattern.data()) != nullptr);
   path_ = pattern;
 }

@@ -63,7 +63,9 @@ class Process {
 // A new empty folder under the test's temporary folder, removed at the end.
 class TempDir {
  public:
+  // In the system's folder for temporary files.
   TempDir();
+  explicit TempDir(const std::string& parent);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   const std::string& path() const { return path_; }

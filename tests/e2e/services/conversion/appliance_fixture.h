@@ -44,13 +44,14 @@ class ApplianceFixture : public ::testing::Test {
     return task;
   }
   ApplianceResult Run(const v1::ConversionTask& task, ApplianceOptions options = {},
-                      absl::Duration patience = kPatience) {
+                      absl::Duration patience = kPatience, std::string work_folder = "") {
     if (options.folder.empty()) options.folder = GODWIT_APPLIANCE;
     const auto appliance = Appliance::Open(options);
     EXPECT_OK(appliance.status());
     if (!appliance.ok()) return {.status = appliance.status()};
     const std::atomic<bool> cancel{false};
-    return appliance->Run(task, dir_.path(), patience, cancel, [](const std::string&) {});
+    if (work_folder.empty()) work_folder = dir_.path();
+    return appliance->Run(task, work_folder, patience, cancel, [](const std::string&) {});
   }
 
   testing::TempDir dir_;

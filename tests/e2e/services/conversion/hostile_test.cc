@@ -148,18 +148,21 @@ TEST_F(HostileTest, BrokenFileSystemsAndFullDisksFailByName) {
 
 TEST_F(HostileTest, TimeIsLimitedAndTheNextTaskRunsWithoutRoot) {
   PutSystem();
-  const std::string disk = Disk("slow");
+  // Where the build and the other temporary files are, others may not be allowed to look.
+  const testing::TempDir open("/tmp");
+  const std::string raw = open / "slow.raw", disk = open / "slow.qcow2";
+  const std::string appliance = open / "appliance";
+  Do({"mkfs.ext4", "-q", "-F", "-d", tree_, raw, "64M"});
+  Overlay(raw, disk);
   EXPECT_THAT(Run(TaskFor(disk), {}, absl::Seconds(1)).status,
               StatusIs(absl::StatusCode::kDeadlineExceeded, "longer than 1s"));
-  // Where the build is, others may not be allowed to look.
-  const std::string appliance = dir_ / "appliance";
   Do({"cp", "-r", GODWIT_APPLIANCE, appliance});
-  Do({"chown", "-R", "65534:65534", dir_.path()});
+  Do({"chown", "-R", "65534:65534", open.path()});
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
     if (setgroups(0, nullptr) != 0 || setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
-    const ApplianceResult next = Run(TaskFor(disk), {.folder = appliance});
+    const ApplianceResult next = Run(TaskFor(disk), {.folder = appliance}, kPatience, open.path());
     if (!next.status.ok()) fprintf(stderr, "%s\n", next.status.ToString().c_str());
     _exit(next.status.ok() && !next.task.console_tail().empty() ? 0 : 1);
   }
