@@ -4,6 +4,7 @@
 
 #include "agent/commands/commands.h"
 #include "services/common/base/process.h"
+#include "services/common/base/version.h"
 
 namespace {
 
@@ -34,6 +35,10 @@ int main(int argc, char** argv) {
   const char* const wanted = argc > 1 ? argv[1] : "";
   for (const auto& command : commands) {
     if (std::strcmp(wanted, command.name) == 0) return command.run(argc - 1, argv + 1);
+  }
+  if (std::strcmp(wanted, "--version") == 0) {
+    std::printf("godwit-agent %s\n", godwit::Version());
+    return 0;
   }
   const bool help = std::strcmp(wanted, "--help") == 0 || std::strcmp(wanted, "help") == 0;
   std::fputs(kUsage, help ? stdout : stderr);

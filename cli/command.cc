@@ -149,7 +149,8 @@ std::vector<Command> AllCommands() {
   for (const auto& group :
        {ServerCommands, LifeCycleCommands, ReplicationCommands, ReplicationSettingsCommands,
         PointCommands, VerificationCommands, LaunchSettingsCommands, JobCommands, PreflightCommands,
-        FleetCommands, ConversionCommands}) {
+        FleetCommands, ConversionCommands, AccessKeyCommands, RevocationCommands, AuditCommands,
+        OperationCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;
@@ -188,6 +189,7 @@ absl::Status RunCommandLine(Context& context, std::vector<std::string> arguments
   context.AddTo(options);
   if (command != nullptr) command->options(options);
   const absl::StatusOr<std::vector<std::string>> parsed = options.Parse(arguments);
+  if (absl::IsCancelled(parsed.status())) return absl::OkStatus();  // --version
   if (command == nullptr) return NoSuchCommand(commands, words);
   RETURN_IF_ERROR(parsed);
   std::vector<std::string> rest = *parsed;

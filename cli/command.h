@@ -34,6 +34,10 @@ std::vector<Command> JobCommands();
 std::vector<Command> PreflightCommands();
 std::vector<Command> FleetCommands();       // tokens, workers, conversion
 std::vector<Command> ConversionCommands();  // conversions
+std::vector<Command> AccessKeyCommands();   // access-keys
+std::vector<Command> RevocationCommands();  // revocations
+std::vector<Command> AuditCommands();       // audit
+std::vector<Command> OperationCommands();   // health, support-bundle
 
 // All of them.
 std::vector<Command> AllCommands();

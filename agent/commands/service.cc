@@ -15,6 +15,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/base/version.h"
 #include "services/common/rpc/ca.h"
 #include "services/common/rpc/serve.h"
 
@@ -25,7 +26,6 @@ using google::protobuf::util::TimeUtil;
 
 namespace {
 
-constexpr char kVersion[] = "0.1.0";
 constexpr absl::Duration kDefaultInterval = absl::Seconds(1);
 constexpr absl::Duration kMaxInterval = absl::Seconds(60);
 // Between two looks at the disks.
@@ -77,7 +77,7 @@ absl::StatusOr<pb::Directive> Service::Heartbeat(bool released) {
     progress_.set_error_message(std::string(started_.message()));
   }
   *request.mutable_progress() = progress_;
-  request.set_agent_version(kVersion);
+  request.set_agent_version(Version());
   request.set_boot_id(boot_id_);
   request.set_released(released);
   const auto stub = pb::AgentService::NewStub(coordinator_);
@@ -192,7 +192,7 @@ void Service::WriteStatus(const absl::Status& heartbeat) {
   }
   nlohmann::json status = {
       {"server", installation_.server},
-      {"version", kVersion},
+      {"version", Version()},
       {"replication", installation_.replication},
       {"action", pb::Directive::Action_Name(directive_.action())},
       {"coordinator", heartbeat.ok() ? "connected" : std::string(heartbeat.message())},

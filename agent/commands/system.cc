@@ -14,41 +14,13 @@
 #include "absl/strings/str_join.h"
 #include "agent/state/installation.h"
 #include "agent/tracker/ebpf_tracker.h"
+#include "agent/unit_text.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::agent {
 namespace fs = std::filesystem;
 namespace {
-
-// Small priority: the source's own work comes first. It must not be killed for want of memory while
-// file systems are frozen.
-constexpr char kUnitText[] = R"([Unit]
-Description=Godwit replication agent
-Documentation=file:///usr/share/doc/godwit/agent.md
-After=network-online.target
-Wants=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-Type=exec
-ExecStart=/usr/local/sbin/godwit-agent run
-Restart=on-failure
-RestartSec=2
-KillMode=mixed
-TimeoutStopSec=60
-RuntimeDirectory=godwit-agent
-RuntimeDirectoryMode=0700
-RuntimeDirectoryPreserve=yes
-Nice=5
-IOSchedulingClass=best-effort
-IOSchedulingPriority=6
-OOMScoreAdjust=-500
-LimitMEMLOCK=infinity
-
-[Install]
-WantedBy=multi-user.target
-)";
 
 absl::Status CopyFile(const std::string& from, const std::string& to, unsigned mode) {
   const Fd in(open(from.c_str(), O_RDONLY | O_CLOEXEC));

@@ -14,6 +14,7 @@
 #include "cli/views/preflight_view.h"
 #include "godwit/conversion/v1/conversion_service.grpc.pb.h"
 #include "godwit/jobs/v1/job_service.grpc.pb.h"
+#include "godwit/registry/v1/source_server_service.grpc.pb.h"
 #include "services/common/base/ids.h"
 #include "services/common/rpc/serve.h"
 
@@ -27,13 +28,26 @@ struct Given {
   absl::Duration timeout = absl::Minutes(15);
 };
 
+// What the server's launch settings say, as far as nothing else was asked for.
+absl::Status TakeSettings(Context& context, const Given& given,
+                          jobs::v1::StartPreflightRequest* request) {
+  registry::v1::GetSettingsRequest get;
+  get.set_name(request->source_server());
+  ASSIGN_OR_RETURN(const auto settings,
+                   Call(context, &registry::v1::SourceServerService::Stub::GetLaunchSettings, get));
+  request->set_profile(given.profile.empty() ? settings.profile() : given.profile);
+  request->set_boot_mode(settings.boot_mode());
+  request->set_windows_allow_unclean(settings.windows_allow_unclean());
+  return absl::OkStatus();
+}
+
 absl::Status Run(Context& context, const Given& given, const std::string& server) {
   RETURN_IF_ERROR(context.Need("jobs"));
   RETURN_IF_ERROR(context.Need("conversion"));
   jobs::v1::StartPreflightRequest request;
   request.set_request_id(NewUuid());
   ASSIGN_OR_RETURN(*request.mutable_source_server(), ServerName(context, server));
-  request.set_profile(given.profile);
+  RETURN_IF_ERROR(TakeSettings(context, given, &request));
   if (!given.boot_mode.empty()) {
     ASSIGN_OR_RETURN(
         const int mode,
@@ -75,9 +89,9 @@ std::vector<Command> PreflightCommands() {
        .options =
            [given](Options& options) {
              options.String("profile", &given->profile, "PROFILE",
-                            "what it is to be launched on [kvm-virtio]");
+                            "what it is to be launched on [as its launch settings say]");
              options.String("boot-mode", &given->boot_mode, "MODE",
-                            "use-source, legacy-bios or uefi [use-source]");
+                            "use-source, legacy-bios or uefi [as its launch settings say]");
              options.Duration("timeout", &given->timeout, "longest wait");
            },
        .run = [given](Context& context, const Options&,

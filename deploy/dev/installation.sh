@@ -8,7 +8,7 @@
 #   installation.sh destroy DIR     the same, and removes DIR
 #
 # All of it is below DIR: pg/ (PostgreSQL), ca/ and tls/NAME/ (keys), run/NAME.pid, log/NAME.log, store/ (staging),
-# machines/ (launched machines), master.keys (for replicas that are encrypted at rest), ports, cli.conf (for godwit --config). Ports are chosen once and kept.
+# machines/ (launched machines), master.keys (for replicas that are encrypted at rest), ports (also NAME-metrics: of http://127.0.0.1:PORT/metrics), cli.conf (for godwit --config). Ports are chosen once and kept.
 # --libvirt: with a libvirt daemon of its own (deploy/dev/libvirt_daemon.sh), so that servers can be launched on target libvirt, too.
 # ADDRESS (default 127.0.0.1) is how agents reach this machine: 10.0.2.2 for source machines in QEMU user networking.
 set -euo pipefail
@@ -34,11 +34,10 @@ done
 processes=(registry replication replication-worker conversion conversion-worker jobs)
 
 choose_ports() {
-  [[ ! -s $dir/ports ]] || return 0
   local name
-  for name in registry enrollment replication replication-worker conversion jobs; do
-    printf '%s=%s\n' "$name" "$(free_port)"
-  done >"$dir/ports"
+  for name in registry enrollment replication replication-worker conversion jobs "${processes[@]/%/-metrics}"; do
+    grep -qs "^$name=" "$dir/ports" || printf '%s=%s\n' "$name" "$(free_port)" >>"$dir/ports"
+  done
 }
 port() { sed -n "s/^$1=//p" "$dir/ports"; }
 
@@ -66,7 +65,7 @@ run() {
   shift
   ! alive "$dir/run/$name.pid" || return 0
   : >"$dir/log/$name.log"
-  setsid "$bin/godwit-$name" --tls-dir "$dir/tls/$name" "$@" >>"$dir/log/$name.log" 2>&1 </dev/null 9>&- &
+  setsid "$bin/godwit-$name" --tls-dir "$dir/tls/$name" --metrics-listen "127.0.0.1:$(port "$name-metrics")" "$@" >>"$dir/log/$name.log" 2>&1 </dev/null 9>&- &
   echo $! >"$dir/run/$name.pid"
   local deadline=$((SECONDS + 60))
   until grep -q '"msg": *"serving"' "$dir/log/$name.log"; do
@@ -98,12 +97,13 @@ start() {
   jobs=127.0.0.1:$(port jobs)
   run registry --listen "$registry" --enroll-listen "127.0.0.1:$(port enrollment)" --ca-dir "$dir/ca" \
     --database "$database" --jobs "$jobs" --replication "$replication" \
-    --advertise "$advertise:$(port registry)" --advertise-replication "$advertise:$(port replication)"
+    --advertise "$advertise:$(port registry)" --advertise-replication "$advertise:$(port replication)" \
+    --master-key-file "$dir/master.keys"
   run replication --listen "$replication" --database "$database" --registry "$registry"
   run replication-worker --listen "127.0.0.1:$(port replication-worker)" \
     --advertise "$advertise:$(port replication-worker)" --store "$dir/store" --replication "$replication" \
     --master-key-file "$dir/master.keys"
-  run conversion --listen "$conversion" --database "$database"
+  run conversion --listen "$conversion" --database "$database" --registry "$registry"
   run conversion-worker --conversion "$conversion" --work-dir "$dir/conversion" \
     --master-key-file "$dir/master.keys"
   local more=()

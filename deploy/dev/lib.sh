@@ -39,9 +39,23 @@ end() {
   rm -f "$file"
 }
 
-# free_port: a TCP port of the loopback interface that nobody listens on now.
+# free_port: a TCP port of the loopback interface that nobody uses now; not of those that the kernel gives to outgoing
+# connections (one might have it before its server starts).
 free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+  python3 -c '
+import random, socket
+for port in random.sample(range(15000, 32000), 200):
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            continue
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+    print(port)
+    break
+'
 }
 
 # source_key: path of the private key that every source image accepts; made at first use.

@@ -11,12 +11,16 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
-#include "services/common/metrics/metrics.h"
+#include "services/common/clients/deny_list_client.h"
+#include "services/common/metrics/service_metrics.h"
+#include "services/common/pg/probe.h"
 #include "services/common/rpc/channel.h"
+#include "services/common/rpc/lifeline.h"
 #include "services/jobs/clients/conversion_client.h"
 #include "services/jobs/clients/registry_client.h"
 #include "services/jobs/clients/replication_client.h"
 #include "services/jobs/rpc/job_handler.h"
+#include "services/jobs/rpc/job_metrics.h"
 #include "services/jobs/runner/runner.h"
 #include "services/jobs/steps/environment.h"
 #include "services/jobs/steps/plans.h"
@@ -178,14 +182,15 @@ std::shared_ptr<grpc::Channel> DialService(const std::string& endpoint, const st
 }
 
 absl::Status RunService(const Config& config) {
-  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadWatchedTls(config.tls_dir));
   PgJobStore store(config.database, static_cast<int>(config.runner_count) + 8);
   // Fails early when the database or its schema is missing.
   RETURN_IF_ERROR(Annotate(store.List({.limit = 1}).status(), "--database"));
   ASSIGN_OR_RETURN(const std::unique_ptr<QemuTarget> qemu, QemuTarget::Open(TargetOptions(config)));
 
-  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
   RegistryClient registry(DialService(config.registry, "registry", tls));
+  const rpc::DenyListFollower deny_list(
+      AskRegistryForDenyList(DialService(config.registry, "registry", tls)));
   ReplicationClient replication(DialService(config.replication, "replication", tls));
   ConversionClient conversion(DialService(config.conversion, "conversion", tls));
   ASSIGN_OR_RETURN(const std::unique_ptr<LibvirtTarget> libvirt, OpenLibvirt(config));
@@ -211,11 +216,21 @@ absl::Status RunService(const Config& config) {
   JobHandler handler(store, std::move(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<rpc::Server> server,
                    rpc::Server::Start({.listen = config.listen, .tls = tls}, {&handler}));
-  server->SetServing(true);
+  pg::Probe probe(config.database);
+  rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
+  // A scrape takes no connection from the runners.
+  pg::Pool figures({.conninfo = config.database, .max_connections = 1});
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
+  metrics->Add([&](Samples& to) {
+    CollectService(&lifeline, tls, to);
+    CollectPool(store.pool(), to);
+    CollectJobs(figures, to);
+  });
   Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
   while (!WaitForShutdownSignal(absl::Seconds(15))) qemu->LookAfter();
   Log(Severity::kInfo, "stopping");
   // Machines go on; their jobs are given back for whoever comes next.
+  lifeline.Stop();
   handler.Stop();
   server->Stop();
   runners.Stop();

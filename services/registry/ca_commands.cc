@@ -44,6 +44,9 @@ absl::Status CaIssue(const CaIssueOptions& options, absl::Time now) {
   if (options.out_dir.empty()) return absl::InvalidArgumentError("--out: is required");
   const absl::StatusOr<rpc::Identity> identity = rpc::ParsePrincipal(options.identity);
   if (!identity.ok()) return Annotate(identity.status(), "--identity");
+  if (!options.server_names.empty() && identity->kind == rpc::PeerKind::kUser) {
+    return absl::InvalidArgumentError("--server-name: users are no servers");
+  }
   ASSIGN_OR_RETURN(const rpc::CaMaterial ca, LoadCa(options.ca_dir));
   ASSIGN_OR_RETURN(const rpc::KeyAndCsr pair, rpc::MakeKeyAndCsr(options.identity));
   ASSIGN_OR_RETURN(const std::string chain,
@@ -51,7 +54,8 @@ absl::Status CaIssue(const CaIssueOptions& options, absl::Time now) {
                               {.identity = *identity,
                                .lifetime = options.lifetime,
                                .server = identity->kind != rpc::PeerKind::kUser,
-                               .now = now}));
+                               .now = now,
+                               .names = options.server_names}));
   RETURN_IF_ERROR(MakeDirs(options.out_dir, 0700));
   RETURN_IF_ERROR(WriteFileAtomically(options.out_dir + "/tls.key", pair.private_key_pem, 0600));
   RETURN_IF_ERROR(WriteFileAtomically(options.out_dir + "/ca.crt", ca.certificate_pem, 0644));

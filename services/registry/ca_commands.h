@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -20,6 +21,7 @@ struct CaIssueOptions {
   std::string identity;  // "service/jobs", "user/admin/alice"
   std::string out_dir;   // gets tls.crt, tls.key, ca.crt
   absl::Duration lifetime = absl::Hours(24 * 397);
+  std::vector<std::string> server_names;  // names and addresses of a service besides its own
 };
 // godwit-registry ca-issue.
 absl::Status CaIssue(const CaIssueOptions& options, absl::Time now);

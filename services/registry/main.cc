@@ -7,6 +7,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/metrics/certificate_metrics.h"
 #include "services/common/metrics/metrics.h"
 #include "services/registry/ca_commands.h"
 #include "services/registry/rpc/server.h"
@@ -36,6 +37,8 @@ absl::Status RunCaIssue(int argc, const char* const* argv) {
                "service/NAME, worker/ID, conversion-worker/NAME or user/ROLE/NAME");
   flags.String("out", &options.out_dir, "folder for tls.crt, tls.key and ca.crt");
   flags.Duration("lifetime", &options.lifetime, "how long it is good");
+  flags.Strings("server-name", &options.server_names,
+                "DNS name or IP address under which clients know the service, for the gateway");
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));
   RETURN_IF_ERROR(NoMore(rest));
   return CaIssue(options, RealClock().Now());
@@ -50,6 +53,8 @@ absl::Status RunServer(int argc, const char* const* argv) {
   ServerConfig config;
   std::string tls_dir, ca_dir, metrics_listen, profile = "strict";
   std::int64_t connections = config.max_database_connections;
+  std::int64_t keys_of_user = config.access_key_limits.of_principal;
+  std::int64_t keys = config.access_key_limits.all;
   Flags flags("godwit-registry", "Keeps source servers and their life cycle; enrols agents.");
   flags.String("listen", &config.listen, "address:port to serve on");
   flags.String("enroll-listen", &config.enroll_listen,
@@ -65,6 +70,11 @@ absl::Status RunServer(int argc, const char* const* argv) {
   flags.String("advertise-replication", &config.advertise_replication,
                "host:port of the replication service for agents");
   flags.String("lifecycle-profile", &profile, "strict, or lenient as some scripts for MGN need");
+  flags.String("master-key-file", &config.master_key_file,
+               "keeps the secrets of access keys (made by `godwit-replication-worker keys "
+               "generate`); empty: there are no access keys");
+  flags.Int("access-keys-of-user", &keys_of_user, 1, 1000, "most access keys of one user");
+  flags.Int("access-keys", &keys, 1, 1'000'000, "most access keys");
   flags.Duration("agent-certificate-lifetime", &config.agent_certificate_lifetime,
                  "of certificates for agents");
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));
@@ -77,6 +87,8 @@ absl::Status RunServer(int argc, const char* const* argv) {
   if (config.advertise.empty()) config.advertise = config.listen;
   if (config.advertise_replication.empty()) config.advertise_replication = config.replication;
   config.max_database_connections = static_cast<int>(connections);
+  config.access_key_limits = {.of_principal = static_cast<int>(keys_of_user),
+                              .all = static_cast<int>(keys)};
   const std::optional<Profile> parsed = ParseProfile(profile);
   if (!parsed) return absl::InvalidArgumentError("--lifecycle-profile: strict or lenient");
   config.profile = *parsed;
@@ -84,12 +96,13 @@ absl::Status RunServer(int argc, const char* const* argv) {
       config.agent_certificate_lifetime > absl::Hours(24 * 30)) {
     return absl::InvalidArgumentError("--agent-certificate-lifetime: from 1m to 720h");
   }
-  ASSIGN_OR_RETURN(config.tls, rpc::LoadTls(tls_dir));
+  ASSIGN_OR_RETURN(config.tls, rpc::LoadWatchedTls(tls_dir));
   ASSIGN_OR_RETURN(config.ca, LoadCa(ca_dir));
 
-  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(metrics_listen, GODWIT_VERSION));
   ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server,
                    RegistryServer::Start(config, RealClock()));
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(metrics_listen, GODWIT_VERSION));
+  metrics->Add([&server](Samples& to) { server->Collect(to); });
   Log(Severity::kInfo, "serving",
       {{"port", absl::StrCat(server->port())},
        {"enroll_port", absl::StrCat(server->enroll_port())},

@@ -64,7 +64,7 @@ MiniCluster::~MiniCluster() {
 void MiniCluster::Describe(const std::string& name, std::vector<std::string> command) {
   command[0] = Program(command[0]);
   command.push_back(absl::StrCat("--tls-dir=", dir_ / absl::StrCat("tls/", name)));
-  if (ports_.contains(name)) {
+  if (ports_.contains(name) || name == "conversion-worker") {
     int& port = ports_[absl::StrCat(name, "/metrics")];
     if (port == 0) port = FreePort();
     command.push_back(absl::StrCat("--metrics-listen=127.0.0.1:", port));
@@ -103,7 +103,7 @@ absl::Status MiniCluster::SetUp() {
   RETURN_IF_ERROR(StartService("registry"));
   RETURN_IF_ERROR(StartService("replication"));
   if (options_.conversion) {
-    Describe("conversion", {"godwit-conversion", listen("conversion"), database});
+    Describe("conversion", {"godwit-conversion", listen("conversion"), database, peer("registry")});
     Describe("conversion-worker", {"godwit-conversion-worker", peer("conversion"),
                                    absl::StrCat("--work-dir=", dir_ / "conversion-worker")});
     RETURN_IF_ERROR(StartService("conversion"));

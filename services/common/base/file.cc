@@ -41,7 +41,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_by
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return ErrnoStatus(path);
   std::string out;
-  char buffer[64 * 1024];
+  char buffer[8 * 1024];  // threads of libraries have small stacks
   while (true) {
     const ssize_t got = read(fd.get(), buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;

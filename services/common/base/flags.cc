@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/base/version.h"
 
 namespace godwit {
 
@@ -125,6 +126,10 @@ absl::StatusOr<std::vector<std::string>> Flags::Parse(int argc, const char* cons
     if (argument == "--help" || argument == "-h") {
       std::fputs(Help().c_str(), stdout);
       return absl::CancelledError("help was printed");
+    }
+    if (argument == "--version") {
+      std::printf("%s %s\n", program_.c_str(), Version());
+      return absl::CancelledError("the version was printed");
     }
     if (!absl::StartsWith(argument, "--")) {
       rest.emplace_back(argument);

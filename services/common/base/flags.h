@@ -35,7 +35,8 @@ class Flags {
   void Duration(std::string name, absl::Duration* target, std::string help);  // 90s, 5m, 1h30m
 
   // The arguments that are no flags, in order. INVALID_ARGUMENT names the flag that is wrong.
-  // --help prints Help() to standard output and gives CANCELLED: main() then exits with 0.
+  // --help prints Help() to standard output, --version the version, and both give CANCELLED: main()
+  // then exits with 0.
   absl::StatusOr<std::vector<std::string>> Parse(int argc, const char* const* argv);
   std::string Help() const;
 

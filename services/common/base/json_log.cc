@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "services/common/base/request_scope.h"
 
 namespace godwit {
 namespace {
@@ -88,6 +89,9 @@ void Log(Severity severity, absl::string_view message,
       JsonEscape(message), "\"");
   for (const auto& [key, value] : fields) {
     absl::StrAppend(&line, ",\"", JsonEscape(key), "\":\"", JsonEscape(value), "\"");
+  }
+  if (const std::string& request = CurrentRequestId(); !request.empty()) {
+    absl::StrAppend(&line, ",\"request_id\":\"", JsonEscape(request), "\"");
   }
   line += "}\n";
   // One write, so that lines of several threads never mix. A full or closed log is not our

@@ -1,7 +1,7 @@
 // Structured logs: one JSON object a line on standard error, for people and machines alike.
 //   Log(Severity::kInfo, "lease granted", {{"server", id}, {"generation", absl::StrCat(n)}});
-// Keys ts, level, svc and msg are added. Values are escaped; secrets must not be passed.
-// Thread-safe.
+// Keys ts, level, svc and msg are added, and request_id while the thread works on a request. Values
+// are escaped; secrets must not be passed. Thread-safe.
 #pragma once
 
 #include <initializer_list>

@@ -3,6 +3,7 @@
 #include <prometheus/exposer.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -153,6 +154,21 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::s
   });
   Log(Severity::kInfo, "metrics", {{"port", absl::StrCat(server->port())}});
   return server;
+}
+
+std::unique_ptr<MetricsServer> MetricsServer::Unserved(const std::string& version) {
+  std::unique_ptr<MetricsServer> server(new MetricsServer());
+  server->Add(
+      [version, started = absl::Now()](Samples& to) { CollectProcess(version, started, to); });
+  return server;
+}
+
+std::string MetricsServer::Text() const {
+  std::vector<prometheus::MetricFamily> families = exposed_->registry->Collect();
+  for (prometheus::MetricFamily& family : exposed_->collectors->Collect()) {
+    families.push_back(std::move(family));
+  }
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 MetricsServer::~MetricsServer() {

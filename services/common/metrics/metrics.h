@@ -40,6 +40,9 @@ class MetricsServer {
   // cannot be used.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& listen,
                                                               const std::string& version);
+  // For a process that serves GET /metrics itself: nothing listens here, Text() is what to answer.
+  static std::unique_ptr<MetricsServer> Unserved(const std::string& version);
+  std::string Text() const;
   ~MetricsServer();
   // Called for each scrape, from a thread of its own, until the server is gone; must not throw.
   // What it cannot find out it leaves out.

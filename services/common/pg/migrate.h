@@ -13,7 +13,7 @@ namespace godwit::pg {
 // services/<schema>/migrations/NNNN_name.sql
 struct Migration {
   const char* schema;
-  int version;  // from 1, without gaps
+  int version;  // from 1; gaps are fine, and may be filled later
   const char* name;
   const char* sql;
 };

@@ -11,7 +11,13 @@ absl::StatusOr<Pool::Lease> Pool::Acquire() {
     const auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return !idle_.empty() || open_ < options_.max_connections;
     };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&free), options_.acquire_timeout)) {
+    const absl::Time asked = absl::Now();
+    ++waiting_;
+    const bool had = mutex_.AwaitWithTimeout(absl::Condition(&free), options_.acquire_timeout);
+    --waiting_;
+    waited_ += absl::Now() - asked;
+    if (!had) {
+      ++failures_;
       return absl::UnavailableError("database: all connections are busy; try again");
     }
     if (!idle_.empty()) {
@@ -26,9 +32,19 @@ absl::StatusOr<Pool::Lease> Pool::Acquire() {
   if (!connection.ok()) {
     absl::MutexLock lock(&mutex_);
     --open_;
+    ++failures_;
     return connection.status();
   }
   return Lease(*this, *std::move(connection));
+}
+
+Pool::Load Pool::load() const {
+  absl::MutexLock lock(&mutex_);
+  return {.open = open_,
+          .idle = static_cast<int>(idle_.size()),
+          .waiting = waiting_,
+          .waited = waited_,
+          .failures = failures_};
 }
 
 void Pool::Release(std::unique_ptr<Connection> connection) {

@@ -1,6 +1,7 @@
 // A bounded set of connections. Thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -47,6 +48,13 @@ class Pool {
   // so `body` must have no effect but through the transaction.
   absl::Status InTransaction(const std::function<absl::Status(Transaction&)>& body);
 
+  struct Load {
+    int open = 0, idle = 0, waiting = 0;
+    absl::Duration waited;      // for a connection, by all threads together
+    std::int64_t failures = 0;  // of Acquire()
+  };
+  Load load() const;
+
   // One statement outside of a transaction.
   absl::StatusOr<Result> Exec(const Statement& statement, const std::vector<Param>& params = {});
 
@@ -55,9 +63,12 @@ class Pool {
   void Release(std::unique_ptr<Connection> connection);
 
   const Options options_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_ ABSL_GUARDED_BY(mutex_);
   int open_ ABSL_GUARDED_BY(mutex_) = 0;
+  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Duration waited_ ABSL_GUARDED_BY(mutex_);
+  std::int64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace godwit::pg

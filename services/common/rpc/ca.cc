@@ -1,11 +1,14 @@
 #include "services/common/rpc/ca.h"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/base/ids.h"
@@ -40,6 +43,24 @@ absl::StatusOr<ReqPtr> ReadCsr(const std::string& pem) {
     return absl::InvalidArgumentError("csr_pem: not a PEM certificate request");
   }
   return csr;
+}
+
+// A name or address as OpenSSL writes it in an extension. Nothing else may get there.
+absl::StatusOr<std::string> AlternativeName(const std::string& name) {
+  std::array<unsigned char, 16> bytes{};
+  if (inet_pton(AF_INET, name.c_str(), bytes.data()) == 1 ||
+      inet_pton(AF_INET6, name.c_str(), bytes.data()) == 1) {
+    return absl::StrCat("IP:", name);
+  }
+  const bool plain = !name.empty() && name.size() <= 253 && name.front() != '.' &&
+                     std::all_of(name.begin(), name.end(), [](char c) {
+                       return absl::ascii_isalnum(c) || c == '-' || c == '.' || c == '*';
+                     });
+  if (!plain) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", name, "\" is neither a DNS name nor an IP address"));
+  }
+  return absl::StrCat("DNS:", name);
 }
 
 // OK for P-256, P-384 and RSA of 2048 to 8192 bits.
@@ -192,6 +213,10 @@ absl::StatusOr<std::string> Issue(const CaMaterial& ca, const std::string& csr_p
   X509* certificate = leaf.get();
   std::string names = absl::StrCat("URI:", options.identity.Uri());
   if (options.server) absl::StrAppend(&names, ",DNS:", options.identity.DnsName());
+  for (const std::string& name : options.names) {
+    ASSIGN_OR_RETURN(const std::string entry, AlternativeName(name));
+    absl::StrAppend(&names, ",", entry);
+  }
   RETURN_IF_ERROR(
       AddExtension(certificate, issuer.get(), NID_basic_constraints, "critical,CA:FALSE"));
   RETURN_IF_ERROR(

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -31,6 +32,9 @@ struct IssueOptions {
   absl::Duration lifetime = absl::Hours(24);
   bool server = false;  // EKU serverAuth and the DNS SAN besides clientAuth
   absl::Time now;
+  // With `server`: names and addresses besides, for clients that know none of our DNS names
+  // ("gateway.example.org", "192.0.2.1"). INVALID_ARGUMENT: one is neither.
+  std::vector<std::string> names;
 };
 // A certificate for the CSR's public key alone: names, extensions and CA flags of the CSR are
 // ignored. INVALID_ARGUMENT when the CSR is malformed, its signature does not verify, or the key is

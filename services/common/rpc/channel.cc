@@ -5,7 +5,6 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <grpcpp/security/tls_credentials_options.h>
 
 #include <algorithm>
 
@@ -14,7 +13,14 @@
 #include "services/common/base/file.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/request_scope.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/access.h"
+#include "services/common/rpc/caller.h"
+#include "services/common/rpc/credentials.h"
+#include "services/common/rpc/health.h"
+#include "services/common/rpc/lifeline.h"
+#include "services/common/rpc/method.h"
 
 namespace godwit::rpc {
 namespace {
@@ -58,6 +64,12 @@ absl::StatusOr<TlsMaterial> LoadTls(const std::string& dir) {
   return tls;
 }
 
+absl::StatusOr<TlsMaterial> LoadWatchedTls(const std::string& dir) {
+  absl::StatusOr<TlsMaterial> tls = LoadTls(dir);
+  if (tls.ok()) tls->dir = dir;
+  return tls;
+}
+
 Server::Server(std::unique_ptr<grpc::Server> server, int port)
     : server_(std::move(server)), port_(port) {}
 
@@ -70,16 +82,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   }();
   (void)plugins_ready;
 
-  grpc::SslServerCredentialsOptions tls(
-      options.client_auth == ClientAuth::kRequired
-          ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
-          : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
-  tls.pem_root_certs = options.tls.ca;
-  tls.pem_key_cert_pairs.push_back({options.tls.private_key, options.tls.certificate_chain});
-
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(options.listen, grpc::SslServerCredentials(tls), &port);
+  builder.AddListeningPort(
+      options.listen, ServerCredentials(options.tls, options.client_auth == ClientAuth::kRequired),
+      &port);
   grpc::ResourceQuota quota("godwit");
   quota.SetMaxThreads(options.max_threads);
   builder.SetResourceQuota(quota);
@@ -90,12 +97,19 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   for (grpc::Service* service : services) builder.RegisterService(service);
+  std::vector<std::string> names;
+  TellMethods(builder, &names);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat(
         "cannot serve on ", options.listen,
         ": is the address right, the port free, and do certificate and key belong together?"));
   }
+  if (const absl::Status known = CheckServices(names); !known.ok()) {
+    server->Shutdown();
+    return known;
+  }
+  server->GetHealthCheckService()->SetServingStatus(kLiveService, true);
   return std::unique_ptr<Server>(new Server(std::move(server), port));
 }
 
@@ -103,6 +117,18 @@ Server::~Server() { Stop(); }
 
 void Server::SetServing(bool serving) {
   server_->GetHealthCheckService()->SetServingStatus(serving);
+  server_->GetHealthCheckService()->SetServingStatus(kLiveService, true);
+}
+
+absl::Status Server::AskItself(absl::Duration patience) {
+  // ServerReflectionRequest.list_services, field 7: reflection is a service like ours, on the same
+  // threads; health is not.
+  const absl::Status status =
+      RawCall(server_->InProcessChannel(grpc::ChannelArguments()),
+              "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+              std::string("\x3a\x00", 2), patience)
+          .status();
+  return absl::IsDeadlineExceeded(status) ? status : absl::OkStatus();
 }
 
 void Server::Stop(absl::Duration grace) {
@@ -113,11 +139,7 @@ void Server::Stop(absl::Duration grace) {
 
 std::shared_ptr<grpc::Channel> Dial(const std::string& endpoint, const Identity& peer,
                                     const TlsMaterial& tls) {
-  grpc::SslCredentialsOptions options;
-  options.pem_root_certs = tls.ca;
-  options.pem_cert_chain = tls.certificate_chain;
-  options.pem_private_key = tls.private_key;
-  return grpc::CreateCustomChannel(endpoint, grpc::SslCredentials(options), Arguments(peer));
+  return grpc::CreateCustomChannel(endpoint, ChannelCredentials(tls), Arguments(peer));
 }
 
 std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoint,
@@ -130,6 +152,7 @@ std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoin
 
 void SetTimeout(grpc::ClientContext& context, absl::Duration timeout) {
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  if (!CurrentRequestId().empty()) context.AddMetadata(kRequestIdKey, CurrentRequestId());
 }
 
 absl::Status Retry(absl::Duration total, const std::function<absl::Status()>& call) {

@@ -25,12 +25,18 @@ namespace godwit::rpc {
 struct TlsMaterial {
   std::string certificate_chain;  // own, leaf first
   std::string private_key;
-  std::string ca;  // what peers are verified against
+  std::string ca;  // what peers are verified against; may hold several certificates
+  // Set by LoadWatchedTls: connections take what is in the files when they begin (two seconds later
+  // at most), so that certificates and CAs are replaced without a restart. Empty: it stays as it
+  // is.
+  std::string dir;
 };
 
 // Reads <dir>/tls.crt, <dir>/tls.key, <dir>/ca.crt. The error says which is missing and how to make
 // it.
 absl::StatusOr<TlsMaterial> LoadTls(const std::string& dir);
+// The same, watched from now on: for services, whose certificates are replaced while they run.
+absl::StatusOr<TlsMaterial> LoadWatchedTls(const std::string& dir);
 
 enum class ClientAuth { kRequired, kNone };
 
@@ -46,12 +52,16 @@ struct ServerOptions {
 // NOT_SERVING, waits for calls at most the grace time, then cuts them. Thread-safe.
 class Server {
  public:
+  // FAILED_PRECONDITION: a method of the services is not in the access table (access.h).
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        std::vector<grpc::Service*> services);
   ~Server();
   int port() const { return port_; }
-  // Health as clients and load balancers see it.
+  // Health as clients and load balancers see it; that of "godwit.live" stays (lifeline.h).
   void SetServing(bool serving);
+  // Makes a call to itself through the threads that serve all calls. OK: there was an answer,
+  // whatever it said. DEADLINE_EXCEEDED: the server is stuck.
+  absl::Status AskItself(absl::Duration patience);
   void Stop(absl::Duration grace = absl::Seconds(5));
 
  private:
@@ -75,7 +85,7 @@ std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoin
 absl::StatusOr<std::string> FetchPinnedCa(const std::string& endpoint, const std::string& pin_hex,
                                           absl::Duration timeout);
 
-// Sets the deadline (every call has one) on a fresh context.
+// Sets the deadline (every call has one) and the request id of this thread on a fresh context.
 void SetTimeout(grpc::ClientContext& context, absl::Duration timeout);
 
 // Runs `call` until it succeeds, fails for good, or `total` is over. Retries UNAVAILABLE,

@@ -13,7 +13,11 @@
 #include "godwit/common/v1/error.pb.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/request_scope.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/caller.h"
+#include "services/common/rpc/deny_list.h"
+#include "services/common/rpc/method.h"
 
 namespace godwit::rpc {
 namespace {
@@ -21,6 +25,7 @@ namespace {
 namespace pb = ::godwit::common::v1;
 
 constexpr absl::Duration kMaxUnaryTime = absl::Minutes(5);
+constexpr std::uint32_t kEverybody = ~std::uint32_t{0};
 constexpr absl::Duration kSlowCall = absl::Seconds(2);
 constexpr char kInfoUrl[] = "type.googleapis.com/godwit.common.v1.ErrorDetail";
 
@@ -30,37 +35,6 @@ std::function<void(absl::string_view, int, absl::Duration)>& Observer()
     ABSL_SHARED_LOCKS_REQUIRED(observer_mutex) {
   static auto* const observer = new std::function<void(absl::string_view, int, absl::Duration)>();
   return *observer;
-}
-
-std::uint32_t AccessBit(const Identity& peer) {
-  switch (peer.kind) {
-    case PeerKind::kAgent:
-      return kAgents;
-    case PeerKind::kWorker:
-      return kWorkers;
-    case PeerKind::kConversionWorker:
-      return kConversionWorkers;
-    case PeerKind::kService:
-      return kServices;
-    case PeerKind::kUser:
-      return peer.role == UserRole::kAdmin      ? kAdmins
-             : peer.role == UserRole::kOperator ? kOperators
-             : peer.role == UserRole::kViewer   ? kViewers
-                                                : 0u;
-  }
-  return 0;
-}
-
-std::string NamesOf(std::uint32_t access) {
-  constexpr std::pair<std::uint32_t, const char*> kNames[] = {
-      {kAgents, "agent"},     {kWorkers, "worker"}, {kConversionWorkers, "conversion-worker"},
-      {kServices, "service"}, {kViewers, "viewer"}, {kOperators, "operator"},
-      {kAdmins, "admin"}};
-  std::vector<std::string> out;
-  for (const auto& [bit, name] : kNames) {
-    if ((access & bit) != 0) out.emplace_back(name);
-  }
-  return absl::StrJoin(out, ", ");
 }
 
 pb::ErrorDetail ToDetail(const ErrorInfo& info) {
@@ -79,31 +53,54 @@ pb::ErrorDetail ToDetail(const ErrorInfo& info) {
   return detail;
 }
 
-}  // namespace
-
-absl::Status CheckAccess(const Identity& peer, std::uint32_t access) {
-  if ((AccessBit(peer) & access) != 0) return absl::OkStatus();
-  return WithInfo(absl::PermissionDeniedError(absl::StrCat(
-                      peer.Principal(), " may not call this; it is for: ", NamesOf(access))),
-                  {.reason = "ROLE_NOT_ALLOWED", .metadata = {{"allowed", NamesOf(access)}}});
+// Failures, slow calls, and all of those that change something.
+void LogCall(const grpc::ServerContextBase& context, absl::string_view method, const Call& call,
+             const absl::Status& status, absl::Duration took) {
+  const bool ours = status.code() == absl::StatusCode::kInternal ||
+                    status.code() == absl::StatusCode::kDataLoss ||
+                    status.code() == absl::StatusCode::kUnknown;
+  const MethodRule* const rule = FindRule(MethodOf(context));
+  const bool audited = rule != nullptr && rule->audit == Audit::kChanges;
+  if (status.ok() && took <= kSlowCall && !audited) return;
+  Log(ours ? Severity::kError : Severity::kInfo,
+      !status.ok()        ? "call failed"
+      : took <= kSlowCall ? "call"
+                          : "slow call",
+      {{"method", std::string(method)},
+       {"peer", call.peer.id.empty() ? call.address : call.peer.Principal()},
+       {"address", call.address},
+       {"status", status.ToString()},
+       {"took", absl::FormatDuration(took)}});
 }
+
+}  // namespace
 
 absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method,
                            std::uint32_t access) {
-  Call call;
-  call.address = context.peer();
-  const absl::Time asked = absl::FromChrono(context.deadline());
-  call.deadline = std::min(asked, absl::Now() + kMaxUnaryTime);
-  const absl::StatusOr<Identity> peer = PeerIdentity(context);
-  if (peer.ok()) call.peer = *peer;
-  if ((access & kAnybody) != 0) return call;
-  absl::Status allowed = peer.ok() ? CheckAccess(*peer, access) : peer.status();
+  const MethodRule* const rule = FindRule(MethodOf(context));
+  const bool anybody = rule != nullptr && (rule->access & access & kAnybody) != 0;
+  absl::StatusOr<Caller> caller = CallerOf(context, anybody);
+  absl::Status allowed = caller.status();
+  if (allowed.ok() && !anybody) {
+    allowed = CheckAccess(caller->peer, rule == nullptr ? 0 : rule->access & access);
+  }
+  if (allowed.ok()) allowed = CheckDenied(context, caller->peer);
   if (!allowed.ok()) {
     Log(Severity::kWarning, "call refused",
-        {{"method", std::string(method)}, {"peer", call.address}, {"error", allowed.ToString()}});
+        {{"method", std::string(method)}, {"peer", context.peer()}, {"error", allowed.ToString()}});
     return allowed;
   }
-  return call;
+  return Call{
+      .peer = std::move(caller->peer),
+      .address = std::move(caller->address),
+      .deadline = std::min(absl::FromChrono(context.deadline()), absl::Now() + kMaxUnaryTime),
+      .request_id = std::move(caller->request_id),
+      .gateway = std::move(caller->gateway),
+      .lifecycle_profile = std::move(caller->lifecycle_profile)};
+}
+
+absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method) {
+  return Admit(context, method, kEverybody);
 }
 
 void ObserveCalls(std::function<void(absl::string_view, int, absl::Duration)> observe) {
@@ -111,27 +108,23 @@ void ObserveCalls(std::function<void(absl::string_view, int, absl::Duration)> ob
   Observer() = std::move(observe);
 }
 
+grpc::Status Serve(grpc::ServerContext* context, absl::string_view method,
+                   const std::function<absl::Status(const Call&)>& body) {
+  return Serve(context, method, kEverybody, body);
+}
+
 grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::uint32_t access,
                    const std::function<absl::Status(const Call&)>& body) {
   const absl::Time start = absl::Now();
   const absl::StatusOr<Call> call = Admit(*context, method, access);
+  const RequestScope scope(call.ok() ? call->request_id : "");
   const absl::Status status = call.ok() ? body(*call) : call.status();
   const absl::Duration took = absl::Now() - start;
   {
     absl::ReaderMutexLock lock(&observer_mutex);
     if (Observer()) Observer()(method, static_cast<int>(status.code()), took);
   }
-  if (!call.ok()) return ToGrpc(status);
-  if (!status.ok() || took > kSlowCall) {
-    const bool ours = status.code() == absl::StatusCode::kInternal ||
-                      status.code() == absl::StatusCode::kDataLoss ||
-                      status.code() == absl::StatusCode::kUnknown;
-    Log(ours ? Severity::kError : Severity::kInfo, status.ok() ? "slow call" : "call failed",
-        {{"method", std::string(method)},
-         {"peer", call->peer.id.empty() ? call->address : call->peer.Principal()},
-         {"status", status.ToString()},
-         {"took", absl::FormatDuration(took)}});
-  }
+  if (call.ok()) LogCall(*context, method, *call, status, took);
   return ToGrpc(status);
 }
 

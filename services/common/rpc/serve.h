@@ -2,7 +2,7 @@
 //
 //   grpc::Status Handler::GetJob(grpc::ServerContext* context, const pb::GetJobRequest* request,
 //   pb::Job* response) {
-//     return rpc::Serve(context, "jobs.GetJob", rpc::kReaders, [&](const rpc::Call& call) ->
+//     return rpc::Serve(context, "jobs.GetJob", [&](const rpc::Call& call) ->
 //     absl::Status { ... });
 //   }
 #pragma once
@@ -17,38 +17,28 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "grpcpp/impl/codegen/status.h"
+#include "services/common/rpc/access.h"
 #include "services/common/rpc/identity.h"
 
 namespace godwit::rpc {
 
-// Who may call a method: bits of these. There is no default.
-enum Access : std::uint32_t {
-  kAgents = 1,
-  kWorkers = 2,
-  kConversionWorkers = 4,
-  kServices = 8,
-  kViewers = 16,
-  kOperators = 32,
-  kAdmins = 64,
-  // Anybody who reaches the port, even without a certificate (Enroll only).
-  kAnybody = 128,
-};
-inline constexpr std::uint32_t kReaders = kViewers | kOperators | kAdmins | kServices;
-inline constexpr std::uint32_t kWriters = kOperators | kAdmins | kServices;
-inline constexpr std::uint32_t kAdminsAndServices = kAdmins | kServices;
-
 // What a handler knows of its call.
 struct Call {
-  Identity peer;        // empty id for kAnybody without a certificate
-  std::string address;  // of the peer, for the audit log
-  absl::Time deadline;  // never later than 5 minutes from now for unary calls
+  Identity peer;           // whom the call counts for; empty id for kAnybody without a certificate
+  std::string address;     // of the client, for the audit log
+  absl::Time deadline;     // never later than 5 minutes from now for unary calls
+  std::string request_id;  // of this request in all services; see caller.h
+  std::string gateway;     // "service/gateway" when it speaks for `peer`
+  std::string lifecycle_profile;  // that the gateway asks for: "", "strict", "lenient"
 };
 
-// OK when the identity is in the access list, else PERMISSION_DENIED naming what is needed.
-absl::Status CheckAccess(const Identity& peer, std::uint32_t access);
-
-// Runs `body` when the peer may call, turns its status into a gRPC one (with ErrorDetail in the
-// trailer), logs failures and slow calls. `method` is a short stable name. Never throws.
+// Runs `body` when the access table lets the caller call this method, turns its status into a gRPC
+// one (with ErrorDetail in the trailer), logs failures, slow calls and, as the table says, every
+// call. `method` is a short stable name for logs and metrics. The request id is that of the thread
+// meanwhile. Never throws.
+grpc::Status Serve(grpc::ServerContext* context, absl::string_view method,
+                   const std::function<absl::Status(const Call&)>& body);
+// The same, but only those of `access` may call, too.
 grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::uint32_t access,
                    const std::function<absl::Status(const Call&)>& body);
 
@@ -58,6 +48,7 @@ void ObserveCalls(
     std::function<void(absl::string_view method, int code, absl::Duration took)> observe);
 
 // For streams: the access check and identity alone.
+absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method);
 absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method,
                            std::uint32_t access);
 

@@ -25,6 +25,7 @@ std::string JobJson(const conversion::v1::ConversionTask& task,
   nlohmann::json job = {{"source_disks", disks},
                         {"windows", WindowsJson(target)},
                         {"nics", nics},
+                        {"hypervisor", target.hypervisor()},
                         {"linux_modules", target.linux_modules()},
                         {"kernel_arguments", target.kernel_arguments()},
                         {"boot_mode", target.boot_mode() == Launch::UEFI          ? "uefi"
@@ -45,9 +46,6 @@ std::string JobJson(const conversion::v1::ConversionTask& task,
                               {"text", script.text},
                               {"timeout_seconds", script.timeout_seconds}});
   }
-  // The target's own guest tools stay.
-  if (target.disk_bus() == "pvscsi") job["platform"] = "vmware";
-  if (target.disk_bus() == "hyperv") job["platform"] = "hyperv";
   if (target.firmware_size() > 0) job["firmware"] = target.firmware();
   return job.dump();
 }

@@ -152,10 +152,15 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
   RETURN_IF_ERROR(ConvertPinnedDevices(root, stable, outcome));
   const std::vector<std::string> wanted = WantedModules(job.linux_modules);
   progress("guest tools");
-  RETURN_IF_ERROR(
-      ConvertGuestTools(root, job.platform, &outcome->inspection.guest_tools, &outcome->findings));
+  RETURN_IF_ERROR(ConvertGuestTools(root, job.hypervisor, &outcome->inspection.guest_tools,
+                                    &outcome->findings));
   RETURN_IF_ERROR(ConvertBlacklists(root, wanted, &outcome->findings));
   RETURN_IF_ERROR(ConvertGuestAgents(root, &outcome->findings));
+
+  progress("network");
+  RETURN_IF_ERROR(ConvertNetwork(root, job.nics));
+  RETURN_IF_ERROR(
+      ConvertAddresses(root, job.nics, &outcome->inspection.network_kinds, &outcome->findings));
 
   progress("initramfs");
   RETURN_IF_ERROR(ConvertInitramfsConfig(root, ModulesOf(kernels, wanted), stable));
@@ -183,10 +188,6 @@ absl::Status ConvertTree(GuestRoot& root, const Job& job, Outcome* outcome,
          "the entry got \"nofail\", so that the machine boots without it"});
   }
 
-  progress("network");
-  RETURN_IF_ERROR(ConvertNetwork(root, job.nics));
-  RETURN_IF_ERROR(
-      ConvertAddresses(root, job.nics, &outcome->inspection.network_kinds, &outcome->findings));
   progress("console and caches");
   RETURN_IF_ERROR(ConvertSerialConsole(root));
   RETURN_IF_ERROR(RemoveDeviceCaches(root));

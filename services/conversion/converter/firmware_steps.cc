@@ -15,7 +15,7 @@
 #include "services/conversion/converter/bios_boot.h"
 #include "services/conversion/converter/new_partition.h"
 #include "services/conversion/converter/partition_table.h"
-#include "services/conversion/converter/run_bounded.h"
+#include "services/conversion/converter/tools.h"
 
 namespace godwit::convert {
 namespace {

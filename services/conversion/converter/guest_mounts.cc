@@ -12,7 +12,7 @@
 #include "absl/strings/strip.h"
 #include "services/common/base/status_macros.h"
 #include "services/conversion/converter/guest_root.h"
-#include "services/conversion/converter/partitions.h"
+#include "services/conversion/converter/partition_table.h"
 #include "services/conversion/converter/superblock.h"
 
 namespace godwit::convert {

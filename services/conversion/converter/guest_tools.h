@@ -19,9 +19,9 @@ std::string AllowModules(const std::string& text, const std::vector<std::string>
 // True for a file that AllowModules changed before.
 bool WasAllowed(const std::string& text);
 
-// `stays`: the hypervisor of the target, whose own tools are left alone ("vmware", "hyperv",
-// "xen"; "kvm" has none here). Names of what was switched off are added to *found, and a finding
-// for each.
+// `stays`: the hypervisor of the target, whose own tools are left alone (a profile's word;
+// "kvm" has none here, "": none stay). Names of what was switched off are added to *found, and a
+// finding for each.
 absl::Status ConvertGuestTools(GuestRoot& root, const std::string& stays,
                                std::vector<std::string>* found, Findings* findings);
 

@@ -108,6 +108,13 @@ absl::StatusOr<std::string> DriverArchive(const GuestRoot& root, const GuestKern
   archive.File("etc/modules-load.d/godwit.conf", names, "etc");
   for (const auto& [path, content] : PinnedFilesForInitramfs(root))
     archive.File(path, content, "etc");
+  // Cards get their names where their drivers are loaded, as in an image that the guest's own tools
+  // make: a card that is renamed later may be in use by then.
+  for (const std::string& name : root.List("etc/systemd/network")) {
+    const absl::StatusOr<std::string> text = root.Read("etc/systemd/network/" + name);
+    if (absl::EndsWith(name, ".link") && text.ok())
+      archive.File("etc/systemd/network/" + name, *text, "etc");
+  }
   // The image names the swap volume to resume from as it was, and would wait for it.
   if (const absl::StatusOr<std::string> resume = root.Read("etc/initramfs-tools/conf.d/resume");
       resume.ok())

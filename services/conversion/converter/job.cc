@@ -17,7 +17,8 @@ absl::StatusOr<Job> ParseJob(const std::string& text) {
   job.unfinished = json.value("unfinished", false);
   job.regenerate = json.value("regenerate", false);
   job.regenerate_seconds = std::clamp(json.value("regenerate_seconds", 600), 1, 3600);
-  if (json.contains("platform") && json["platform"].is_string()) job.platform = json["platform"];
+  if (const auto found = json.find("hypervisor"); found != json.end() && found->is_string())
+    job.hypervisor = found->get<std::string>();
   for (const auto& disk : json.value("source_disks", nlohmann::json::array())) {
     if (disk.is_string()) job.source_disks.push_back(disk.get<std::string>());
   }

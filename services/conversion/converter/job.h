@@ -29,8 +29,8 @@ struct Job {
   std::vector<std::string> firmware = {"bios", "uefi"};  // that the target has, preferred first
   std::string boot_mode;  // "", "bios" or "uefi": what is asked for; "": as the source
   std::vector<Script> scripts;
-  std::string action;            // "", "diff" or "undo" instead of a conversion
-  std::string platform = "kvm";  // the target's hypervisor: its own guest tools stay
+  std::string action;      // "", "diff" or "undo" instead of a conversion
+  std::string hypervisor;  // of the target: its own guest tools stay; empty: not told
   // Keys of encrypted disks: "<luks-uuid>.key", "default.key". Not of job.json.
   std::string key_folder = "/keys";
   windows::Options windows;

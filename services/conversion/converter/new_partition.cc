@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
-#include "services/conversion/converter/run_bounded.h"
+#include "services/conversion/converter/tools.h"
 
 namespace godwit::convert {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/base/internal/endian.h"
+#include "absl/strings/str_format.h"
 
 namespace godwit::convert {
 namespace {
@@ -13,10 +14,34 @@ constexpr std::uint64_t kAlignment = 2048;    // 1 MiB
 constexpr std::uint64_t kBackupSectors = 33;  // GPT's copy at the end of the disk
 constexpr std::uint64_t kFirstUsable = 34;    // behind a GPT of 128 entries
 constexpr std::size_t kBootCodeBytes = 440;
-constexpr std::size_t kMaxEntries = 128;
-// As they lie on the disk (UEFI specification, 5.3.3).
-constexpr char kEspType[] = "\x28\x73\x2a\xc1\x1f\xf8\xd2\x11\xba\x4b\x00\xa0\xc9\x3e\xc9\x3b";
-constexpr char kBiosBootType[] = "Hah!IdontNeedEFI";
+constexpr int kMaxEntries = 128;
+// UEFI specification, 5.3.3; GRUB manual, "BIOS installation".
+constexpr char kEspType[] = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
+constexpr char kMbrEspType[] = "ef";
+constexpr char kBiosBootType[] = "21686148-6449-6e6f-744e-656564454649";
+
+// The first three fields of a GUID on disk are little-endian.
+std::string Guid(absl::string_view bytes) {
+  const auto* const data = reinterpret_cast<const unsigned char*>(bytes.data());
+  std::string guid = absl::StrFormat("%08x-%04x-%04x-", endian::Load32(data),
+                                     endian::Load16(data + 4), endian::Load16(data + 6));
+  for (int i = 8; i < 16; ++i) {
+    if (i == 10) guid.push_back('-');
+    absl::StrAppendFormat(&guid, "%02x", data[i]);
+  }
+  return guid;
+}
+
+// UTF-16, little-endian.
+std::string Name(absl::string_view bytes) {
+  std::string name;
+  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
+    const unsigned unit = endian::Load16(bytes.data() + i);
+    if (unit == 0) break;
+    name.push_back(unit >= 0x20 && unit < 0x7f ? static_cast<char>(unit) : '_');
+  }
+  return name;
+}
 
 void Add(PartitionTable* table, const Partition& partition) {
   // Sums of hostile numbers: nothing behind the disk's end counts.
@@ -35,29 +60,64 @@ void ParseGpt(absl::string_view head, PartitionTable* table) {
   const std::uint64_t first = endian::Load64(header.data() + 72);
   // What lies there is the table itself, whatever the header says.
   table->usable_start = std::max<std::uint64_t>(endian::Load64(header.data() + 40), kFirstUsable);
-  const std::size_t count = std::min<std::size_t>(endian::Load32(header.data() + 80), kMaxEntries);
+  const auto count = static_cast<int>(
+      std::min<std::uint32_t>(endian::Load32(header.data() + 80), std::uint32_t{kMaxEntries}));
   const std::size_t size = endian::Load32(header.data() + 84);
   table->usable_end =
       table->disk_sectors > kBackupSectors ? table->disk_sectors - kBackupSectors : 0;
-  if (size < 128 || size > 4096 || first > head.size() / kSectorBytes) return;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t at = first * kSectorBytes + i * size;
+  if (size < 128 || size > 4096 || first < 2 || first > head.size() / kSectorBytes) return;
+  for (int number = 1; number <= count; ++number) {
+    const std::size_t at = first * kSectorBytes + static_cast<std::size_t>(number - 1) * size;
     if (at + 128 > head.size()) break;
     const absl::string_view entry = head.substr(at, 128);
-    const absl::string_view type = entry.substr(0, 16);
-    if (type.find_first_not_of('\0') == absl::string_view::npos) {
+    if (entry.substr(0, 16).find_first_not_of('\0') == absl::string_view::npos) {
       table->has_free_entry = true;
       continue;
     }
+    const std::string type = Guid(entry.substr(0, 16));
+    table->ids[number] = {
+        .uuid = Guid(entry.substr(16, 16)), .label = Name(entry.substr(56, 72)), .type = type};
     const std::uint64_t start = endian::Load64(entry.data() + 32);
     const std::uint64_t last = endian::Load64(entry.data() + 40);
     if (last < start) continue;
-    Add(table, {.number = static_cast<int>(i) + 1,
+    Add(table, {.number = number,
                 .start = start,
                 .sectors = last - start + 1,
-                .is_esp = type == absl::string_view(kEspType, 16),
-                .is_bios_boot = type == absl::string_view(kBiosBootType, 16)});
+                .is_esp = type == kEspType,
+                .is_bios_boot = type == kBiosBootType});
   }
+}
+
+void ParseMbr(absl::string_view head, PartitionTable* table) {
+  const auto entry = [&](int number) { return head.data() + 446 + (number - 1) * 16; };
+  // A file system's boot sector ends with the same two bytes: a table's entries begin with 0 or
+  // 0x80.
+  for (int number = 1; number <= 4; ++number) {
+    if ((*entry(number) & 0x7f) != 0) return;
+  }
+  const std::uint32_t disk = endian::Load32(head.data() + 440);
+  for (int number = 1; number <= kMaxEntries; ++number) {
+    PartitionId id{.uuid = absl::StrFormat("%08x-%02x", disk, number)};
+    if (number <= 4) {
+      id.type = absl::StrFormat("%02x", static_cast<unsigned char>(entry(number)[4]));
+      if (id.type == "00") {
+        table->has_free_entry = true;
+        continue;
+      }
+      Add(table, {.number = number,
+                  .start = endian::Load32(entry(number) + 8),
+                  .sectors = endian::Load32(entry(number) + 12),
+                  .is_esp = id.type == kMbrEspType});
+    }
+    table->ids[number] = std::move(id);
+  }
+  // The same bytes, and no partition.
+  if (table->partitions.empty()) {
+    table->ids.clear();
+    return;
+  }
+  table->kind = PartitionTable::Kind::kMbr;
+  table->usable_end = std::min<std::uint64_t>(table->disk_sectors, 0xffffffffu);
 }
 
 }  // namespace
@@ -71,23 +131,12 @@ PartitionTable ParsePartitionTable(absl::string_view head, std::uint64_t disk_se
     ParseGpt(head, &table);
     return table;
   }
-  table.kind = PartitionTable::Kind::kMbr;
-  table.usable_end = std::min<std::uint64_t>(disk_sectors, 0xffffffffu);
-  for (int i = 0; i < 4; ++i) {
-    const char* const entry = head.data() + 446 + i * 16;
-    const auto type = static_cast<unsigned char>(entry[4]);
-    if (type == 0) {
-      table.has_free_entry = true;
-      continue;
-    }
-    Add(&table, {.number = i + 1,
-                 .start = endian::Load32(entry + 8),
-                 .sectors = endian::Load32(entry + 12),
-                 .is_esp = type == 0xef});
-  }
-  // A volume without a table ends its first sector alike.
-  if (table.partitions.empty()) table.kind = PartitionTable::Kind::kNone;
+  ParseMbr(head, &table);
   return table;
+}
+
+bool IsEfiSystemPartition(absl::string_view type) {
+  return type == kEspType || type == kMbrEspType;
 }
 
 std::uint64_t PlaceBehind(const PartitionTable& table, std::uint64_t sectors) {

@@ -9,20 +9,35 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
 
 namespace godwit::convert {
 namespace {
 
-constexpr std::size_t kPipeBytes = 64 << 10;
+constexpr std::size_t kPipeBytes = 64 << 10, kReadBytes = 16 << 10;
 
 std::vector<char*> Pointers(std::vector<std::string>& words) {
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   return pointers;
+}
+
+// Takes what is there; false at the end of the stream.
+bool Take(int fd, std::size_t limit, BoundedRun* run) {
+  char buffer[kReadBytes];
+  const ssize_t got = read(fd, buffer, sizeof buffer);
+  if (got < 0) return errno == EINTR || errno == EAGAIN;
+  const std::size_t room = limit - run->output.size();
+  run->too_much = run->too_much || static_cast<std::size_t>(got) > room;
+  run->output.append(buffer, std::min(static_cast<std::size_t>(got), room));
+  return got > 0;
+}
+
+bool Readable(int fd, int milliseconds) {
+  pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
+  return poll(&waiting, 1, milliseconds) > 0;
 }
 
 void WriteFirst(const char* path, const char* text) {
@@ -57,8 +72,8 @@ absl::StatusOr<BoundedRun> RunBounded(const std::vector<std::string>& command,
   if (child == 0) {
     setsid();
     dup2(in_read.get(), 0);
-    dup2(out_write.get(), 1);
-    dup2(out_write.get(), 2);
+    if (limits.keep != RunLimits::Keep::kNothing) dup2(out_write.get(), 1);
+    if (limits.keep == RunLimits::Keep::kAll) dup2(out_write.get(), 2);
     if (limits.isolated) {
       // Mounts that it makes are its own.
       mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
@@ -76,43 +91,30 @@ absl::StatusOr<BoundedRun> RunBounded(const std::vector<std::string>& command,
   int status = 0;
   bool ended = false;
   while (!ended) {
-    const absl::Duration left = limits.timeout - (absl::Now() - start);
-    if (left <= absl::ZeroDuration()) {
-      run.timed_out = true;
+    run.timed_out = absl::Now() - start >= limits.timeout;
+    if (run.timed_out || (limits.end_when_too_much && run.too_much)) {
       kill(-child, SIGKILL);
       kill(child, SIGKILL);  // in its own namespace this ends all of it
       while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
       }
       break;
     }
-    pollfd waiting{.fd = out_read.get(), .events = POLLIN};
-    const int ready = poll(&waiting, 1, 50);
-    char buffer[16384];
-    if (ready > 0) {
-      const ssize_t got = read(out_read.get(), buffer, sizeof buffer);
-      if (got > 0 && run.output.size() < limits.max_output) {
-        run.output.append(
-            buffer, std::min(static_cast<std::size_t>(got), limits.max_output - run.output.size()));
-      }
-      if (got > 0) continue;
+    if (Readable(out_read.get(), 50)) {
+      if (Take(out_read.get(), limits.max_output, &run)) continue;
       absl::SleepFor(absl::Milliseconds(5));  // closed, and perhaps not ended
     }
     ended = waitpid(child, &status, WNOHANG) == child;
-    if (ended) kill(-child, SIGKILL);
+  }
+  if (ended) {
+    if (!limits.keep_background) kill(-child, SIGKILL);
+    // What it printed last. Who left its group and holds the pipe gets no more than a pipe's worth.
+    for (std::size_t i = 0; i < kPipeBytes / kReadBytes && Readable(out_read.get(), 0); ++i) {
+      if (!Take(out_read.get(), limits.max_output, &run)) break;
+    }
   }
   run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   run.took = absl::Now() - start;
   return run;
-}
-
-absl::Status RunTo(const std::string& name, const std::vector<std::string>& command,
-                   const std::string& input) {
-  absl::StatusOr<BoundedRun> run =
-      RunBounded(command, {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "LC_ALL=C"}, input, {});
-  if (!run.ok()) return run.status();
-  if (run->exit_code == 0) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat(name, " ended with ", run->exit_code, ": ", run->output.substr(0, 500)));
 }
 
 }  // namespace godwit::convert

@@ -20,12 +20,16 @@ struct ToolResult {
   std::string output;  // at most 1 MiB
 };
 
-// DEADLINE_EXCEEDED: it was killed. RESOURCE_EXHAUSTED: it prints more than 1 MiB. What it prints
-// to its standard error goes to the console.
+// NOT_FOUND: there is no such program. DEADLINE_EXCEEDED: it was killed. RESOURCE_EXHAUSTED: it
+// prints more than 1 MiB. What it prints to its standard error goes to the console.
 absl::StatusOr<ToolResult> RunTool(const std::vector<std::string>& command,
                                    const ToolOptions& options);
 
 // Its exit code.
 absl::StatusOr<int> RunTool(const std::vector<std::string>& command);
+
+// For those that must succeed: INTERNAL, "`name` ended with ...", with what it prints.
+absl::Status RunTo(const std::string& name, const std::vector<std::string>& command,
+                   const std::string& input);
 
 }  // namespace godwit::convert

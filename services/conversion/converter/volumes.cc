@@ -14,7 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
-#include "services/conversion/converter/partitions.h"
+#include "services/conversion/converter/new_partition.h"
 #include "services/conversion/converter/superblock.h"
 
 namespace godwit::convert {
@@ -106,10 +106,7 @@ absl::StatusOr<std::vector<Volume>> VolumesOfDisk(const std::string& name, const
     RETURN_IF_ERROR(Probe(&disk));
     return std::vector<Volume>{disk};
   }
-  const Fd fd(open(disk.device.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return ErrnoStatus(disk.device);
-  ASSIGN_OR_RETURN(const std::string head, ReadAt(fd.get(), 0, kPartitionTableBytes, disk.device));
-  PartitionIds table = ParsePartitions(head);
+  ASSIGN_OR_RETURN(PartitionTable table, ReadPartitionTable(disk.device, nullptr));
   std::vector<Volume> volumes;
   for (const auto& [number, partition] : numbers) {
     if (volumes.size() >= max_volumes) break;
@@ -119,7 +116,7 @@ absl::StatusOr<std::vector<Volume>> VolumesOfDisk(const std::string& name, const
     volume.source_device = PartitionName(disk.source_device, number);
     for (std::string& other : volume.source_names) other = PartitionName(other, number);
     volume.partition = number;
-    const PartitionId& id = table.partitions[number];
+    const PartitionId& id = table.ids[number];
     volume.part_uuid = id.uuid;
     volume.part_label = id.label;
     volume.part_type = id.type;

@@ -1,15 +1,20 @@
 // godwit-conversion: the queue of conversions and their leases.
 #include <cstdio>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
-#include "services/common/metrics/metrics.h"
+#include "services/common/clients/deny_list_client.h"
+#include "services/common/metrics/service_metrics.h"
 #include "services/common/pg/pool.h"
+#include "services/common/pg/probe.h"
 #include "services/common/rpc/channel.h"
+#include "services/common/rpc/lifeline.h"
 #include "services/conversion/service/profile_files.h"
+#include "services/conversion/service/rpc/conversion_metrics.h"
 #include "services/conversion/service/rpc/handlers.h"
 #include "services/conversion/service/storage/pg_task_store.h"
 
@@ -17,7 +22,7 @@ namespace godwit {
 namespace {
 
 struct Config {
-  std::string listen = "127.0.0.1:8444", database, tls_dir, metrics_listen;
+  std::string listen = "127.0.0.1:8444", database, tls_dir, registry, metrics_listen;
   std::vector<std::string> profiles;
   absl::Duration lease = absl::Seconds(30), keep = absl::Hours(24 * 30);
 };
@@ -26,7 +31,7 @@ absl::Status Run(const Config& config) {
   if (config.lease < absl::Seconds(3) || config.lease > absl::Minutes(10)) {
     return absl::InvalidArgumentError("--lease-duration: 3s to 10m");
   }
-  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadWatchedTls(config.tls_dir));
   std::vector<std::string> folders = {conversion::DefaultProfileFolder()};
   folders.insert(folders.end(), config.profiles.begin(), config.profiles.end());
   ASSIGN_OR_RETURN(const conversion::Profiles profiles, conversion::LoadProfiles(folders));
@@ -34,11 +39,23 @@ absl::Status Run(const Config& config) {
   conversion::PgTaskStore store(pool, {.lease_duration = config.lease});
   RETURN_IF_ERROR(Annotate(store.List(1, 1).status(), "--database"));
   const conversion::ExpiryGrace grace(RealClock(), config.lease);
-  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
+  std::optional<rpc::DenyListFollower> deny_list;
+  if (!config.registry.empty()) {
+    const rpc::Identity registry{.kind = rpc::PeerKind::kService, .id = "registry"};
+    deny_list.emplace(AskRegistryForDenyList(rpc::Dial(config.registry, registry, tls)));
+  }
   conversion::ConversionHandler tasks(store, profiles);
   conversion::ConversionWorkerHandler workers(store, grace, {.lease_duration = config.lease});
   ASSIGN_OR_RETURN(const auto server,
                    rpc::Server::Start({.listen = config.listen, .tls = tls}, {&tasks, &workers}));
+  pg::Probe probe(config.database);
+  rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
+  metrics->Add([&](Samples& to) {
+    CollectService(&lifeline, tls, to);
+    CollectPool(pool, to);
+    conversion::CollectTasks(pool, to);
+  });
   Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
   absl::Time next_removal = absl::Now();
   while (!WaitForShutdownSignal(config.lease / 3)) {
@@ -49,6 +66,9 @@ absl::Status Run(const Config& config) {
     next_removal = absl::Now() + absl::Minutes(10);
     store.RemoveEnded(config.keep).status().IgnoreError();
   }
+  Log(Severity::kInfo, "stopping");
+  lifeline.Stop();
+  workers.Stop();
   server->Stop();
   return absl::OkStatus();
 }
@@ -65,6 +85,8 @@ int main(int argc, char** argv) {
   flags.Strings(
       "profiles", &config.profiles,
       "folder with target profiles of your own (*.json), besides those that come with it");
+  flags.String("registry", &config.registry,
+               "host:port of the registry, which knows who was revoked; empty: nobody is");
   flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
   flags.String("metrics-listen", &config.metrics_listen, godwit::kMetricsListenHelp);
   flags.Duration("lease-duration", &config.lease,

@@ -9,10 +9,13 @@
 #include "services/common/base/file.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/notify.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/metrics/service_metrics.h"
 #include "services/common/rpc/channel.h"
 #include "services/conversion/appliance/supplies.h"
+#include "services/conversion/worker/runner_metrics.h"
 #include "services/conversion/worker/task_runner.h"
 
 namespace godwit {
@@ -20,7 +23,7 @@ namespace {
 
 struct Config {
   std::string conversion, work_dir, tls_dir, appliance, accelerator = "tcg", master_key_file,
-                                                        disk_keys, scripts;
+                                                        disk_keys, scripts, metrics_listen;
   std::int64_t memory_mib = 1024;
   conversion::SuppliesOptions windows;
 };
@@ -40,7 +43,7 @@ absl::Status Run(const Config& config) {
   if (config.work_dir.empty()) return absl::InvalidArgumentError("--work-dir is needed");
   if (config.accelerator != "tcg" && config.accelerator != "kvm")
     return absl::InvalidArgumentError("--accelerator: tcg or kvm");
-  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadWatchedTls(config.tls_dir));
   RETURN_IF_ERROR(MakeDirs(config.work_dir, 0700));
   std::string supplies;
   if (!config.windows.empty()) {
@@ -59,10 +62,17 @@ absl::Status Run(const Config& config) {
   conversion::TaskRunner runner(
       rpc::Dial(config.conversion, {.kind = rpc::PeerKind::kService, .id = "conversion"}, tls),
       appliance, config.work_dir);
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
+  metrics->Add([&](Samples& to) {
+    CollectService(nullptr, tls, to);
+    conversion::CollectRunner(runner.figures(), to);
+  });
   std::thread work([&] { runner.Run(); });
+  NotifyManager("READY=1");
   Log(Severity::kInfo, "serving", {{"port", "0"}, {"appliance", appliance.version()}});
   WaitForShutdownSignal();
   Log(Severity::kInfo, "stopping");
+  NotifyManager("STOPPING=1");
   runner.Stop();
   work.join();
   return absl::OkStatus();
@@ -78,6 +88,7 @@ int main(int argc, char** argv) {
   flags.String("conversion", &config.conversion, "host:port of godwit-conversion");
   flags.String("work-dir", &config.work_dir, "folder for files of running conversions");
   flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
+  flags.String("metrics-listen", &config.metrics_listen, godwit::kMetricsListenHelp);
   flags.String("appliance", &config.appliance,
                "folder of the conversion appliance (default: beside the program)");
   flags.String("accelerator", &config.accelerator, "tcg, or kvm where that works");

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/notify.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
 
@@ -33,6 +34,13 @@ TaskRunner::TaskRunner(std::shared_ptr<grpc::Channel> service, const Appliance& 
 void TaskRunner::Stop() {
   stopping_ = true;
   cancel_ = true;
+  absl::MutexLock lock(&mutex_);
+  if (asking_ != nullptr) asking_->TryCancel();
+}
+
+TaskRunner::Figures TaskRunner::figures() const {
+  absl::MutexLock lock(&mutex_);
+  return figures_;
 }
 
 bool TaskRunner::Sleep(absl::Duration duration) {
@@ -49,6 +57,7 @@ void TaskRunner::Run() {
   }
   absl::Duration backoff = absl::Milliseconds(200);
   while (!stopping_) {
+    NotifyManager("WATCHDOG=1");
     v1::LeaseTaskRequest request;
     request.add_modes(v1::ConversionTask::PREFLIGHT);
     request.add_modes(v1::ConversionTask::APPEND);
@@ -58,8 +67,20 @@ void TaskRunner::Run() {
     v1::LeaseTaskResponse lease;
     grpc::ClientContext context;
     rpc::SetTimeout(context, absl::Seconds(10));
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return;
+      asking_ = &context;
+    }
     const absl::Status status = rpc::FromGrpc(stub_->LeaseTask(&context, request, &lease));
+    {
+      absl::MutexLock lock(&mutex_);
+      asking_ = nullptr;
+      figures_.connected = status.ok();
+      figures_.busy = status.ok() && lease.has_task();
+    }
     if (!status.ok()) {
+      if (stopping_) return;
       Log(Severity::kWarning, "no task", {{"error", status.ToString()}});
       if (Sleep(backoff)) return;
       backoff = std::min(backoff * 2, absl::Seconds(10));
@@ -85,6 +106,7 @@ void TaskRunner::Renew(const v1::LeaseTaskResponse& lease, const std::atomic<boo
     }
     if (now < next) continue;
     next = now + duration / 6;
+    NotifyManager("WATCHDOG=1");  // an appliance has a time limit of its own
     v1::RenewTaskRequest request;
     request.set_name(lease.task().name());
     request.set_lease_generation(lease.lease_generation());
@@ -121,6 +143,12 @@ void TaskRunner::RunTask(const v1::LeaseTaskResponse& lease) {
                                           });
   done = true;
   renewal.join();
+  {
+    absl::MutexLock lock(&mutex_);
+    figures_.busy = false;
+    ++(result.status.ok() ? figures_.succeeded : figures_.failed);
+    figures_.spent += absl::Now() - from;
+  }
   Log(result.status.ok() ? Severity::kInfo : Severity::kWarning, "conversion ended",
       {{"task", lease.task().name()},
        {"took", absl::FormatDuration(absl::Now() - from)},

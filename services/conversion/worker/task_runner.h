@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,13 @@ class TaskRunner {
   // Until Stop(): leases, converts, reports. What a killed worker left in the work folder is
   // removed first.
   void Run();
+  struct Figures {
+    bool connected = false;  // the last request for a task was answered
+    bool busy = false;
+    std::int64_t succeeded = 0, failed = 0;
+    absl::Duration spent;  // on conversions that ended
+  };
+  Figures figures() const;
   // Ends the running conversion; its task goes back to the queue.
   void Stop();
 
@@ -35,8 +43,10 @@ class TaskRunner {
   const std::string work_folder_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> cancel_{false};
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::string message_ ABSL_GUARDED_BY(mutex_);
+  Figures figures_ ABSL_GUARDED_BY(mutex_);
+  grpc::ClientContext* asking_ ABSL_GUARDED_BY(mutex_) = nullptr;  // for a task; may take long
 };
 
 }  // namespace godwit::conversion

@@ -121,6 +121,7 @@ absl::StatusOr<NewJob> ReadPreflight(const v1::StartPreflightRequest& request) {
     return rpc::FieldError("boot_mode", "unknown");
   if (request.boot_mode() != v1::LaunchSettings::BOOT_MODE_UNSPECIFIED)
     server.settings.boot_mode = static_cast<BootMode>(request.boot_mode());
+  server.settings.windows_allow_unclean = request.windows_allow_unclean();
   job.servers.push_back(std::move(server));
   job.request_hash = Fingerprint(job, "");
   return job;

@@ -15,6 +15,8 @@ inline constexpr char kNotifyChannel[] = "godwit_jobs";
 class PgJobStore final : public JobStore {
  public:
   explicit PgJobStore(const std::string& conninfo, int max_connections = 8);
+  // For its load.
+  const pg::Pool& pool() const { return pool_; }
 
   absl::StatusOr<Job> Create(const NewJob& job, int most_active) override;
   absl::StatusOr<Job> Get(const std::string& job_id) override;

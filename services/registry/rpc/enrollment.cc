@@ -1,8 +1,11 @@
 #include "services/registry/rpc/enrollment.h"
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
 #include "services/registry/domain/installation_token.h"
 #include "services/registry/rpc/commands.h"
@@ -142,6 +145,19 @@ absl::StatusOr<std::string> IssueAgentCertificate(Backend& backend, const std::s
   return chain;
 }
 
+std::string TrustedCas(const Backend& backend) {
+  std::string trusted = backend.trusted_cas;
+  if (!backend.tls_dir.empty()) {
+    // Read now: it is replaced while the registry runs.
+    const absl::StatusOr<rpc::TlsMaterial> present = rpc::LoadTls(backend.tls_dir);
+    if (present.ok()) trusted = present->ca;
+  }
+  if (absl::StrContains(trusted, absl::StripAsciiWhitespace(backend.ca.certificate_pem))) {
+    return trusted;
+  }
+  return absl::StrCat(backend.ca.certificate_pem, trusted);
+}
+
 void SetEndpoints(const Backend& backend, pb::ServiceEndpoints* out) {
   out->set_registry(backend.registry_endpoint);
   out->set_replication(backend.replication_endpoint);
@@ -202,7 +218,7 @@ absl::StatusOr<pb::EnrollResponse> Enroll(Backend& backend, pg::Connection& conn
   pb::EnrollResponse response;
   response.set_source_server(absl::StrCat("sourceServers/", server.id));
   response.set_certificate_chain_pem(chain);
-  response.set_ca_pem(backend.ca.certificate_pem);
+  response.set_ca_pem(TrustedCas(backend));
   SetEndpoints(backend, response.mutable_endpoints());
   response.set_certificate_generation(server.certificate_generation);
   return response;

@@ -25,6 +25,10 @@ absl::StatusOr<godwit::registry::v1::EnrollResponse> Enroll(
 absl::StatusOr<std::string> IssueAgentCertificate(Backend& backend, const std::string& server_id,
                                                   const std::string& csr_pem);
 
+// What agents verify services by: the CAs that the registry itself trusts now (two while one takes
+// over from the other), and the one that issues.
+std::string TrustedCas(const Backend& backend);
+
 // Where agents find the services.
 void SetEndpoints(const Backend& backend, godwit::registry::v1::ServiceEndpoints* out);
 

@@ -137,7 +137,7 @@ class AgentHandler final : public pb::EnrollmentService::Service {
     }
     ASSIGN_OR_RETURN(*response->mutable_certificate_chain_pem(),
                      IssueAgentCertificate(backend_, id, request.csr_pem()));
-    response->set_ca_pem(backend_.ca.certificate_pem);
+    response->set_ca_pem(TrustedCas(backend_));
     response->set_certificate_generation(server.certificate_generation);
     SetEndpoints(backend_, response->mutable_endpoints());
     return absl::OkStatus();

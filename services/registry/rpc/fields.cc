@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kMaxTags = 50;
 constexpr std::size_t kMaxTagKey = 128;
 constexpr std::size_t kMaxTagValue = 256;
-constexpr std::size_t kMaxPageToken = 200;
+constexpr std::size_t kMaxPageToken = 300;
 
 // The helpers of base name the field in their text; this adds it for programs.
 absl::Status AsFieldError(absl::string_view field, const absl::Status& status) {
@@ -89,7 +89,7 @@ absl::StatusOr<PageKey> ParsePageToken(absl::string_view token) {
     return BadPageToken();
   }
   const std::string id = text.substr(slash + 1);
-  if (id.empty() || !CheckText("page_token", id, 1, 64).ok()) return BadPageToken();
+  if (id.empty() || !CheckText("page_token", id, 1, 160).ok()) return BadPageToken();
   return PageKey{.time = absl::FromUnixMicros(micros), .id = id};
 }
 

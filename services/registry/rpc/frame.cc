@@ -8,6 +8,7 @@
 #include "absl/strings/strip.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/caller.h"
 #include "services/registry/domain/installation_token.h"
 #include "services/registry/rpc/fields.h"
 
@@ -62,6 +63,7 @@ grpc::Status ServeChange(grpc::ServerContext* context, storage::Mutator& mutator
         admitted = true;
         mutation.principal = call.peer.id.empty() ? "anybody" : call.peer.Principal();
         mutation.peer = call.address;
+        mutation.call_id = call.request_id;
         absl::Status checked = steps.check ? steps.check() : absl::OkStatus();
         if (!checked.ok()) {
           mutator.AuditRefusal(mutation, checked);
@@ -73,9 +75,11 @@ grpc::Status ServeChange(grpc::ServerContext* context, storage::Mutator& mutator
         return Apply(mutator, mutation, change, call, response, steps);
       });
   if (!admitted) {
-    const absl::StatusOr<rpc::Identity> peer = rpc::PeerIdentity(*context);
-    mutation.principal = peer.ok() ? peer->Principal() : "unknown";
-    mutation.peer = context->peer();
+    const absl::StatusOr<rpc::Caller> known = rpc::CallerOf(*context, /*anybody=*/true);
+    const rpc::Caller caller = known.ok() ? *known : rpc::PeerOf(*context);
+    mutation.principal = caller.peer.id.empty() ? "unknown" : caller.peer.Principal();
+    mutation.peer = caller.address;
+    mutation.call_id = caller.request_id;
     mutator.AuditRefusal(mutation, rpc::FromGrpc(status));
   }
   return status;

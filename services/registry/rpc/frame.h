@@ -15,10 +15,10 @@
 namespace godwit::registry {
 
 struct ChangeCall {
-  const char* method;  // "SourceServerService.StartTest"
-  std::uint32_t access;
-  std::string resource;    // as the caller named it
-  std::string request_id;  // empty: the call has none
+  const char* method;                        // "SourceServerService.StartTest"
+  std::uint32_t access = ~std::uint32_t{0};  // narrows what the access table says
+  std::string resource;                      // as the caller named it
+  std::string request_id;                    // empty: the call has none
   const google::protobuf::Message* request;
   bool audit_refusals = true;  // false for calls of strangers
   // Set by `apply` when the call makes the resource; then audited instead of `resource`.

@@ -20,5 +20,8 @@ std::unique_ptr<grpc::Service> MakeSourceServerHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeEventHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeTemplateHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeFleetHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeAccessKeyHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeRevocationHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeAuditHandler(Backend& backend);
 
 }  // namespace godwit::registry

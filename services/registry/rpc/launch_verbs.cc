@@ -104,7 +104,7 @@ class Launch {
     std::vector<SourceServer> befores;
     for (const std::string& id : ids) {
       ASSIGN_OR_RETURN(const SourceServer before, storage::LockServer(connection, id));
-      RETURN_IF_ERROR(CheckEvent(backend_.profile, before, event_));
+      RETURN_IF_ERROR(CheckEvent(ProfileOf(backend_, call), before, event_));
       ASSIGN_OR_RETURN(const bool waits, storage::LaunchWaits(connection, id));
       if (waits) {
         return JobUnderWay(absl::StrCat("sourceServers/", id),
@@ -121,7 +121,7 @@ class Launch {
                                                   .body = body}));
     for (const SourceServer& before : befores) {
       SourceServer after = before;
-      registry::Apply(backend_.profile, event_, now, job_id, after);
+      registry::Apply(ProfileOf(backend_, call), event_, now, job_id, after);
       ASSIGN_OR_RETURN(
           after, storage::SaveServer(connection, after,
                                      {.event = Name(event_), .principal = call.peer.Principal()}));

@@ -9,8 +9,15 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/metrics/service_metrics.h"
+#include "services/common/pg/probe.h"
+#include "services/common/rpc/deny_list.h"
+#include "services/common/rpc/lifeline.h"
 #include "services/registry/domain/installation_token.h"
+#include "services/registry/rpc/access_keys.h"
 #include "services/registry/rpc/handlers.h"
+#include "services/registry/rpc/registry_metrics.h"
+#include "services/registry/storage/revocation_store.h"
 
 namespace godwit::registry {
 namespace {
@@ -26,6 +33,8 @@ class Server final : public RegistryServer {
  public:
   Server(const ServerConfig& config, Clock& clock, std::string ca_pin)
       : pool_({.conninfo = config.database, .max_connections = config.max_database_connections}),
+        probe_(config.database),
+        tls_(config.tls),
         mutator_(pool_),
         sender_(pool_, rpc::Dial(config.jobs, ServiceIdentity("jobs"), config.tls),
                 rpc::Dial(config.replication, ServiceIdentity("replication"), config.tls),
@@ -39,10 +48,14 @@ class Server final : public RegistryServer {
             .profile = config.profile,
             .ca = config.ca,
             .ca_pin = std::move(ca_pin),
+            .trusted_cas = config.tls.ca,
+            .tls_dir = config.tls.dir,
             .token_key = HashOf(absl::StrCat("installation tokens\n", config.ca.private_key_pem)),
             .registry_endpoint = config.advertise,
             .replication_endpoint = config.advertise_replication,
-            .agent_certificate_lifetime = config.agent_certificate_lifetime},
+            .agent_certificate_lifetime = config.agent_certificate_lifetime,
+            .master_key_file = config.master_key_file,
+            .access_key_limits = config.access_key_limits},
         enroll_(MakeEnrollHandler(backend_)) {
     handlers_.push_back(MakeAgentHandler(backend_));
     handlers_.push_back(MakeTokenHandler(backend_));
@@ -50,8 +63,12 @@ class Server final : public RegistryServer {
     handlers_.push_back(MakeEventHandler(backend_));
     handlers_.push_back(MakeTemplateHandler(backend_));
     handlers_.push_back(MakeFleetHandler(backend_));
+    handlers_.push_back(MakeAccessKeyHandler(backend_));
+    handlers_.push_back(MakeRevocationHandler(backend_));
+    handlers_.push_back(MakeAuditHandler(backend_));
   }
   ~Server() override {
+    lifeline_.reset();
     watch_hub_.Stop();  // ends the streams, so that the server need not cut them
     if (enroll_server_ != nullptr) enroll_server_->Stop();
     if (server_ != nullptr) server_->Stop();
@@ -63,6 +80,14 @@ class Server final : public RegistryServer {
     if (!present.Bool(0, 0)) {
       return absl::FailedPreconditionError(
           "the database has no registry schema; run godwit-migrate --database CONNINFO");
+    }
+    if (!config.master_key_file.empty()) {
+      ASSIGN_OR_RETURN(const crypt::MasterKeys keys, LoadMasterKeys(config.master_key_file));
+      ASSIGN_OR_RETURN(const int rewrapped, RewrapAccessKeys(pool_, keys));
+      if (rewrapped > 0) {
+        Log(Severity::kInfo, "wrapped secrets of access keys anew",
+            {{"count", absl::StrCat(rewrapped)}, {"to", keys.current().id}});
+      }
     }
     std::vector<grpc::Service*> services;
     for (const auto& handler : handlers_) services.push_back(handler.get());
@@ -76,14 +101,33 @@ class Server final : public RegistryServer {
                                                         {enroll_.get()}));
     sender_.Start();
     watch_hub_.Start();
+    deny_list_ =
+        std::make_unique<rpc::DenyListFollower>([this] { return Denied(); }, absl::Seconds(1));
+    lifeline_ = std::make_unique<rpc::Lifeline>(
+        std::vector<rpc::Server*>{server_.get(), enroll_server_.get()},
+        rpc::Lifeline::Options{.ready = [this] { return probe_.Check(); }});
     return absl::OkStatus();
   }
 
   int port() const override { return server_->port(); }
   int enroll_port() const override { return enroll_server_->port(); }
+  void Collect(Samples& to) override {
+    CollectService(lifeline_.get(), tls_, to);
+    CollectPool(pool_, to);
+    CollectRegistry(pool_, to);
+  }
 
  private:
+  absl::StatusOr<rpc::DenyList> Denied() {
+    ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
+    ASSIGN_OR_RETURN(const std::vector<std::string> subjects,
+                     storage::RevokedSubjects(*connection));
+    return rpc::DenyList(subjects.begin(), subjects.end());
+  }
+
   pg::Pool pool_;
+  pg::Probe probe_;
+  const rpc::TlsMaterial tls_;
   storage::Mutator mutator_;
   OutboxSender sender_;
   WatchHub watch_hub_;
@@ -91,6 +135,8 @@ class Server final : public RegistryServer {
   std::unique_ptr<grpc::Service> enroll_;
   std::vector<std::unique_ptr<grpc::Service>> handlers_;
   std::unique_ptr<rpc::Server> server_, enroll_server_;
+  std::unique_ptr<rpc::DenyListFollower> deny_list_;
+  std::unique_ptr<rpc::Lifeline> lifeline_;
 };
 
 }  // namespace

@@ -7,9 +7,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/common/base/clock.h"
+#include "services/common/metrics/metrics.h"
 #include "services/common/rpc/ca.h"
 #include "services/common/rpc/channel.h"
 #include "services/registry/domain/lifecycle.h"
+#include "services/registry/storage/access_key_store.h"
 
 namespace godwit::registry {
 
@@ -25,6 +27,8 @@ struct ServerConfig {
   rpc::CaMaterial ca;
   absl::Duration agent_certificate_lifetime = absl::Hours(24);
   int max_database_connections = 16;
+  std::string master_key_file;  // keeps the secrets of access keys; empty: there are none
+  storage::AccessKeyLimits access_key_limits;
 };
 
 class RegistryServer {
@@ -35,6 +39,8 @@ class RegistryServer {
   virtual ~RegistryServer() = default;  // stops
   virtual int port() const = 0;
   virtual int enroll_port() const = 0;
+  // Its figures for Prometheus.
+  virtual void Collect(Samples& to) = 0;
 };
 
 }  // namespace godwit::registry

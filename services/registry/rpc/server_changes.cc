@@ -107,21 +107,21 @@ grpc::Status ServeUpdateServer(grpc::ServerContext* context, Backend& backend,
 grpc::Status ServeDeleteServer(grpc::ServerContext* context, Backend& backend,
                                const pb::DeleteSourceServerRequest& request,
                                pb::DeleteSourceServerResponse* response) {
-  return ServeChange(context, backend.mutator,
-                     {.method = "SourceServerService.DeleteSourceServer",
-                      .access = rpc::kWriters,
-                      .resource = request.name(),
-                      .request = &request},
-                     response,
-                     {.check = [&] { return ServerId("name", request.name()).status(); },
-                      .apply = [&](pg::Connection& connection, const rpc::Call&) -> absl::Status {
-                        ASSIGN_OR_RETURN(const std::string id, ServerId("name", request.name()));
-                        ASSIGN_OR_RETURN(const SourceServer server,
-                                         storage::LockServer(connection, id));
-                        RETURN_IF_ERROR(CheckEtag(request.etag(), server.version));
-                        RETURN_IF_ERROR(CheckEvent(backend.profile, server, Event::kDelete));
-                        return storage::DeleteServer(connection, id);
-                      }});
+  return ServeChange(
+      context, backend.mutator,
+      {.method = "SourceServerService.DeleteSourceServer",
+       .access = rpc::kWriters,
+       .resource = request.name(),
+       .request = &request},
+      response,
+      {.check = [&] { return ServerId("name", request.name()).status(); },
+       .apply = [&](pg::Connection& connection, const rpc::Call& call) -> absl::Status {
+         ASSIGN_OR_RETURN(const std::string id, ServerId("name", request.name()));
+         ASSIGN_OR_RETURN(const SourceServer server, storage::LockServer(connection, id));
+         RETURN_IF_ERROR(CheckEtag(request.etag(), server.version));
+         RETURN_IF_ERROR(CheckEvent(ProfileOf(backend, call), server, Event::kDelete));
+         return storage::DeleteServer(connection, id);
+       }});
 }
 
 }  // namespace godwit::registry

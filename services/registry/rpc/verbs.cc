@@ -55,9 +55,9 @@ grpc::Status ServeVerb(grpc::ServerContext* context, Backend& backend, const Ver
          ASSIGN_OR_RETURN(const std::string id, ServerId("name", verb.name));
          ASSIGN_OR_RETURN(const SourceServer before, storage::LockServer(connection, id));
          RETURN_IF_ERROR(CheckEtag(verb.etag, before.version));
-         RETURN_IF_ERROR(CheckEvent(backend.profile, before, verb.event));
+         RETURN_IF_ERROR(CheckEvent(ProfileOf(backend, call), before, verb.event));
          SourceServer after = before;
-         Apply(backend.profile, verb.event, backend.clock.Now(), /*job=*/"", after);
+         Apply(ProfileOf(backend, call), verb.event, backend.clock.Now(), /*job=*/"", after);
          command.clear();
          if (verb.command) {
            ASSIGN_OR_RETURN(command, verb.command(connection, before, after));

@@ -47,7 +47,8 @@ absl::Status Audit(pg::Connection& connection, const Mutation& mutation,
   return connection
       .Exec(kAudit,
             {mutation.principal, Printable(mutation.peer), mutation.method,
-             Printable(mutation.resource), Number(status.code()), Printable(mutation.request_id),
+             Printable(mutation.resource), Number(status.code()),
+             Printable(mutation.request_id.empty() ? mutation.call_id : mutation.request_id),
              Printable(status.ok() ? mutation.detail : std::string(status.message()))})
       .status();
 }

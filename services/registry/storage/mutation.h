@@ -19,6 +19,7 @@ struct Mutation {
   std::string principal;    // who
   std::string peer;         // address
   std::string request_id;   // empty: the call has none
+  std::string call_id;      // of the call in all services, for the audit row without a request id
   std::string fingerprint;  // hash of method, caller and body; with request_id
   std::string detail;       // short text for the audit row
   // False for calls of strangers, who could fill the table with refusals.

@@ -7,7 +7,11 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/clients/deny_list_client.h"
+#include "services/common/metrics/service_metrics.h"
+#include "services/common/pg/probe.h"
 #include "services/common/rpc/channel.h"
+#include "services/common/rpc/lifeline.h"
 #include "services/common/rpc/signed_report.h"
 #include "services/replication/coordinator/clients/registry_client.h"
 #include "services/replication/coordinator/engine/housekeeping.h"
@@ -39,25 +43,31 @@ absl::Status Check(const Config& config) {
 
 absl::Status Run(const Config& config) {
   RETURN_IF_ERROR(Check(config));
-  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadWatchedTls(config.tls_dir));
   ASSIGN_OR_RETURN(const rpc::Identity registry_peer, rpc::ParsePrincipal("service/registry"));
   pg::Pool pool({.conninfo = config.database,
                  .max_connections = static_cast<int>(config.database_connections)});
   coordinator::RegistryClient registry(rpc::Dial(config.registry, registry_peer, tls), RealClock());
+  const rpc::DenyListFollower deny_list(
+      AskRegistryForDenyList(rpc::Dial(config.registry, registry_peer, tls)));
   coordinator::AgentReports agents(pool, registry, coordinator::DecodeReplicationSettings);
   coordinator::WorkerReports workers(pool, config.lease_duration,
                                      coordinator::DecodeReplicationSettings);
   coordinator::Servers servers(pool);
   coordinator::Points points(pool, coordinator::DecodeReplicationSettings);
   coordinator::Verifications verifications(
-      pool, [&tls](const std::string& text) { return rpc::SignReport(text, tls); }, GODWIT_VERSION);
+      pool,
+      [&config](const std::string& text) -> absl::StatusOr<std::string> {
+        // Read now: certificates are replaced while the service runs.
+        ASSIGN_OR_RETURN(const rpc::TlsMaterial present, rpc::LoadTls(config.tls_dir));
+        return rpc::SignReport(text, present);
+      },
+      GODWIT_VERSION);
   coordinator::Housekeeping::Options options{.lease = config.lease_duration};
   options.assignment.move_after = config.move_after;
   coordinator::Housekeeping housekeeping(pool, registry, coordinator::DecodeReplicationSettings,
                                          agents, verifications, RealClock(), options);
 
-  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
-  metrics->Add([&pool](Samples& to) { coordinator::CollectReplications(pool, to); });
   const auto agent_handler = coordinator::MakeAgentHandler(agents);
   const auto worker_handler = coordinator::MakeWorkerHandler(workers);
   const auto replication_handler =
@@ -66,11 +76,19 @@ absl::Status Run(const Config& config) {
                    rpc::Server::Start({.listen = config.listen, .tls = tls, .max_threads = 96},
                                       {agent_handler->service(), worker_handler->service(),
                                        replication_handler->service()}));
+  pg::Probe probe(config.database);
+  rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
+  metrics->Add([&](Samples& to) {
+    CollectService(&lifeline, tls, to);
+    CollectPool(pool, to);
+    coordinator::CollectReplications(pool, to);
+  });
   housekeeping.Start();
   Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
   WaitForShutdownSignal();
   Log(Severity::kInfo, "stopping");
-  server->SetServing(false);
+  lifeline.Stop();
   replication_handler->Stop();
   housekeeping.Stop();
   server->Stop();

@@ -11,7 +11,9 @@
 #include "services/common/base/process.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/metrics/service_metrics.h"
 #include "services/common/rpc/channel.h"
+#include "services/common/rpc/lifeline.h"
 #include "services/replication/worker/key_commands.h"
 #include "services/replication/worker/rpc/block_stream_service.h"
 #include "services/replication/worker/rpc/control_client.h"
@@ -43,15 +45,13 @@ absl::Status Run(const Config& config) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--bandwidth-limit-bytes-per-second: must be 0 or at least ", kLeastBandwidth));
   }
-  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(config.tls_dir));
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadWatchedTls(config.tls_dir));
   store::RbdOptions rbd = config.rbd;
   rbd.patience = absl::Seconds(config.ceph_timeout_seconds);
   ASSIGN_OR_RETURN(const auto store, store::OpenStore(config.store, rbd, config.master_key_file));
   ASSIGN_OR_RETURN(const rpc::Identity coordinator, rpc::ParsePrincipal("service/replication"));
   worker::LeaseTable leases(RealClock());
   worker::GroupHost host(*store, leases);
-  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
-  metrics->Add([&](Samples& to) { worker::CollectWorker(host, *store, to); });
   std::unique_ptr<worker::ControlClient> control;
   worker::BlockStreamService service(host, leases,
                                      {.bandwidth_limit_bytes_per_second = config.bandwidth_limit},
@@ -80,11 +80,18 @@ absl::Status Run(const Config& config) {
   control = std::make_unique<worker::ControlClient>(rpc::Dial(config.replication, coordinator, tls),
                                                     std::move(options), *store, host, leases);
   control->Start();
+  // It goes on receiving while the coordinator or its database is away.
+  rpc::Lifeline lifeline({server.get()}, {});
+  ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
+  metrics->Add([&](Samples& to) {
+    CollectService(&lifeline, tls, to);
+    worker::CollectWorker(host, *store, to);
+  });
   Log(Severity::kInfo, "serving",
       {{"port", absl::StrCat(server->port())}, {"store", config.store}});
   WaitForShutdownSignal();
   Log(Severity::kInfo, "stopping");
-  server->SetServing(false);
+  lifeline.Stop();
   host.CloseAll();
   server->Stop();
   control->Stop();

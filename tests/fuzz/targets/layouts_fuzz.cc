@@ -7,7 +7,7 @@
 #include "services/conversion/converter/fstab.h"
 #include "services/conversion/converter/lvm_report.h"
 #include "services/conversion/converter/names.h"
-#include "services/conversion/converter/partitions.h"
+#include "services/conversion/converter/partition_table.h"
 #include "services/conversion/converter/root_choice.h"
 
 namespace {
@@ -20,9 +20,12 @@ bool Printable(const std::string& text) {
 }
 
 void Binary(absl::string_view bytes) {
-  const PartitionIds table = ParsePartitions(bytes);
-  GODWIT_CHECK(table.partitions.size() <= 128);
-  for (const auto& [number, id] : table.partitions) {
+  const PartitionTable table = ParsePartitionTable(bytes, 1 << 20);
+  GODWIT_CHECK(table.partitions.size() <= 128 && table.ids.size() <= 128);
+  for (const Partition& partition : table.partitions) {
+    GODWIT_CHECK(partition.sectors > 0 && partition.start + partition.sectors <= 1 << 20);
+  }
+  for (const auto& [number, id] : table.ids) {
     GODWIT_CHECK(number >= 1 && number <= 128);
     GODWIT_CHECK(Printable(id.uuid) && Printable(id.label) && Printable(id.type));
   }

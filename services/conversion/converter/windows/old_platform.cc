@@ -41,7 +41,7 @@ const std::vector<Vendor>& Vendors() {
        "Parallels Tools",
        {"prl_strg", "prl_tg", "prl_eth5", "prl_fs", "prl_memdev", "prl_mouf", "prl_pv32",
         "prl_pv64", "prl_boot", "Parallels Tools Service", "Parallels Coherence Service"}},
-      {"qemu", "QEMU guest agent", {}},
+      {"kvm", "QEMU guest agent", {}},
       {"hyperv", "Hyper-V Integration Services", {}},
   };
   return vendors;
@@ -114,10 +114,10 @@ std::vector<std::string> FindParavirtualDrivers(const Hive& system,
 }
 
 absl::Status DisableOldPlatform(Hive& system, const std::string& control_set,
-                                const std::string& vendor, std::vector<std::string>* filters) {
+                                const std::string& hypervisor, std::vector<std::string>* filters) {
   std::set<std::string> gone;
   for (const Vendor& other : Vendors()) {
-    if (other.name != vendor) gone.merge(ServicesOf(other));
+    if (other.name != hypervisor) gone.merge(ServicesOf(other));
   }
   const std::string services = control_set + "\\Services";
   for (const std::string& service : system.Children(services)) {

@@ -18,11 +18,10 @@ std::vector<std::string> FindHypervisorTools(const Hive& system, const Hive& sof
 // Drivers of paravirtual devices that are there, sorted.
 std::vector<std::string> FindParavirtualDrivers(const Hive& system, const std::string& control_set);
 
-// Switches services off (Start=4), except those of `vendor`, on whose hypervisor the machine will
-// run ("vmware", "virtualbox", "xen", "parallels", "qemu"; "": none). Filters of devices that
-// belong to them are taken out. *filters: class filters that are left, "class: name", of which
-// nothing is known.
+// Switches services off (Start=4), except those of the hypervisor that the machine will run on (a
+// profile's word; "": all). Filters of devices that belong to them are taken out. *filters: class
+// filters that are left, "class: name", of which nothing is known.
 absl::Status DisableOldPlatform(Hive& system, const std::string& control_set,
-                                const std::string& vendor, std::vector<std::string>* filters);
+                                const std::string& hypervisor, std::vector<std::string>* filters);
 
 }  // namespace godwit::convert::windows

@@ -58,19 +58,10 @@ bool IsKnown(const std::string& service) {
   return absl::EqualsIgnoreCase(service, "vmbus");  // the way to the devices, none itself
 }
 
-std::string VendorOf(const Options& options) {
-  const auto either = [&](absl::string_view bus, absl::string_view model) {
-    return options.disk_bus == bus || options.nic_model == model;
-  };
-  if (either("hyperv", "hyperv")) return "hyperv";
-  if (either("pvscsi", "vmxnet3")) return "vmware";
-  return either("virtio", "virtio") || options.disk_bus == "virtio-scsi" ? "qemu" : "";
-}
-
 }  // namespace
 
 Requirements RequirementsOf(const Options& options) {
-  Requirements out{.vendor = VendorOf(options)};
+  Requirements out;
   if (const Drivers* const disk = Find(Disks(), options.disk_bus)) {
     out.disk_services = disk->services;
     out.disk_words = disk->words;

@@ -122,7 +122,7 @@ absl::StatusOr<Profile> ParseProfile(const std::string& text, const std::string&
                   .aliases = reader.Words("aliases", "-_"),
                   .disk_bus = reader.Word("disk_bus", true),
                   .nic_model = reader.Word("nic_model", true),
-                  .machine = reader.Word("machine", false),
+                  .hypervisor = reader.Word("hypervisor", false),
                   .notes = reader.Text("notes", false),
                   .firmware = reader.Words("firmware"),
                   .linux_modules = reader.Words("linux_modules", "-_"),
@@ -134,6 +134,7 @@ absl::StatusOr<Profile> ParseProfile(const std::string& text, const std::string&
                {"virtio", "virtio-scsi", "nvme", "ahci", "pvscsi", "ide", "hyperv"});
   reader.OneOf("nic_model", profile.nic_model,
                {"virtio", "e1000", "e1000e", "vmxnet3", "ena", "hyperv"});
+  reader.OneOf("hypervisor", profile.hypervisor, {"", "kvm", "vmware", "hyperv", "xen"});
   if (profile.firmware.empty()) reader.Wrong("firmware", "at least one of bios and uefi is needed");
   for (const std::string& kind : profile.firmware) reader.OneOf("firmware", kind, {"bios", "uefi"});
   if (profile.firmware.size() > 2 ||

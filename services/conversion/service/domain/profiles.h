@@ -15,7 +15,7 @@ inline constexpr char kDefaultProfile[] = "kvm-virtio";
 struct Profile {
   std::string name, description;
   std::vector<std::string> aliases;
-  std::string disk_bus, nic_model, machine, notes;
+  std::string disk_bus, nic_model, hypervisor, notes;
   std::vector<std::string> firmware;  // "bios", "uefi"; the preferred one first
   std::vector<std::string> linux_modules, windows_services, kernel_arguments;
   std::string source;  // the file

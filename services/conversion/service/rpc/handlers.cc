@@ -132,7 +132,7 @@ grpc::Status ConversionWorkerHandler::LeaseTask(grpc::ServerContext* context,
                                {"attempt", absl::StrCat(task->attempt_count)}});
                           return absl::OkStatus();
                         }
-                        if (absl::Now() + kLeasePoll > end || context->IsCancelled())
+                        if (absl::Now() + kLeasePoll > end || context->IsCancelled() || stopping_)
                           return absl::OkStatus();
                         absl::SleepFor(kLeasePoll);
                       }

@@ -1,6 +1,8 @@
 // ConversionService and ConversionWorkerService over a TaskStore.
 #pragma once
 
+#include <atomic>
+
 #include "godwit/conversion/v1/conversion_service.grpc.pb.h"
 #include "services/common/base/clock.h"
 #include "services/conversion/service/app/task_store.h"
@@ -57,8 +59,11 @@ class ConversionWorkerHandler final : public v1::ConversionWorkerService::Servic
                          v1::RenewTaskResponse* response) override;
   grpc::Status FinishTask(grpc::ServerContext* context, const v1::FinishTaskRequest* request,
                           v1::FinishTaskResponse* response) override;
+  // Nobody waits for a task any more; before the server stops.
+  void Stop() { stopping_ = true; }
 
  private:
+  std::atomic<bool> stopping_{false};
   TaskStore& store_;
   const ExpiryGrace& grace_;
   const HandlerOptions options_;

@@ -77,6 +77,7 @@ void ClearProfile(v1::TargetDescription* target) {
   target->clear_linux_modules();
   target->clear_kernel_arguments();
   target->clear_windows_services();
+  target->clear_hypervisor();
 }
 
 void FillProfile(const Profile& profile, v1::TargetDescription* target) {
@@ -86,6 +87,7 @@ void FillProfile(const Profile& profile, v1::TargetDescription* target) {
   for (const std::string& word : profile.linux_modules) target->add_linux_modules(word);
   for (const std::string& word : profile.kernel_arguments) target->add_kernel_arguments(word);
   for (const std::string& word : profile.windows_services) target->add_windows_services(word);
+  target->set_hypervisor(profile.hypervisor);
 }
 
 }  // namespace
@@ -97,7 +99,7 @@ v1::Profile ToMessage(const Profile& profile) {
   out.set_disk_bus(profile.disk_bus);
   out.set_nic_model(profile.nic_model);
   for (const std::string& word : profile.firmware) out.add_firmware(word);
-  out.set_machine(profile.machine);
+  out.set_hypervisor(profile.hypervisor);
   for (const std::string& word : profile.linux_modules) out.add_linux_modules(word);
   for (const std::string& word : profile.windows_services) out.add_windows_services(word);
   for (const std::string& word : profile.kernel_arguments) out.add_kernel_arguments(word);

@@ -25,6 +25,7 @@
 #include "services/jobs/targets/qemu/qemu_target.h"
 #include "tests/e2e/services/conversion/matrix_cells.h"
 #include "tests/support/process.h"
+#include "tests/support/report.h"
 #include "tests/support/source_machine.h"
 #include "tests/support/status_matchers.h"
 
@@ -202,8 +203,8 @@ TEST_F(MatrixTest, EveryCellBootsAndServesItsPage) {
     std::vector<std::jthread> threads;
     for (int i = 0; i < kAtATime; ++i) threads.emplace_back(work, i == 0);
   }
-  std::printf("\n%s%s", Row("layout", "boot", "profile", "result").c_str(),
-              absl::StrJoin(rows, "").c_str());
+  testing::Report(
+      absl::StrCat("\n", Row("layout", "boot", "profile", "result"), absl::StrJoin(rows, "")));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "tests/e2e/services/jobs/boot_fixture.h"
+#include "tests/support/report.h"
 
 namespace godwit::testing {
 namespace {
@@ -123,7 +124,7 @@ TEST_F(BootFailuresTest, EveryReasonIsNamedFromARealMachine) {
     names.push_back(Launch(what, what.paces == 0 ? kLong : what.paces * pace));
   for (std::size_t i = 0; i < cases.size(); ++i)
     EXPECT_EQ(End(cases[i], names[i]).state(), Job::FAILED) << cases[i].image;
-  std::printf("%s", table_.c_str());
+  Report(table_);
 }
 
 }  // namespace

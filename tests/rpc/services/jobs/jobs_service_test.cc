@@ -121,6 +121,7 @@ TEST_F(JobsServiceTest, APreflightLooksAndLeavesNothing) {
   request.set_source_server(absl::StrCat("sourceServers/", server));
   request.set_profile("kvm-virtio-scsi");
   request.set_boot_mode(jobs::v1::LaunchSettings::UEFI);
+  request.set_windows_allow_unclean(true);
   const auto start = [&](const std::string& who) -> absl::StatusOr<Job> {
     grpc::ClientContext context;
     rpc::SetTimeout(context, absl::Seconds(20));
@@ -142,6 +143,7 @@ TEST_F(JobsServiceTest, APreflightLooksAndLeavesNothing) {
   EXPECT_EQ(tasks[0].mode(), conversion::v1::ConversionTask::PREFLIGHT);
   EXPECT_EQ(tasks[0].target().profile(), "kvm-virtio-scsi");
   EXPECT_EQ(tasks[0].target().boot_mode(), jobs::v1::LaunchSettings::UEFI);
+  EXPECT_TRUE(tasks[0].target().windows_allow_unclean());
   EXPECT_THAT(job.servers(0).point(), HasSubstr("/points/-")) << "the newest was asked for";
   EXPECT_FALSE(tasks[0].unfinished());
   EXPECT_EQ(peers_.replication.PointRequests(server), 0);

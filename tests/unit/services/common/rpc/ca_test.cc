@@ -44,6 +44,27 @@ TEST_F(CaTest, ServerCertificatesCarryTheDnsName) {
   EXPECT_EQ(X509_check_host(leaf.get(), "jobs.service.godwit.internal", 0, 0, nullptr), 1);
 }
 
+TEST_F(CaTest, ServersMayHaveMoreNames) {
+  ASSERT_OK_AND_ASSIGN(const KeyAndCsr pair, MakeKeyAndCsr("x"));
+  IssueOptions options = Options("service/gateway", true);
+  options.names = {"gateway.example.org", "192.0.2.1", "2001:db8::1", "*.mgn.example.org"};
+  ASSERT_OK_AND_ASSIGN(const std::string chain, Issue(ca_, pair.csr_pem, options));
+  const X509Ptr leaf(PEM_read_bio_X509(ReadBio(chain).get(), nullptr, nullptr, nullptr));
+  for (const char* name :
+       {"gateway.service.godwit.internal", "gateway.example.org", "us.mgn.example.org"}) {
+    EXPECT_EQ(X509_check_host(leaf.get(), name, 0, 0, nullptr), 1) << name;
+  }
+  EXPECT_EQ(X509_check_host(leaf.get(), "other.example.org", 0, 0, nullptr), 0);
+  EXPECT_EQ(X509_check_ip_asc(leaf.get(), "192.0.2.1", 0), 1);
+  EXPECT_EQ(X509_check_ip_asc(leaf.get(), "2001:db8::1", 0), 1);
+  for (const char* wrong : {"", "a b", "x,URI:spiffe://godwit/user/admin/eve", ".x", "a:1", "é"}) {
+    options.names = {wrong};
+    EXPECT_THAT(Issue(ca_, pair.csr_pem, options),
+                StatusIs(absl::StatusCode::kInvalidArgument, "neither"))
+        << wrong;
+  }
+}
+
 TEST_F(CaTest, RefusesBadRequests) {
   EXPECT_THAT(Issue(ca_, "", Options("agent/a", false)),
               StatusIs(absl::StatusCode::kInvalidArgument, "csr_pem"));

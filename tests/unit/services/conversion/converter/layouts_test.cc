@@ -8,11 +8,12 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/conversion/appliance/disk_keys.h"
 #include "services/conversion/converter/fstab.h"
 #include "services/conversion/converter/lvm_report.h"
-#include "services/conversion/converter/partitions.h"
+#include "services/conversion/converter/partition_table.h"
 #include "services/conversion/converter/pinned_devices.h"
 #include "services/conversion/converter/root_choice.h"
 #include "services/conversion/converter/superblock.h"
@@ -113,24 +114,27 @@ TEST(Partitions, GptAndMbrAsSfdiskWritesThem) {
                         .log = dir / "log"});
     EXPECT_OK(process.status());
     EXPECT_EQ(*process->Wait(absl::Seconds(30)), 0) << process->Log();
-    return ParsePartitions(ReadFile(path, 100 << 20)->substr(0, kPartitionTableBytes));
+    return ParsePartitionTable(ReadFile(path, 100 << 20)->substr(0, kPartitionTableBytes), 131072);
   };
-  PartitionIds gpt = table(
+  PartitionTable gpt = table(
       "label: gpt\\nsize=8MiB, type=uefi, name=\"EFI system\", "
       "uuid=6D696E69-0000-4000-8000-0000000000A1\\nsize=8MiB, type=linux\\n");
-  EXPECT_EQ(gpt.kind, "gpt");
-  ASSERT_THAT(gpt.partitions, SizeIs(2));
-  EXPECT_EQ(gpt.partitions[1].uuid, "6d696e69-0000-4000-8000-0000000000a1");
-  EXPECT_EQ(gpt.partitions[1].label, "EFI system");
-  EXPECT_TRUE(IsEfiSystemPartition(gpt.partitions[1].type));
-  EXPECT_FALSE(IsEfiSystemPartition(gpt.partitions[2].type));
-  PartitionIds mbr =
+  EXPECT_EQ(gpt.kind, PartitionTable::Kind::kGpt);
+  ASSERT_THAT(gpt.ids, SizeIs(2));
+  EXPECT_TRUE(gpt.partitions[0].is_esp);
+  EXPECT_EQ(gpt.ids[1].uuid, "6d696e69-0000-4000-8000-0000000000a1");
+  EXPECT_EQ(gpt.ids[1].label, "EFI system");
+  EXPECT_TRUE(IsEfiSystemPartition(gpt.ids[1].type));
+  EXPECT_FALSE(IsEfiSystemPartition(gpt.ids[2].type));
+  PartitionTable mbr =
       table("label: dos\\nlabel-id: 0x1234abcd\\nsize=8MiB, type=83\\nsize=8MiB, type=5\\n");
-  EXPECT_EQ(mbr.kind, "dos");
-  EXPECT_EQ(mbr.partitions[1].uuid, "1234abcd-01");
-  EXPECT_EQ(mbr.partitions[5].uuid, "1234abcd-05") << "a logical one";
-  EXPECT_EQ(ParsePartitions(std::string(kPartitionTableBytes, '\xff')).kind, "");
-  EXPECT_EQ(ParsePartitions("").kind, "");
+  EXPECT_EQ(mbr.kind, PartitionTable::Kind::kMbr);
+  EXPECT_EQ(mbr.ids[1].uuid, "1234abcd-01");
+  EXPECT_EQ(mbr.ids[5].uuid, "1234abcd-05") << "a logical one";
+  std::string volume(kPartitionTableBytes, '\xff');
+  volume.replace(510, 2, "\x55\xaa");
+  EXPECT_EQ(ParsePartitionTable(volume, 131072).kind, PartitionTable::Kind::kNone)
+      << "the boot sector of a file system";
 }
 
 TEST(LvmReport, OnlyNamesThatLvmAllows) {
@@ -235,6 +239,20 @@ TEST(Tools, AreEndedAndBounded) {
   EXPECT_EQ(echo.output, "a secret");
   ASSERT_OK_AND_ASSIGN(const int code, RunTool({"sh", "-c", "exit 3"}));
   EXPECT_EQ(code, 3);
+}
+
+TEST(Tools, GetOurEnvironmentAndMayLeaveSomethingBehind) {
+  const TempDir dir;
+  const std::string late = dir / "late";
+  setenv("GODWIT_TOOLS_TEST", late.c_str(), 1);
+  ASSERT_OK_AND_ASSIGN(
+      const int code,
+      RunTool({"sh", "-c", "(sleep 0.3; echo done >\"$GODWIT_TOOLS_TEST\") & exit 0"}));
+  unsetenv("GODWIT_TOOLS_TEST");
+  EXPECT_EQ(code, 0);
+  for (int i = 0; i < 500 && !ReadFile(late).ok(); ++i) absl::SleepFor(absl::Milliseconds(20));
+  ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(late));
+  EXPECT_EQ(text, "done\n") << "it was killed with its parent";
 }
 
 TEST(DiskKeys, OnlyTheOwnersAndOnlyKeys) {

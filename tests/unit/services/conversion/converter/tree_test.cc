@@ -62,6 +62,8 @@ TEST_F(TreeTest, ConvertsOnceAndKeepsWhatWasThere) {
   EXPECT_THAT(Get("boot/initrd.img-6.1"), HasSubstr("lib/modules/6.1/kernel/virtio_blk.ko"));
   EXPECT_THAT(Get("etc/systemd/network/10-godwit-eth0.link"),
               HasSubstr("MACAddress=52:54:00:00:00:01"));
+  EXPECT_THAT(Get("boot/initrd.img-6.1"), HasSubstr("etc/systemd/network/10-godwit-eth0.link"))
+      << "the card would be renamed once more, perhaps while it is in use";
   EXPECT_EQ(Get("usr/local/sbin/godwit-agent"), "(none)");
   EXPECT_EQ(Get("var/lib/godwit-agent/tls/tls.key"), "(none)") << "no secret travels on";
   ASSERT_OK(Convert(&second));

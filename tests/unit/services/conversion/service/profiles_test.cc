@@ -22,7 +22,7 @@ using ::testing::Not;
 
 constexpr char kGood[] =
     R"({"name": "own", "description": "mine", "disk_bus": "nvme", "nic_model": "e1000",
-        "firmware": ["uefi"], "kernel_arguments": ["a.b=1"]})";
+        "firmware": ["uefi"], "hypervisor": "xen", "kernel_arguments": ["a.b=1"]})";
 
 v1::CreateTaskRequest Request(const std::string& profile) {
   v1::CreateTaskRequest request;
@@ -56,12 +56,14 @@ TEST(ProfilesTest, AnOperatorsOwnProfileTravelsInTheTask) {
   v1::CreateTaskRequest request = Request("own");
   // What a caller says in the profile's place counts for nothing.
   request.mutable_target()->set_disk_bus("ide");
+  request.mutable_target()->set_hypervisor("vmware");
   request.mutable_target()->add_linux_modules("evil");
   ASSERT_OK_AND_ASSIGN(const NewTask task, ToNewTask(request, "service/jobs", profiles));
   v1::ConversionTask input;
   ASSERT_TRUE(input.ParseFromString(task.input));
   EXPECT_EQ(input.target().disk_bus(), "nvme");
   EXPECT_EQ(input.target().nic_model(), "e1000");
+  EXPECT_EQ(input.target().hypervisor(), "xen");
   EXPECT_THAT(input.target().firmware(), ElementsAre("uefi"));
   EXPECT_THAT(input.target().kernel_arguments(), ElementsAre("a.b=1"));
   EXPECT_THAT(input.target().linux_modules(), Not(Contains("evil")));
@@ -88,6 +90,7 @@ TEST(ProfilesTest, AWrongFileIsNamedWithItsField) {
   EXPECT_THAT(with("[\"uefi\"]", "[]"), StatusIs(invalid, "p.json: firmware"));
   EXPECT_THAT(with("[\"uefi\"]", "\"uefi\""), StatusIs(invalid, "p.json: firmware"));
   EXPECT_THAT(with("a.b=1", "x; reboot"), StatusIs(invalid, "p.json: kernel_arguments"));
+  EXPECT_THAT(with("\"xen\"", "\"box\""), StatusIs(invalid, "p.json: hypervisor: \"box\""));
   EXPECT_THAT(with("\"own\"", "\"../own\""), StatusIs(invalid, "p.json: name"));
   EXPECT_THAT(ParseProfile("[", "p.json").status(), StatusIs(invalid, "p.json: not a JSON"));
 }

@@ -275,6 +275,7 @@ TEST_F(WindowsTree, OnItsOwnHypervisorTheToolsStay) {
   ASSERT_OK(WriteFileAtomically(drivers_ / "pvscsi/pvscsi.sys", "pvscsi"));
   job.windows.disk_bus = "pvscsi";
   job.windows.nic_model = "vmxnet3";
+  job.hypervisor = "vmware";
   Outcome home;
   ASSERT_OK(Convert(&home, job));
   EXPECT_EQ(OpenHive("SYSTEM").GetDword(R"(ControlSet001\Services\VMTools)", "Start"), 2u);

@@ -1,0 +1,23 @@
+#include "services/gateway/mgn/rpc/operation.h"
+
+namespace godwit::gateway::mgn {
+
+const std::map<absl::string_view, OperationFunction>& Operations() {
+  static const auto* const all = [] {
+    auto* map = new std::map<absl::string_view, OperationFunction>();
+    for (const OperationList& list : {
+             AccountCalls(),
+             JobCalls(),
+             LaunchCalls(),
+             ReplicationCalls(),
+             ServerCalls(),
+             TagCalls(),
+         }) {
+      map->insert(list.begin(), list.end());
+    }
+    return map;
+  }();
+  return *all;
+}
+
+}  // namespace godwit::gateway::mgn

@@ -1,0 +1,81 @@
+// Tags of source servers. Of other resources there are none yet.
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "godwit/registry/v1/source_server_service.grpc.pb.h"
+#include "services/common/base/status_macros.h"
+#include "services/gateway/mgn/rpc/call.h"
+#include "services/gateway/mgn/rpc/server_json.h"
+
+namespace godwit::gateway::mgn {
+namespace {
+
+namespace pb = ::godwit::registry::v1;
+using nlohmann::json;
+
+constexpr int kAttempts = 5;
+
+// The id of the server that the ARN names.
+absl::StatusOr<std::string> ServerOf(const Call& call, const json& input) {
+  const std::string arn = input["resourceArn"];
+  const std::optional<Resource> resource = ParseArn(arn, call.place());
+  if (!resource) return rpc::FieldError("resourceArn", "is no ARN of this installation");
+  if (resource->type == "source-server") return resource->id;
+  if (resource->type == "job") return absl::NotFoundError(absl::StrCat(arn, ": jobs have no tags"));
+  return absl::UnimplementedError(
+      absl::StrCat("tags of a ", resource->type, " cannot be reached here yet"));
+}
+
+// Changes the tags; somebody else's change in between is kept.
+absl::StatusOr<json> Change(const Call& call, const json& input,
+                            const std::function<void(pb::SourceServer&)>& change) {
+  ASSIGN_OR_RETURN(const std::string id, ServerOf(call, input));
+  absl::Status status;
+  for (int i = 0; i < kAttempts; ++i) {
+    ASSIGN_OR_RETURN(pb::SourceServer server, GetServer(call, id));
+    pb::UpdateSourceServerRequest request;
+    request.mutable_source_server()->set_name(server.name());
+    request.mutable_source_server()->set_etag(server.etag());
+    request.mutable_source_server()->mutable_tags()->swap(*server.mutable_tags());
+    change(*request.mutable_source_server());
+    request.mutable_update_mask()->add_paths("tags");
+    status = call.Ask(pb::SourceServerService::NewStub(call.services().registry),
+                      &pb::SourceServerService::Stub::UpdateSourceServer, request)
+                 .status();
+    if (!absl::IsAborted(status)) break;
+  }
+  RETURN_IF_ERROR(status);
+  return json::object();
+}
+
+absl::StatusOr<json> TagResource(const Call& call, const json& input) {
+  return Change(call, input, [&](pb::SourceServer& server) {
+    for (const auto& [key, value] : input["tags"].items()) {
+      (*server.mutable_tags())[key] = value.get<std::string>();
+    }
+  });
+}
+
+absl::StatusOr<json> UntagResource(const Call& call, const json& input) {
+  return Change(call, input, [&](pb::SourceServer& server) {
+    for (const json& key : input["tagKeys"]) server.mutable_tags()->erase(key.get<std::string>());
+  });
+}
+
+absl::StatusOr<json> ListTagsForResource(const Call& call, const json& input) {
+  ASSIGN_OR_RETURN(const std::string id, ServerOf(call, input));
+  ASSIGN_OR_RETURN(const pb::SourceServer server, GetServer(call, id));
+  json tags = json::object();
+  for (const auto& [key, value] : server.tags()) tags[key] = value;
+  return json{{"tags", tags}};
+}
+
+}  // namespace
+
+OperationList TagCalls() {
+  return {{"TagResource", TagResource},
+          {"UntagResource", UntagResource},
+          {"ListTagsForResource", ListTagsForResource}};
+}
+
+}  // namespace godwit::gateway::mgn
