@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // Options of ext file systems that keep the kernel from work of its own.
-constexpr char kQuietExt[] = "noinit_itable,no_prefetch_block_bitmaps";
+constexpr char kQuietExt[] = "noinit_itable,no_prefetch_block_bitmaps,nodelalloc";
 
 std::int64_t ReadNumber(const fs::path& path) {
   const absl::StatusOr<std::string> text = ReadFile(path.string(), 64);
@@ -162,9 +162,10 @@ absl::Status MountVolume(const Volume& volume, const std::string& where, bool re
   const char* type = volume.type.c_str();
   if (IsExt(volume.type)) {
     type = "ext4";  // its driver mounts all three
-    // Nothing but what we do decides when the journal is written, what is written at all, and which
+    // Nothing but what we do decides when the journal is written, what is written at all, which
     // groups the allocator knows already (a thread would load their bitmaps when it finds the
-    // time).
+    // time), and which of two files gets the first place: a write takes its blocks at once, as
+    // the order in which data is written back follows from the clock.
     options = read_only ? "noload" : absl::StrCat("commit=3600,", kQuietExt);
   } else if (volume.type == "xfs") {
     options = read_only ? "nouuid,norecovery" : "nouuid";

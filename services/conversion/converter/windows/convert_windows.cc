@@ -140,8 +140,7 @@ absl::Status WriteHive(GuestRoot& root, Hive& hive, const std::string& path, boo
   return absl::OkStatus();
 }
 
-absl::Status EditRegistry(Guest& guest, const Requirements& needed, const std::string& hypervisor,
-                          Outcome* outcome) {
+absl::Status EditRegistry(Guest& guest, const std::string& hypervisor, Outcome* outcome) {
   std::vector<std::string> filters;
   for (const std::string& control_set : guest.facts.control_sets) {
     std::vector<std::string> left;
@@ -210,7 +209,7 @@ absl::Status ConvertWindowsTree(GuestRoot& root, const Job& job, const Supplies&
 
   const bool had_drivers_folder = FindPath(root, guest.facts.system_root + "/Drivers").has_value();
   progress("injecting drivers");
-  RETURN_IF_ERROR(EditRegistry(guest, needed, job.hypervisor, outcome));
+  RETURN_IF_ERROR(EditRegistry(guest, job.hypervisor, outcome));
   RETURN_IF_ERROR(StartOwnDiskDrivers(guest));
   RETURN_IF_ERROR(StartKnownDiskDrivers(guest, needed));
   for (const DriverPackage& package : choice.packages) {

@@ -4,11 +4,13 @@
 //
 // A part of the matrix runs by default, in which every layout, boot mode and profile is there;
 // GODWIT_MATRIX=full runs all of it, GODWIT_MATRIX=md/uefi,xfs the cells whose names begin so.
+// GODWIT_MATRIX_KEEP=FOLDER keeps console and network recording of machines that failed there.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -118,10 +120,25 @@ class MatrixTest : public ::testing::Test {
     if (!served.ok()) {
       const auto console = target_->ReadConsole(spec.machine_id, -4000);
       if (console.ok()) std::printf("%s\n", console->content.c_str());
+      KeepRecords(cell, spec.machine_id);
     }
     RETURN_IF_ERROR(target_->Destroy(spec.machine_id));
     RETURN_IF_ERROR(served);
     return seconds;
+  }
+
+  // What QEMU wrote beside the disks.
+  void KeepRecords(const Cell& cell, const std::string& machine_id) {
+    namespace fs = std::filesystem;
+    const char* keep = std::getenv("GODWIT_MATRIX_KEEP");
+    if (keep == nullptr) return;
+    const fs::path to = fs::path(keep) / absl::StrReplaceAll(cell.Name(), {{"/", "-"}});
+    std::error_code error;
+    fs::create_directories(to, error);
+    for (const auto& file : fs::directory_iterator(dir_ / ("machines/" + machine_id), error)) {
+      if (file.is_regular_file() && file.path().extension() != ".qcow2")
+        fs::copy(file.path(), to, fs::copy_options::overwrite_existing, error);
+    }
   }
 
   // By way of the file `page`.
