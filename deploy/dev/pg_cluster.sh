@@ -49,7 +49,7 @@ fresh() {
   local data=$1 kept
   kept=$CACHE/pg/$(id -u)-$("$bin/initdb" --version | sed 's/[^0-9A-Za-z]\+/-/g')
   mkdir -p "$CACHE/pg"
-  rm -rf "$data"
+  rm -rf "$data" "$data.part"
   (
     flock 9 # two callers make one
     [[ ! -s $kept/PG_VERSION ]] || exit 0
@@ -57,11 +57,14 @@ fresh() {
     [[ $(id -u) -ne 0 ]] || chown postgres "$data"
     as_owner "$bin/initdb" -D "$data" -U postgres --auth=trust --no-sync --encoding=UTF8 --locale=C.UTF-8 \
       >"$data.log" 2>&1 9>&- || { tail -n 5 "$data.log" >&2 && die "initdb failed"; }
-    rm -rf "$kept.part"
+    rm -rf "$kept" "$kept.part"
     cp -a "$data" "$kept.part"
-    mv "$kept.part" "$kept"
+    mv -T "$kept.part" "$kept"
   ) 9>"$CACHE/pg/lock"
-  [[ -s $data/PG_VERSION ]] || cp -a "$kept" "$data"
+  [[ ! -s $data/PG_VERSION ]] || return 0
+  # Whole or not at all, also when this script is killed.
+  cp -a "$kept" "$data.part"
+  mv -T "$data.part" "$data"
 }
 start() {
   mkdir -p "$dir"

@@ -69,6 +69,7 @@ constexpr MethodRule kTable[] = {
     {"godwit.registry.v1.RegistryEventService/ReportInitialSyncDone", kServices, Audit::kChanges},
     {"godwit.registry.v1.RegistryEventService/ReportLaunch", kServices, Audit::kChanges},
     {"godwit.registry.v1.RegistryEventService/GetServerForService", kServices, Audit::kNone},
+    {"godwit.registry.v1.RegistryEventService/ListReplicationFacts", kServices, Audit::kNone},
     {"godwit.replication.v1.AgentService/Heartbeat", kAgents, Audit::kNone},
     {"godwit.replication.v1.BlockStream/Replicate", kAgents, Audit::kNone},
     {"godwit.replication.v1.ReplicationService/GetReplication", kReaders, Audit::kNone},

@@ -15,6 +15,8 @@
 namespace godwit::registry {
 namespace {
 
+constexpr int kMostFacts = 500;
+
 absl::StatusOr<std::string> JobId(absl::string_view field, absl::string_view name) {
   absl::StatusOr<std::string> id = ParseName(field, "jobs", "job-", name);
   if (!id.ok()) return rpc::FieldError(field, id.status().message());
@@ -29,6 +31,18 @@ absl::Status CheckPointName(const pb::ReportInitialSyncDoneRequest& request) {
                            absl::StrCat("must be ", request.source_server(), "/points/p-..."));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> ServerIds(const pb::ListReplicationFactsRequest& request) {
+  if (request.source_servers().empty() || request.source_servers_size() > kMostFacts) {
+    return rpc::FieldError("source_servers", absl::StrCat("1 to ", kMostFacts, " are required"));
+  }
+  std::vector<std::string> out;
+  for (int i = 0; i < request.source_servers_size(); ++i) {
+    ASSIGN_OR_RETURN(out.emplace_back(),
+                     ServerId(absl::StrCat("source_servers[", i, "]"), request.source_servers(i)));
+  }
+  return out;
 }
 
 bool Removes(jobs_pb::Job::Type type) {
@@ -126,6 +140,26 @@ class EventHandler final : public pb::RegistryEventService::Service {
               FromJson(server.replication_settings, response->mutable_replication_settings()));
           // An agent that leaves the service must still be told so: only its identity counts.
           response->set_agent_allowed(!server.identity_revoked && !server.public_key_hash.empty());
+          return absl::OkStatus();
+        });
+  }
+
+  grpc::Status ListReplicationFacts(grpc::ServerContext* context,
+                                    const pb::ListReplicationFactsRequest* request,
+                                    pb::ListReplicationFactsResponse* response) override {
+    return rpc::Serve(
+        context, "RegistryEventService.ListReplicationFacts", rpc::kServices,
+        [&](const rpc::Call&) -> absl::Status {
+          ASSIGN_OR_RETURN(const std::vector<std::string> ids, ServerIds(*request));
+          ASSIGN_OR_RETURN(pg::Pool::Lease connection, backend_.mutator.pool().Acquire());
+          ASSIGN_OR_RETURN(const auto found, storage::ListReplicationFacts(*connection, ids));
+          for (const storage::ReplicationFacts& facts : found) {
+            pb::ReplicationFacts& out = *response->add_facts();
+            out.set_source_server(absl::StrCat("sourceServers/", facts.id));
+            out.set_agent_allowed(facts.enrolled && !facts.identity_revoked);
+            out.set_identity_revoked(facts.identity_revoked);
+            RETURN_IF_ERROR(FromJson(facts.settings, out.mutable_replication_settings()));
+          }
           return absl::OkStatus();
         });
   }

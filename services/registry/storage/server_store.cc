@@ -24,6 +24,10 @@ constexpr pg::Statement kGet = {"registry_server_get",
 constexpr pg::Statement kLock = {"registry_server_lock",
                                  "select " GODWIT_SERVER_COLUMNS
                                  " from registry.source_server where id = $1 for update"};
+constexpr pg::Statement kFacts = {
+    "registry_replication_facts",
+    "select id, public_key_hash is not null and public_key_hash <> '', identity_revoked,"
+    " replication_settings from registry.source_server where id = any($1::text[])"};
 constexpr pg::Statement kLockOfKey = {"registry_server_lock_of_key",
                                       "select " GODWIT_SERVER_COLUMNS
                                       " from registry.source_server where public_key_hash = $1"
@@ -163,6 +167,20 @@ absl::Status Remember(pg::Connection& connection, const SourceServer& server,
 
 absl::StatusOr<SourceServer> GetServer(pg::Connection& connection, const std::string& id) {
   return One(connection.Exec(kGet, {id}), id);
+}
+
+absl::StatusOr<std::vector<ReplicationFacts>> ListReplicationFacts(
+    pg::Connection& connection, const std::vector<std::string>& ids) {
+  ASSIGN_OR_RETURN(const pg::Result found,
+                   connection.Exec(kFacts, {absl::StrCat("{", absl::StrJoin(ids, ","), "}")}));
+  std::vector<ReplicationFacts> out;
+  for (int row = 0; row < found.rows(); ++row) {
+    out.push_back({.id = TextOf(found, row, 0),
+                   .enrolled = found.Bool(row, 1),
+                   .identity_revoked = found.Bool(row, 2),
+                   .settings = TextOf(found, row, 3)});
+  }
+  return out;
 }
 
 absl::StatusOr<SourceServer> LockServer(pg::Connection& connection, const std::string& id) {

@@ -62,6 +62,15 @@ absl::StatusOr<std::vector<SourceServer>> ListChangedServers(pg::Connection& con
                                                              const std::string& after_id,
                                                              int limit);
 
+struct ReplicationFacts {
+  std::string id;
+  bool enrolled = false, identity_revoked = false;
+  std::string settings;  // JSON
+};
+// Those of `ids` that exist.
+absl::StatusOr<std::vector<ReplicationFacts>> ListReplicationFacts(
+    pg::Connection& connection, const std::vector<std::string>& ids);
+
 struct HistoryRow {
   std::int64_t version = 0;
   absl::Time time;

@@ -43,6 +43,36 @@ std::string Serialize(const pb::ReplicationSettings& settings) {
 
 }  // namespace
 
+std::vector<RegistryClient::Facts> RegistryClient::Ask(const std::vector<const std::string*>& ids) {
+  pb::ListReplicationFactsRequest request;
+  for (const std::string* id : ids) {
+    request.add_source_servers(absl::StrCat("sourceServers/", *id));
+  }
+  pb::ListReplicationFactsResponse response;
+  grpc::ClientContext context;
+  rpc::SetTimeout(context, kCallTime);
+  const absl::Status status =
+      rpc::FromGrpc(pb::RegistryEventService::NewStub(channel_)->ListReplicationFacts(
+          &context, request, &response));
+  if (!status.ok()) return std::vector<Facts>(ids.size(), status);
+  std::map<std::string, ServerFacts> known;
+  for (const pb::ReplicationFacts& facts : response.facts()) {
+    const pb::ReplicationSettings& settings = facts.replication_settings();
+    known[facts.source_server()] = {
+        .revoked = facts.identity_revoked(),
+        .agent_allowed = facts.agent_allowed(),
+        .settings = Serialize(settings),
+        .worker_labels = {settings.worker_labels().begin(), settings.worker_labels().end()}};
+  }
+  std::vector<Facts> out;
+  for (int i = 0; i < request.source_servers_size(); ++i) {
+    const auto found = known.find(request.source_servers(i));
+    out.push_back(found != known.end() ? Facts(found->second)
+                                       : Facts(absl::NotFoundError(request.source_servers(i))));
+  }
+  return out;
+}
+
 absl::StatusOr<ServerFacts> RegistryClient::Describe(const std::string& server_id) {
   const absl::Duration now = clock_.Monotonic();
   {
@@ -52,25 +82,7 @@ absl::StatusOr<ServerFacts> RegistryClient::Describe(const std::string& server_i
       return found->second.facts;
     }
   }
-  pb::GetServerForServiceRequest request;
-  request.set_name(absl::StrCat("sourceServers/", server_id));
-  pb::ServerForService response;
-  grpc::ClientContext context;
-  rpc::SetTimeout(context, kCallTime);
-  const absl::Status status =
-      rpc::FromGrpc(pb::RegistryEventService::NewStub(channel_)->GetServerForService(
-          &context, request, &response));
-  absl::StatusOr<ServerFacts> facts = absl::UnknownError("not asked yet");
-  if (!status.ok()) {
-    facts = status;
-  } else {
-    const pb::ReplicationSettings& settings = response.replication_settings();
-    facts = ServerFacts{
-        .revoked = response.source_server().identity_revoked(),
-        .agent_allowed = response.agent_allowed(),
-        .settings = Serialize(settings),
-        .worker_labels = {settings.worker_labels().begin(), settings.worker_labels().end()}};
-  }
+  const Facts facts = asked_.Do(server_id);
   absl::MutexLock lock(&mutex_);
   if (cache_.size() >= kMostCached) cache_.clear();
   cache_.insert_or_assign(server_id, Cached{clock_.Monotonic(), facts});

@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "services/common/base/batcher.h"
 #include "services/common/base/clock.h"
 #include "services/replication/coordinator/engine/ports.h"
 
@@ -20,18 +21,26 @@ namespace godwit::coordinator {
 class RegistryClient final : public Registry {
  public:
   RegistryClient(std::shared_ptr<grpc::Channel> registry, Clock& clock)
-      : channel_(std::move(registry)), clock_(clock) {}
+      : channel_(std::move(registry)),
+        clock_(clock),
+        asked_([this](const auto& ids) { return Ask(ids); }, kMostAsked, kCalls) {}
   absl::StatusOr<ServerFacts> Describe(const std::string& server_id) override;
   absl::Status ReportInitialSyncDone(const std::string& server_id, const std::string& point_id,
                                      const std::string& request_id) override;
 
  private:
+  static constexpr std::size_t kMostAsked = 500;  // in one call, as the registry allows
+  static constexpr int kCalls = 2;
+  using Facts = absl::StatusOr<ServerFacts>;
+  std::vector<Facts> Ask(const std::vector<const std::string*>& ids);
+
   struct Cached {
     absl::Duration asked;
-    absl::StatusOr<ServerFacts> facts;
+    Facts facts;
   };
   const std::shared_ptr<grpc::Channel> channel_;
   Clock& clock_;
+  Batcher<std::string, Facts> asked_;
   absl::Mutex mutex_;
   std::map<std::string, Cached> cache_ ABSL_GUARDED_BY(mutex_);
 };

@@ -62,6 +62,7 @@ struct Disk {
   bool is_boot_disk = false;
   std::string tracker;
   std::int64_t pending_bytes = 0, replicated_bytes = 0, rescanned_bytes = 0;
+  bool operator==(const Disk&) const = default;
 };
 
 // A block of the replica that was not what the source has.

@@ -1,11 +1,14 @@
 #include "services/replication/coordinator/engine/agent_reports.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/replication/coordinator/engine/verifications.h"
+#include "services/replication/coordinator/store/report_batch.h"
 #include "services/replication/coordinator/store/server_store.h"
 
 namespace godwit::coordinator {
@@ -16,42 +19,12 @@ constexpr std::int64_t kHeartbeatsPerSecond = 1000;
 constexpr absl::Duration kLeastInterval = absl::Seconds(1);
 constexpr absl::Duration kMostInterval = absl::Seconds(10);
 constexpr absl::Duration kSoonest = absl::Milliseconds(100);
-// Older figures say nothing of the present speed.
-constexpr absl::Duration kSpeedGap = absl::Minutes(5);
 // Rows of differences that are logged of one heartbeat.
 constexpr std::int64_t kMostLogged = 20;
 
 absl::Status NotInService(const std::string& id) {
   return absl::PermissionDeniedError(absl::StrCat(
       "sourceServers/", id, " is not in service: its agent was removed or its identity revoked"));
-}
-
-// The report, with what only follows from the row before.
-Server Merge(const Server& before, const AgentReport& report, const Found& found) {
-  const Server& reported = report.server;
-  Server out = reported;
-  out.id = before.id;
-  out.agent_released = report.released || before.agent_released;
-  out.verified_time = before.verified_time;
-  out.difference_count = before.difference_count;
-  out.agent_difference_count = before.agent_difference_count;
-  out.differences = before.differences;
-  if (report.verification) TakeOver(*report.verification, found, before.now, out);
-  const bool same_run = before.agent_seen_time && before.boot_id == reported.boot_id &&
-                        before.now - *before.agent_seen_time < kSpeedGap;
-  out.drain_bytes_per_second =
-      same_run ? Smooth(before.drain_bytes_per_second, BacklogBytes(before), BacklogBytes(reported),
-                        before.now - *before.agent_seen_time)
-               : 0;
-  out.idle_time = before.idle_time;
-  if (before.generation > 0 && reported.connected_generation == before.generation) {
-    if (reported.reported_lag) {
-      out.idle_time = before.now - *reported.reported_lag;
-    } else if (reported.phase == Phase::kIdle && BacklogBytes(reported) == 0) {
-      out.idle_time = before.now;
-    }
-  }
-  return out;
 }
 
 // Damage must be seen, also when nobody asked for a comparison.
@@ -75,12 +48,23 @@ void LogDifferences(const std::string& server, const Found& found) {
   }
 }
 
-// What a worker opens a group with.
-bool SameDisks(const std::vector<Disk>& a, const std::vector<Disk>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Disk& x, const Disk& y) {
-    return x.disk_id == y.disk_id && x.device_name == y.device_name &&
-           x.size_bytes == y.size_bytes && x.is_boot_disk == y.is_boot_disk;
-  });
+// What follows from a report on a locked row, when it is no more than new figures.
+std::optional<store::Reported> NewFigures(const Server& before, const AgentReport& report,
+                                          const absl::StatusOr<ServerFacts>& facts) {
+  if (report.released || before.agent_released || report.point) return std::nullopt;
+  if (facts.ok() && facts->settings != before.settings) return std::nullopt;
+  if (WasSilent(before) || !SameDisks(before, report.server)) return std::nullopt;
+  Found found;
+  if (report.verification) found = NewDifferences(before, *report.verification);
+  if (found.count > 0) return std::nullopt;
+  store::Reported out{.server = AfterReport(before, report, found)};
+  const Verdict verdict = Judge(out.server);
+  if (verdict.state != before.state || verdict.cause != before.stall_cause) return std::nullopt;
+  out.server.error_message = verdict.message;
+  out.server.transferring = verdict.transferring;
+  out.flowing = DataFlows(out.server);
+  out.disks_progress = before.disks != report.server.disks;
+  return out;
 }
 
 }  // namespace
@@ -108,11 +92,17 @@ absl::Duration AgentReports::Interval() const {
 absl::StatusOr<AgentAnswer> AgentReports::Heartbeat(const AgentReport& report) {
   const absl::StatusOr<ServerFacts> facts = registry_.Describe(report.server.id);
   if (facts.ok() && facts->revoked) return NotInService(report.server.id);
+  ASSIGN_OR_RETURN(std::optional<AgentAnswer> figures, together_.Do({report, facts}));
   AgentAnswer answer;
-  const absl::Status saved = pool_.InTransaction([&](pg::Transaction& transaction) {
-    answer = AgentAnswer();
-    return Save(transaction.connection(), report, facts, &answer);
-  });
+  absl::Status saved;
+  if (figures) {
+    answer = *std::move(figures);
+  } else {
+    saved = pool_.InTransaction([&](pg::Transaction& transaction) {
+      answer = AgentAnswer();
+      return Save(transaction.connection(), report, facts, &answer);
+    });
+  }
   // A window that begins or ends is heard of when it does.
   const absl::Duration steady = answer.settings.bandwidth.until - answer.server.now;
   answer.heartbeat_interval = std::min(Interval(), std::max(steady, kSoonest));
@@ -128,6 +118,39 @@ absl::StatusOr<AgentAnswer> AgentReports::Heartbeat(const AgentReport& report) {
   return answer;
 }
 
+std::vector<AgentReports::Saved> AgentReports::SaveTogether(const std::vector<const Call*>& calls) {
+  std::vector<Saved> out;
+  std::map<std::string, std::size_t> first;  // of each server; another one comes after it
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const std::string& id = calls[i]->report.server.id;
+    if (first.try_emplace(id, i).second) ids.push_back(id);
+  }
+  const absl::Status saved = pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
+    out.assign(calls.size(), std::nullopt);
+    pg::Connection& connection = transaction.connection();
+    ASSIGN_OR_RETURN(const std::vector<Server> servers, store::LockFreeServers(connection, ids));
+    ASSIGN_OR_RETURN(const std::set<std::string> ordered, store::WithOrders(connection, ids));
+    std::vector<store::Reported> rows;
+    for (const Server& before : servers) {
+      const std::size_t i = first[before.id];
+      if (ordered.contains(before.id)) continue;
+      std::optional<store::Reported> row = NewFigures(before, calls[i]->report, calls[i]->facts);
+      if (!row) continue;
+      out[i] = AgentAnswer{.action = ActionFor(row->server),
+                           .server = row->server,
+                           .settings = decode_(row->server.settings, row->server.now)};
+      rows.push_back(*std::move(row));
+    }
+    return store::SaveReports(connection, rows);
+  });
+  // What stood in the way may have been one of them: each tries by itself.
+  if (!saved.ok()) {
+    out.assign(calls.size(), absl::IsUnavailable(saved) ? Saved(saved) : Saved(std::nullopt));
+  }
+  return out;
+}
+
 absl::Status AgentReports::Save(pg::Connection& connection, const AgentReport& report,
                                 const absl::StatusOr<ServerFacts>& facts, AgentAnswer* answer) {
   ASSIGN_OR_RETURN(const Server before, store::LockServer(connection, report.server.id));
@@ -135,14 +158,12 @@ absl::Status AgentReports::Save(pg::Connection& connection, const AgentReport& r
     RETURN_IF_ERROR(
         store::SaveSettings(connection, before.id, facts->settings, facts->worker_labels));
   }
-  // An agent that comes back after a silence gets its time to connect again.
-  if (before.agent_seen_time &&
-      before.now - *before.agent_seen_time > StateLimits().agent_silence) {
+  if (WasSilent(before)) {
     RETURN_IF_ERROR(store::BeginAttempt(connection, before.id));
   }
   if (report.verification) answer->found = NewDifferences(before, *report.verification);
-  RETURN_IF_ERROR(store::SaveReport(connection, Merge(before, report, answer->found)));
-  if (!before.worker_id.empty() && !SameDisks(before.disks, report.server.disks)) {
+  RETURN_IF_ERROR(store::SaveReport(connection, AfterReport(before, report, answer->found)));
+  if (!before.worker_id.empty() && !SameDisks(before, report.server)) {
     // The group is opened anew: whoever still writes to the one with the former disks is fenced
     // off.
     Log(Severity::kInfo, "the disks changed",

@@ -6,28 +6,15 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "services/common/base/batcher.h"
 #include "services/common/pg/pool.h"
 #include "services/replication/coordinator/domain/replication_state.h"
-#include "services/replication/coordinator/domain/verification.h"
+#include "services/replication/coordinator/engine/agent_report.h"
 #include "services/replication/coordinator/engine/ports.h"
 #include "services/replication/coordinator/store/point_request_store.h"
 #include "services/replication/coordinator/store/point_store.h"
 
 namespace godwit::coordinator {
-
-// The fields of `server` that an agent reports (agent_seen_time to agent_cause, disks) are filled.
-struct AgentReport {
-  Server server;
-  bool released = false;
-  struct Point {
-    std::string request_id;
-    bool failed = false;
-    std::string error_message;
-    std::optional<absl::Time> quiesce_time;
-  };
-  std::optional<Point> point;
-  std::optional<AgentVerification> verification;
-};
 
 struct AgentAnswer {
   Action action = Action::kWait;
@@ -39,12 +26,18 @@ struct AgentAnswer {
   absl::Duration heartbeat_interval = absl::Seconds(1);
 };
 
-// Thread-safe.
+// Thread-safe. Reports that come at the same time and change nothing but figures are saved
+// together, in one transaction; what changes a state, or gives or ends an order, has one of its
+// own.
 class AgentReports {
  public:
   // All must outlive it.
   AgentReports(pg::Pool& pool, Registry& registry, DecodeSettings decode)
-      : pool_(pool), registry_(registry), decode_(std::move(decode)) {}
+      : pool_(pool),
+        registry_(registry),
+        decode_(std::move(decode)),
+        together_([this](const auto& calls) { return SaveTogether(calls); }, kMostTogether,
+                  kTransactions) {}
 
   // PERMISSION_DENIED: revoked or not in service. UNAVAILABLE: the database is away.
   absl::StatusOr<AgentAnswer> Heartbeat(const AgentReport& report);
@@ -53,6 +46,15 @@ class AgentReports {
   void SetFleetSize(std::int64_t servers) { fleet_size_ = servers; }
 
  private:
+  static constexpr std::size_t kMostTogether = 256;
+  static constexpr int kTransactions = 2;
+  struct Call {
+    const AgentReport& report;
+    const absl::StatusOr<ServerFacts>& facts;
+  };
+  // nullopt: it is a case for Save().
+  using Saved = absl::StatusOr<std::optional<AgentAnswer>>;
+  std::vector<Saved> SaveTogether(const std::vector<const Call*>& calls);
   absl::Status Save(pg::Connection& connection, const AgentReport& report,
                     const absl::StatusOr<ServerFacts>& facts, AgentAnswer* answer);
   absl::Duration Interval() const;
@@ -61,6 +63,7 @@ class AgentReports {
   Registry& registry_;
   const DecodeSettings decode_;
   std::atomic<std::int64_t> fleet_size_ = 0;
+  Batcher<Call, Saved> together_;
 };
 
 // Judges a locked server and saves the outcome.

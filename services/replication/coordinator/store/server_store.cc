@@ -33,6 +33,9 @@ namespace {
 constexpr pg::Statement kLoad = {"server_load", GODWIT_SERVER_SELECT " where s.id = $1"};
 constexpr pg::Statement kLock = {"server_lock",
                                  GODWIT_SERVER_SELECT " where s.id = $1 for update of s"};
+constexpr pg::Statement kLockFree = {"server_lock_free", GODWIT_SERVER_SELECT
+                                     " where s.id = any($1::text[]) order by s.id"
+                                     " for update of s skip locked"};
 constexpr pg::Statement kList = {
     "server_list", GODWIT_SERVER_SELECT " where s.id > $1 order by s.id limit $2::int"};
 constexpr pg::Statement kDisks = {
@@ -255,6 +258,12 @@ absl::StatusOr<Server> LoadServer(pg::Connection& connection, const std::string&
 
 absl::StatusOr<Server> LockServer(pg::Connection& connection, const std::string& id) {
   return One(connection, kLock, id);
+}
+
+absl::StatusOr<std::vector<Server>> LockFreeServers(pg::Connection& connection,
+                                                    const std::vector<std::string>& ids) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kLockFree, {Ids(ids)}));
+  return WithDisks(connection, found);
 }
 
 absl::StatusOr<std::vector<Server>> ListServers(pg::Connection& connection,

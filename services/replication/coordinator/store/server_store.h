@@ -14,6 +14,9 @@ namespace godwit::coordinator::store {
 absl::StatusOr<Server> LoadServer(pg::Connection& connection, const std::string& id);
 // The same with its row locked; every change begins with it.
 absl::StatusOr<Server> LockServer(pg::Connection& connection, const std::string& id);
+// Those of `ids` that exist and that nobody else works on now, locked.
+absl::StatusOr<std::vector<Server>> LockFreeServers(pg::Connection& connection,
+                                                    const std::vector<std::string>& ids);
 // Ids after `after`, in order.
 absl::StatusOr<std::vector<Server>> ListServers(pg::Connection& connection,
                                                 const std::string& after, int limit);
