@@ -1,10 +1,53 @@
-// What an agent is told at its heartbeats.
+// What an agent is told at its heartbeats, and what is saved of them.
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "absl/strings/str_format.h"
 #include "tests/pg/services/replication/fixture.h"
 
 namespace godwit::coordinator {
 namespace {
 
-using HeartbeatTest = CoordinatorPgTest;
+using ::testing::Each;
+
+class HeartbeatTest : public CoordinatorPgTest {
+ protected:
+  static std::string Id(int i) { return absl::StrFormat("s-%017x", i); }
+  // `count` servers that a worker holds.
+  void StartMany(int count) {
+    const std::int64_t worker = Register(kWorker1, "shared");
+    ASSERT_OK(Beat(kWorker1, worker));
+    for (int i = 1; i <= count; ++i) Start(Id(i));
+    Place();
+    // The new state is told with a report of its own.
+    for (int i = 1; i <= count; ++i) ASSERT_OK(agents_->Heartbeat(Copying(Id(i), 0)));
+  }
+  static AgentReport Copying(const std::string& server, std::int64_t pending) {
+    AgentReport report;
+    report.server.id = server;
+    report.server.boot_id = "boot";
+    report.server.agent_version = "1 \"quoted\" \\ \xc3\xa4";
+    report.server.phase = Phase::kCopying;
+    report.server.connected_generation = 1;
+    report.server.reported_lag = absl::Seconds(2);
+    report.server.sent_bytes = 7 * pending;
+    report.server.losses = {{1, 2}, {3, 4}};
+    report.server.disks = {{.disk_id = "d-00000000000000001",
+                            .device_name = "/dev/sda",
+                            .size_bytes = 1 << 30,
+                            .is_boot_disk = true,
+                            .pending_bytes = pending,
+                            .replicated_bytes = 1 << 20}};
+    return report;
+  }
+  std::int64_t Commits() {
+    auto connection = pool_->Acquire();
+    const auto found = (*connection)->Exec({"heartbeat_test_xids", "select txid_current()"});
+    EXPECT_OK(found);
+    return found.ok() ? found->Int(0, 0) : 0;
+  }
+};
 
 TEST_F(HeartbeatTest, AgentsOfALargeFleetCallRightAfterAWindowChanges) {
   absl::Duration steady;  // from the heartbeat on
@@ -32,6 +75,86 @@ TEST_F(HeartbeatTest, AgentsOfALargeFleetCallRightAfterAWindowChanges) {
   EXPECT_EQ(interval(absl::Minutes(1)), absl::Seconds(10));
   EXPECT_EQ(interval(absl::Milliseconds(2500)), absl::Milliseconds(2500));
   EXPECT_EQ(interval(absl::Milliseconds(1)), absl::Milliseconds(100));
+}
+
+TEST_F(HeartbeatTest, ManyAtOnceAreSavedTogetherAndWhole) {
+  constexpr int kServers = 8, kRounds = 25;
+  ASSERT_NO_FATAL_FAILURE(StartMany(kServers));
+  const std::int64_t before = Commits();
+  std::vector<absl::Status> failed(kServers + 1);
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 1; i <= kServers; ++i) {
+      threads.emplace_back([&, i] {
+        for (int round = 1; round <= kRounds; ++round) {
+          const auto answer = agents_->Heartbeat(Copying(Id(i), i * 1000 + round));
+          failed[static_cast<std::size_t>(i)].Update(answer.status());
+          if (answer.ok() && answer->action != Action::kReplicate) {
+            failed[static_cast<std::size_t>(i)].Update(absl::InternalError("not told to go on"));
+          }
+        }
+      });
+    }
+  }
+  EXPECT_THAT(failed, Each(absl::OkStatus()));
+  EXPECT_LT(Commits() - before, kServers * kRounds) << "one each would be as many";
+  for (int i = 1; i <= kServers; ++i) {
+    const Server server = Load(Id(i));
+    EXPECT_EQ(server.disks[0].pending_bytes, i * 1000 + kRounds);
+    EXPECT_EQ(server.disks[0].replicated_bytes, 1 << 20);
+    EXPECT_EQ(server.sent_bytes, 7 * (i * 1000 + kRounds));
+    EXPECT_EQ(server.agent_version, "1 \"quoted\" \\ \xc3\xa4");
+    EXPECT_EQ(server.losses, (Figures{{1, 2}, {3, 4}}));
+    EXPECT_EQ(server.phase, Phase::kCopying);
+    ASSERT_TRUE(server.agent_seen_time && server.flow_time && server.idle_time);
+    EXPECT_LT(server.now - *server.agent_seen_time, absl::Minutes(1));
+    EXPECT_GT(*server.agent_seen_time - *server.idle_time, absl::Seconds(1)) << "the lag";
+    EXPECT_EQ(server.rescan_time, std::nullopt);
+  }
+}
+
+TEST_F(HeartbeatTest, WhoHoldsOneServerHoldsNoOther) {
+  ASSERT_NO_FATAL_FAILURE(StartMany(2));
+  auto holder = pool_->Acquire();
+  ASSERT_OK(holder);
+  ASSERT_OK((*holder)->Run("begin"));
+  ASSERT_OK(store::LockServer(**holder, Id(1)).status());
+  absl::StatusOr<AgentAnswer> held = absl::UnknownError("not answered");
+  std::atomic<bool> answered = false;
+  std::jthread waits([&] {
+    held = agents_->Heartbeat(Copying(Id(1), 11));
+    answered = true;
+  });
+  for (int i = 0; i < 20; ++i) ASSERT_OK(agents_->Heartbeat(Copying(Id(2), i)));
+  EXPECT_FALSE(answered);
+  ASSERT_OK((*holder)->Run("commit"));
+  waits.join();
+  EXPECT_OK(held);
+  EXPECT_EQ(Load(Id(1)).disks[0].pending_bytes, 11);
+}
+
+TEST_F(HeartbeatTest, WhatIsMoreThanFiguresIsJudgedByItself) {
+  ASSERT_NO_FATAL_FAILURE(StartMany(1));
+  // An order reaches the agent with the next heartbeat.
+  ASSERT_OK(agents_->Heartbeat(Copying(Id(1), 1)));
+  const std::string id = NewUuid();
+  {
+    auto connection = pool_->Acquire();
+    ASSERT_OK(store::InsertPointRequest(
+        **connection, {.id = id, .server_id = Id(1), .timeout = absl::Minutes(1)}));
+  }
+  ASSERT_OK_AND_ASSIGN(const AgentAnswer ordered, agents_->Heartbeat(Copying(Id(1), 2)));
+  ASSERT_TRUE(ordered.point_order);
+  EXPECT_EQ(ordered.point_order->id, id);
+  // Another disk: whoever writes to the former group is fenced off.
+  AgentReport grown = Copying(Id(1), 3);
+  grown.server.disks[0].size_bytes *= 2;
+  ASSERT_OK(agents_->Heartbeat(grown));
+  EXPECT_EQ(Load(Id(1)).generation, 2);
+  // Settings of the registry.
+  registry_.Set(Id(1), {.agent_allowed = true, .settings = "new"});
+  ASSERT_OK(agents_->Heartbeat(grown));
+  EXPECT_EQ(Load(Id(1)).settings, "new");
 }
 
 }  // namespace

@@ -224,6 +224,20 @@ TEST_F(EnrollmentTest, RevocationEndsAnIdentity) {
   ASSERT_OK_AND_ASSIGN(const auto after,
                        Call(*jobs, &pb::RegistryEventService::Stub::GetServerForService, ask));
   EXPECT_FALSE(after.agent_allowed());
+  pb::ListReplicationFactsRequest many;
+  many.add_source_servers("sourceServers/s-0000000000000dead");
+  many.add_source_servers(enrolled.source_server());
+  ASSERT_OK_AND_ASSIGN(const auto facts,
+                       Call(*jobs, &pb::RegistryEventService::Stub::ListReplicationFacts, many));
+  ASSERT_EQ(facts.facts_size(), 1) << "of those that exist";
+  EXPECT_EQ(facts.facts(0).source_server(), enrolled.source_server());
+  EXPECT_TRUE(facts.facts(0).identity_revoked());
+  EXPECT_FALSE(facts.facts(0).agent_allowed());
+  EXPECT_EQ(facts.facts(0).replication_settings().ShortDebugString(),
+            after.replication_settings().ShortDebugString());
+  many.add_source_servers("servers/1");
+  EXPECT_THAT(Call(*jobs, &pb::RegistryEventService::Stub::ListReplicationFacts, many),
+              StatusIs(absl::StatusCode::kInvalidArgument, "source_servers[2]"));
   const auto agent = pb::EnrollmentService::NewStub(ChannelWith(TlsOf(enrolled, key)));
   pb::RenewRequest renew;
   renew.set_csr_pem(key.csr_pem);
