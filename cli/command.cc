@@ -148,9 +148,9 @@ std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const auto& group :
        {ServerCommands, LifeCycleCommands, ReplicationCommands, ReplicationSettingsCommands,
-        PointCommands, VerificationCommands, LaunchSettingsCommands, JobCommands, PreflightCommands,
-        FleetCommands, ConversionCommands, AccessKeyCommands, RevocationCommands, AuditCommands,
-        OperationCommands}) {
+        PointCommands, VerificationCommands, LaunchSettingsCommands, TemplateCommands, JobCommands,
+        PreflightCommands, FleetCommands, ConversionCommands, AccessKeyCommands, RevocationCommands,
+        AuditCommands, OperationCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;

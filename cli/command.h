@@ -28,6 +28,7 @@ std::vector<Command> LifeCycleCommands();    // test, cutover, mark-ready...
 std::vector<Command> ReplicationCommands();  // replication
 std::vector<Command> ReplicationSettingsCommands();
 std::vector<Command> LaunchSettingsCommands();
+std::vector<Command> TemplateCommands();  // templates
 std::vector<Command> PointCommands();
 std::vector<Command> VerificationCommands();  // servers verify, verify-report
 std::vector<Command> JobCommands();

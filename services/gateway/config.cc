@@ -68,6 +68,8 @@ absl::Status ParseConfig(int argc, const char* const* argv, Config* config) {
   flags.String("jobs", &config->endpoints.jobs, "host:port of godwit-jobs");
   flags.String("access-keys", &config->endpoints.access_keys,
                "host:port of the registry that keeps access keys; empty: --registry");
+  flags.String("documents", &config->documents_dir,
+               "folder of the scripts that post-launch actions may name; empty: none");
   flags.Strings("region", &config->regions,
                 "region that requests may be signed for; without any: us-east-1");
   flags.String("account", &config->account, "account number in ARNs, 12 digits");

@@ -20,6 +20,7 @@ struct Config {
   Endpoints endpoints;
   std::vector<std::string> regions;
   std::string account = "000000000000";
+  std::string documents_dir;
   ServerLimits limits;
   std::int64_t workers = 32;
   absl::Duration drain_delay = absl::ZeroDuration();

@@ -101,7 +101,7 @@ void Watch(const Connections& connections, TlsContexts& tls, std::atomic<bool>& 
 absl::Status RunService(const Config& config) {
   ASSIGN_OR_RETURN(const rpc::TlsMaterial peer_tls, rpc::LoadTls(config.tls_dir));
   ASSIGN_OR_RETURN(const auto tls, TlsContexts::Load(config.certificate_file(), config.key_file()));
-  const Connections connections(config.endpoints, peer_tls);
+  const Connections connections(config.endpoints, peer_tls, config.documents_dir);
   AccessKeyClient registry_keys(connections.access_keys());
   sigv4::KeyCache keys(registry_keys, RealClock());
   mgn::Face face({.rules = {.regions = config.regions}, .account = config.account},

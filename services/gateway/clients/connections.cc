@@ -12,10 +12,12 @@ std::shared_ptr<grpc::Channel> DialService(const std::string& endpoint, const st
 
 }  // namespace
 
-Connections::Connections(const Endpoints& endpoints, const rpc::TlsMaterial& tls)
+Connections::Connections(const Endpoints& endpoints, const rpc::TlsMaterial& tls,
+                         const std::string& documents_dir)
     : services_{.registry = DialService(endpoints.registry, "registry", tls),
                 .replication = DialService(endpoints.replication, "replication", tls),
-                .jobs = DialService(endpoints.jobs, "jobs", tls)},
+                .jobs = DialService(endpoints.jobs, "jobs", tls),
+                .documents_dir = documents_dir},
       access_keys_(endpoints.access_keys.empty()
                        ? services_.registry
                        : DialService(endpoints.access_keys, "registry", tls)) {}

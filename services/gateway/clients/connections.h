@@ -17,7 +17,9 @@ struct Endpoints {
 // Thread-safe.
 class Connections {
  public:
-  Connections(const Endpoints& endpoints, const rpc::TlsMaterial& tls);
+  // `documents_dir`: of scripts for actions; empty: there are none.
+  Connections(const Endpoints& endpoints, const rpc::TlsMaterial& tls,
+              const std::string& documents_dir);
   const mgn::Services& services() const { return services_; }
   const std::shared_ptr<grpc::Channel>& access_keys() const { return access_keys_; }
   // Whether the registry can be reached; waits for it at most `patience`.

@@ -19,7 +19,8 @@ std::pair<std::string, std::string> Resource(absl::string_view text) {
       {"jobs/", "Job"},
       {"applications/", "Application"},
       {"waves/", "Wave"},
-      {"launchTemplates/", "LaunchConfigurationTemplate"}};
+      {"launchTemplates/", "LaunchConfigurationTemplate"},
+      {"replicationTemplates/", "ReplicationConfigurationTemplate"}};
   for (const auto& [prefix, type] : kTypes) {
     const std::size_t at = text.find(prefix);
     if (at == absl::string_view::npos) continue;

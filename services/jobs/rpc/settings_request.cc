@@ -21,7 +21,7 @@ constexpr int kMostNics = 8;
 constexpr int kMostForwards = 64;
 constexpr int kMostChecks = 32;
 constexpr int kMostCommands = 16;
-constexpr int kMostActions = 64;
+constexpr int kMostActions = 100;
 constexpr int kMostParameters = 20;
 constexpr int kMostTags = 50;
 constexpr std::size_t kMostText = 1024;
@@ -164,7 +164,7 @@ bool IsVariable(absl::string_view name) {
 }
 
 void ReadActions(const v1::LaunchSettings& in, Checker& check, LaunchSettings* out) {
-  check.Need(in.post_launch_actions_size() <= kMostActions, "post_launch_actions", "at most 64");
+  check.Need(in.post_launch_actions_size() <= kMostActions, "post_launch_actions", "at most 100");
   std::set<std::string> ids;
   for (const v1::PostLaunchAction& action : in.post_launch_actions()) {
     PostLaunchAction to{.id = action.action_id(),

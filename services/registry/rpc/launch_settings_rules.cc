@@ -21,7 +21,7 @@ namespace jobs_pb = ::godwit::jobs::v1;
 constexpr int kMaxNics = 64;
 constexpr int kMaxPorts = 64;
 constexpr int kMaxHttpChecks = 16;
-constexpr int kMaxActions = 64;
+constexpr int kMaxActions = 100;
 constexpr int kMaxCommands = 16;
 constexpr int kMaxParameters = 20;
 constexpr int kMaxTags = 50;
@@ -155,6 +155,16 @@ absl::Status CheckMachine(const std::string& prefix, const jobs_pb::LaunchSettin
   return absl::OkStatus();
 }
 
+absl::Status CheckAllNotes(const std::string& prefix, const jobs_pb::LaunchSettings& settings) {
+  std::size_t left = kMostNoteBytes;
+  RETURN_IF_ERROR(CheckNotes(prefix + ".notes", settings.notes(), &left));
+  for (int i = 0; i < settings.post_launch_actions_size(); ++i) {
+    RETURN_IF_ERROR(CheckNotes(absl::StrCat(prefix, ".post_launch_actions[", i, "].notes"),
+                               settings.post_launch_actions(i).notes(), &left));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckActions(const std::string& prefix, const jobs_pb::LaunchSettings& settings) {
   RETURN_IF_ERROR(CheckCount(prefix, settings.post_launch_actions_size(), kMaxActions));
   std::set<std::string> ids;
@@ -230,7 +240,13 @@ absl::Status CheckLaunchSettings(const std::string& prefix,
   RETURN_IF_ERROR(CheckForwards(prefix + ".port_forwards", settings, &guest_ports));
   RETURN_IF_ERROR(CheckProof(prefix + ".boot_proof", settings.boot_proof(), guest_ports));
   RETURN_IF_ERROR(CheckMachine(prefix, settings));
+  RETURN_IF_ERROR(CheckAllNotes(prefix, settings));
   return CheckActions(prefix + ".post_launch_actions", settings);
+}
+
+void DropNotes(jobs_pb::LaunchSettings* settings) {
+  settings->clear_notes();
+  for (auto& action : *settings->mutable_post_launch_actions()) action.clear_notes();
 }
 
 }  // namespace godwit::registry

@@ -161,6 +161,7 @@ class Launch {
     entry->set_source_server(absl::StrCat("sourceServers/", server.id));
     if (event_ != Event::kTerminateTargetInstances) {
       RETURN_IF_ERROR(FromJson(server.launch_settings, entry->mutable_launch_settings()));
+      DropNotes(entry->mutable_launch_settings());
       entry->set_point(request_.point());
     }
     if (!server.machine.empty()) {

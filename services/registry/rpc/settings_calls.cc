@@ -41,6 +41,7 @@ grpc::Status Update(grpc::ServerContext* context, Backend& backend, const char* 
        .apply = [&](pg::Connection& connection, const rpc::Call& call) -> absl::Status {
          ASSIGN_OR_RETURN(const std::string id, ServerId("name", request.name()));
          ASSIGN_OR_RETURN(SourceServer server, storage::LockServer(connection, id));
+         RETURN_IF_ERROR(CheckEtag(request.etag(), server.version));
          Settings settings;
          RETURN_IF_ERROR(FromJson(server.*member, &settings));
          RETURN_IF_ERROR(MergeByMask(request.settings(), request.update_mask(), &settings));

@@ -23,6 +23,8 @@ constexpr int kMaxWeight = 100;
 constexpr int kMinutesOfDay = 24 * 60;
 constexpr int kAllWeekdays = 0x7f;
 constexpr int kMaxPaths = 64;
+constexpr int kMaxNotes = 64;
+constexpr std::size_t kMaxNoteName = 64;
 constexpr absl::Duration kYear = absl::Hours(24 * 365);
 
 absl::Status CheckRate(const std::string& field, std::int64_t rate) {
@@ -81,7 +83,25 @@ absl::Status CheckReplicationSettings(const std::string& prefix,
                                 settings.freeze_budget(), absl::ZeroDuration(), absl::Seconds(5)));
   RETURN_IF_ERROR(CheckDuration(field("undo_window"), settings.has_undo_window(),
                                 settings.undo_window(), absl::ZeroDuration(), kYear));
+  std::size_t left = kMostNoteBytes;
+  RETURN_IF_ERROR(CheckNotes(field("notes"), settings.notes(), &left));
   return CheckTags(field("staging_tags"), settings.staging_tags());
+}
+
+absl::Status CheckNotes(const std::string& field,
+                        const google::protobuf::Map<std::string, std::string>& notes,
+                        std::size_t* left) {
+  RETURN_IF_ERROR(CheckCount(field, static_cast<int>(notes.size()), kMaxNotes));
+  for (const auto& [name, value] : notes) {
+    RETURN_IF_ERROR(CheckText(field, name, 1, kMaxNoteName));
+    RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".", name), value, 1, kMostNoteBytes));
+    if (name.size() + value.size() > *left) {
+      return rpc::FieldError(field, absl::StrCat("notes of all of the settings may have ",
+                                                 kMostNoteBytes, " bytes together"));
+    }
+    *left -= name.size() + value.size();
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckMask(const google::protobuf::Descriptor& type,

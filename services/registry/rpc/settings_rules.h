@@ -18,6 +18,16 @@ absl::Status CheckReplicationSettings(const std::string& prefix,
 absl::Status CheckLaunchSettings(const std::string& prefix,
                                  const godwit::jobs::v1::LaunchSettings& settings);
 
+// Notes of settings: at most 64, names of 1 to 64 bytes. `left` is how many bytes all notes of the
+// settings may still have; what these take is taken from it.
+inline constexpr std::size_t kMostNoteBytes = 256 * 1024;
+absl::Status CheckNotes(const std::string& field,
+                        const google::protobuf::Map<std::string, std::string>& notes,
+                        std::size_t* left);
+
+// What jobs need of launch settings: all but the notes.
+void DropNotes(godwit::jobs::v1::LaunchSettings* settings);
+
 // Top-level fields of `source` that the mask names replace those of `target`; "*" names all. A
 // field that is unset in `source` is cleared. INVALID_ARGUMENT: the mask is empty or names no
 // field.

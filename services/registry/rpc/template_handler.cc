@@ -34,7 +34,9 @@ absl::StatusOr<std::string> TemplateId(absl::string_view field, absl::string_vie
 absl::Status CheckContent(const pb::SettingsTemplate& content) {
   RETURN_IF_ERROR(CheckReplicationSettings("template.replication", content.replication()));
   RETURN_IF_ERROR(CheckLaunchSettings("template.launch", content.launch()));
-  return CheckTags("template.tags", content.tags());
+  RETURN_IF_ERROR(CheckTags("template.tags", content.tags()));
+  RETURN_IF_ERROR(CheckTags("template.replication_tags", content.replication_tags()));
+  return CheckTags("template.launch_tags", content.launch_tags());
 }
 
 absl::StatusOr<pb::SettingsTemplate> FromRow(const storage::Template& row) {
@@ -43,6 +45,8 @@ absl::StatusOr<pb::SettingsTemplate> FromRow(const storage::Template& row) {
   RETURN_IF_ERROR(FromJson(row.replication, out.mutable_replication()));
   RETURN_IF_ERROR(FromJson(row.launch, out.mutable_launch()));
   RETURN_IF_ERROR(TagsFromJson(row.tags, out.mutable_tags()));
+  RETURN_IF_ERROR(TagsFromJson(row.replication_tags, out.mutable_replication_tags()));
+  RETURN_IF_ERROR(TagsFromJson(row.launch_tags, out.mutable_launch_tags()));
   out.set_etag(Etag(row.version));
   return out;
 }
@@ -52,6 +56,8 @@ absl::StatusOr<storage::Template> ToRow(const std::string& id, const pb::Setting
   ASSIGN_OR_RETURN(row.replication, ToJson(from.replication()));
   ASSIGN_OR_RETURN(row.launch, ToJson(from.launch()));
   row.tags = TagsToJson(from.tags());
+  row.replication_tags = TagsToJson(from.replication_tags());
+  row.launch_tags = TagsToJson(from.launch_tags());
   return row;
 }
 

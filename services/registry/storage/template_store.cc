@@ -7,7 +7,8 @@
 namespace godwit::registry::storage {
 namespace {
 
-#define GODWIT_TEMPLATE_COLUMNS "id, version, replication, launch, tags"
+#define GODWIT_TEMPLATE_COLUMNS \
+  "id, version, replication, launch, tags, replication_tags, launch_tags"
 
 constexpr pg::Statement kGet = {"registry_template_get",
                                 "select " GODWIT_TEMPLATE_COLUMNS
@@ -17,12 +18,14 @@ constexpr pg::Statement kLock = {"registry_template_lock",
                                  " from registry.settings_template where id = $1 for update"};
 constexpr pg::Statement kInsert = {
     "registry_template_insert",
-    "insert into registry.settings_template (id, replication, launch, tags)"
-    " values ($1, $2::jsonb, $3::jsonb, $4::jsonb) returning " GODWIT_TEMPLATE_COLUMNS};
+    "insert into registry.settings_template (id, replication, launch, tags, replication_tags,"
+    " launch_tags) values ($1, $2::jsonb, $3::jsonb, $4::jsonb, $5::jsonb, $6::jsonb)"
+    " returning " GODWIT_TEMPLATE_COLUMNS};
 constexpr pg::Statement kSave = {
     "registry_template_save",
     "update registry.settings_template set version = version + 1, replication = $2::jsonb,"
-    " launch = $3::jsonb, tags = $4::jsonb where id = $1 returning " GODWIT_TEMPLATE_COLUMNS};
+    " launch = $3::jsonb, tags = $4::jsonb, replication_tags = $5::jsonb, launch_tags = $6::jsonb"
+    " where id = $1 returning " GODWIT_TEMPLATE_COLUMNS};
 constexpr pg::Statement kDelete = {"registry_template_delete",
                                    "delete from registry.settings_template where id = $1"};
 constexpr pg::Statement kList = {"registry_template_list",
@@ -35,7 +38,15 @@ Template FromRow(const pg::Result& result, int row) {
           .version = result.Int(row, 1),
           .replication = std::string(result.Text(row, 2)),
           .launch = std::string(result.Text(row, 3)),
-          .tags = std::string(result.Text(row, 4))};
+          .tags = std::string(result.Text(row, 4)),
+          .replication_tags = std::string(result.Text(row, 5)),
+          .launch_tags = std::string(result.Text(row, 6))};
+}
+
+absl::StatusOr<pg::Result> Write(pg::Connection& connection, const pg::Statement& statement,
+                                 const Template& row) {
+  return connection.Exec(statement, {row.id, row.replication, row.launch, row.tags,
+                                     row.replication_tags, row.launch_tags});
 }
 
 absl::StatusOr<Template> One(const absl::StatusOr<pg::Result>& result, absl::string_view id) {
@@ -57,11 +68,11 @@ absl::StatusOr<Template> LockTemplate(pg::Connection& connection, const std::str
 }
 
 absl::StatusOr<Template> InsertTemplate(pg::Connection& connection, const Template& row) {
-  return One(connection.Exec(kInsert, {row.id, row.replication, row.launch, row.tags}), row.id);
+  return One(Write(connection, kInsert, row), row.id);
 }
 
 absl::StatusOr<Template> SaveTemplate(pg::Connection& connection, const Template& row) {
-  return One(connection.Exec(kSave, {row.id, row.replication, row.launch, row.tags}), row.id);
+  return One(Write(connection, kSave, row), row.id);
 }
 
 absl::Status DeleteTemplate(pg::Connection& connection, const std::string& id) {

@@ -14,7 +14,9 @@ namespace godwit::registry::storage {
 struct Template {
   std::string id;
   std::int64_t version = 0;
-  std::string replication = "{}", launch = "{}", tags = "{}";  // JSON documents
+  // JSON documents; the last two are tags of the template's halves themselves.
+  std::string replication = "{}", launch = "{}", tags = "{}";
+  std::string replication_tags = "{}", launch_tags = "{}";
 };
 
 inline constexpr char kDefaultTemplate[] = "default";

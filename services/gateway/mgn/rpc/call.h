@@ -19,6 +19,7 @@ namespace godwit::gateway::mgn {
 // The channels to the services of the installation.
 struct Services {
   std::shared_ptr<grpc::Channel> registry, replication, jobs;
+  std::string documents_dir;  // of the scripts that actions name; empty: there are none
 };
 
 class Call {

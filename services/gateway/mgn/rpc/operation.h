@@ -35,11 +35,14 @@ using OperationFunction =
 using OperationList = std::vector<std::pair<absl::string_view, OperationFunction>>;
 
 OperationList AccountCalls();
+OperationList ActionCalls();
 OperationList JobCalls();
 OperationList LaunchCalls();
 OperationList ReplicationCalls();
 OperationList ServerCalls();
+OperationList SettingsCalls();
 OperationList TagCalls();
+OperationList TemplateCalls();
 
 // By name. Those that are missing are not done yet.
 const std::map<absl::string_view, OperationFunction>& Operations();

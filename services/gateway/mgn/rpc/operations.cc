@@ -7,11 +7,14 @@ const std::map<absl::string_view, OperationFunction>& Operations() {
     auto* map = new std::map<absl::string_view, OperationFunction>();
     for (const OperationList& list : {
              AccountCalls(),
+             ActionCalls(),
              JobCalls(),
              LaunchCalls(),
              ReplicationCalls(),
              ServerCalls(),
+             SettingsCalls(),
              TagCalls(),
+             TemplateCalls(),
          }) {
       map->insert(list.begin(), list.end());
     }

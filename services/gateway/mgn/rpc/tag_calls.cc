@@ -1,4 +1,4 @@
-// Tags of source servers. Of other resources there are none yet.
+// Tags of source servers and of templates.
 #include <functional>
 
 #include "absl/strings/str_cat.h"
@@ -6,6 +6,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/gateway/mgn/rpc/call.h"
 #include "services/gateway/mgn/rpc/server_json.h"
+#include "services/gateway/mgn/rpc/template_tags.h"
 
 namespace godwit::gateway::mgn {
 namespace {
@@ -14,6 +15,18 @@ namespace pb = ::godwit::registry::v1;
 using nlohmann::json;
 
 constexpr int kAttempts = 5;
+
+// A template that the ARN names.
+struct NamedTemplate {
+  Half half;
+  std::string id;
+};
+std::optional<NamedTemplate> TemplateIn(const Call& call, const json& input) {
+  const auto resource = ParseArn(input["resourceArn"].get<std::string>(), call.place());
+  const std::optional<Half> half = resource ? HalfOfArnType(resource->type) : std::nullopt;
+  if (!half) return std::nullopt;
+  return NamedTemplate{.half = *half, .id = resource->id};
+}
 
 // The id of the server that the ARN names.
 absl::StatusOr<std::string> ServerOf(const Call& call, const json& input) {
@@ -49,6 +62,10 @@ absl::StatusOr<json> Change(const Call& call, const json& input,
 }
 
 absl::StatusOr<json> TagResource(const Call& call, const json& input) {
+  if (const auto one = TemplateIn(call, input)) {
+    RETURN_IF_ERROR(AddTemplateTags(call, one->half, one->id, input["tags"]));
+    return json::object();
+  }
   return Change(call, input, [&](pb::SourceServer& server) {
     for (const auto& [key, value] : input["tags"].items()) {
       (*server.mutable_tags())[key] = value.get<std::string>();
@@ -57,12 +74,17 @@ absl::StatusOr<json> TagResource(const Call& call, const json& input) {
 }
 
 absl::StatusOr<json> UntagResource(const Call& call, const json& input) {
+  if (const auto one = TemplateIn(call, input)) {
+    RETURN_IF_ERROR(RemoveTemplateTags(call, one->half, one->id, input["tagKeys"]));
+    return json::object();
+  }
   return Change(call, input, [&](pb::SourceServer& server) {
     for (const json& key : input["tagKeys"]) server.mutable_tags()->erase(key.get<std::string>());
   });
 }
 
 absl::StatusOr<json> ListTagsForResource(const Call& call, const json& input) {
+  if (const auto one = TemplateIn(call, input)) return ListTemplateTags(call, one->half, one->id);
   ASSIGN_OR_RETURN(const std::string id, ServerOf(call, input));
   ASSIGN_OR_RETURN(const pb::SourceServer server, GetServer(call, id));
   json tags = json::object();

@@ -51,6 +51,7 @@ class GatewayTest : public ::testing::Test {
     i_->keys_server->SetServing(true);
     pki.Write("service/gateway", i_->dir / "tls");
     ASSERT_OK(MakeServerCertificate(i_->dir.path()));
+    ASSERT_OK(WriteAids());
     ASSERT_OK_AND_ASSIGN(
         i_->gateway,
         Process::Start({.command = {Program("godwit-gateway"),
@@ -72,6 +73,8 @@ class GatewayTest : public ::testing::Test {
                                     absl::StrCat("127.0.0.1:", i_->keys_server->port()),
                                     "--region=us-east-1",
                                     "--region=eu-central-1",
+                                    "--documents",
+                                    i_->dir / "documents",
                                     "--account=123456789012"},
                         .log = i_->dir / "gateway.log"}));
     ASSERT_OK_AND_ASSIGN(i_->port, i_->gateway.WaitForPort());
@@ -84,6 +87,21 @@ class GatewayTest : public ::testing::Test {
     i_ = nullptr;
   }
 
+  // Documents for actions, and the command line of an admin.
+  static absl::Status WriteAids() {
+    RETURN_IF_ERROR(MakeDirs(i_->dir / "documents/report"));
+    for (const auto& [name, text] : std::map<std::string, std::string>{
+             {"documents/report/1", "echo one\n"},
+             {"documents/report/2", "echo two\n"},
+             {"documents/check-web", "curl -fs http://127.0.0.1/\n"},
+             {"godwit.conf", absl::StrCat("registry = ", i_->cluster->Endpoint("registry"),
+                                          "\ntls-dir = ", i_->dir / "admin", "\n")}}) {
+      RETURN_IF_ERROR(WriteFileAtomically(i_->dir / name, text));
+    }
+    i_->cluster->pki().Write("user/admin/alice", i_->dir / "admin");
+    return absl::OkStatus();
+  }
+
   static std::map<std::string, std::string> Environment() {
     return {{"GATEWAY_URL", absl::StrCat("https://127.0.0.1:", i_->port)},
             {"GATEWAY_CA", i_->dir / "server.crt"},
@@ -92,6 +110,9 @@ class GatewayTest : public ::testing::Test {
             {"AWS_EC2_METADATA_DISABLED", "true"},
             {"AWS_CA_BUNDLE", i_->dir / "server.crt"},
             {"AWS_CONFIG_FILE", i_->dir / "none"},
+            {"GODWIT", Program("godwit")},
+            {"GODWIT_CONFIG", i_->dir / "godwit.conf"},
+            {"GODWIT_ADMIN_KEY", "GWAKLENIENTLENIENTLE"},
             {"AWS_SHARED_CREDENTIALS_FILE", i_->dir / "none"},
             {"PYTHONDONTWRITEBYTECODE", "1"}};
   }
@@ -136,6 +157,8 @@ class GatewayTest : public ::testing::Test {
     pb::Disk* disk = enroll.mutable_properties()->add_disks();
     disk->set_device_name("/dev/sda");
     disk->set_size_bytes(1 << 30);
+    disk->set_is_boot_disk(true);
+    disk->set_replicated(true);
     const auto channel = rpc::DialWithoutCertificate(
         i_->cluster->EnrollEndpoint(), {.kind = rpc::PeerKind::kService, .id = "registry"},
         i_->cluster->pki().ca().certificate_pem);
@@ -198,6 +221,25 @@ TEST_F(GatewayTest, LifeThroughBoto3) {
           "ended_job.py",
           {absl::StrCat("mgn", server.last_test().job().substr(sizeof "jobs/" - 1)), servers[0]}));
   EXPECT_TRUE(absl::StrContains(ended, "done")) << ended;
+}
+
+// New servers start with what the API made of the default templates.
+TEST_F(GatewayTest, SettingsThroughBoto3) {
+  ASSERT_OK_AND_ASSIGN(const std::string before, ReadyServer());
+  ASSERT_OK_AND_ASSIGN(const std::string log, Script("settings_calls.py", {before}));
+  EXPECT_TRUE(absl::StrContains(log, "done")) << log;
+  ASSERT_OK_AND_ASSIGN(const std::string after, ReadyServer());
+  const auto stub = pb::SourceServerService::NewStub(i_->cluster->Channel("registry"));
+  pb::GetSettingsRequest request;
+  request.set_name("sourceServers/" + after);
+  ASSERT_OK_AND_ASSIGN(const auto replication,
+                       Ask(stub, &pb::SourceServerService::Stub::GetReplicationSettings, request));
+  EXPECT_EQ(replication.bandwidth_limit_bytes_per_second(), 2'000'000);
+  ASSERT_OK_AND_ASSIGN(const auto launch,
+                       Ask(stub, &pb::SourceServerService::Stub::GetLaunchSettings, request));
+  EXPECT_TRUE(launch.copy_tags());
+  EXPECT_EQ(launch.disposition(), jobs::v1::LaunchSettings::STOPPED);
+  EXPECT_EQ(launch.post_launch_actions_size(), 0);
 }
 
 TEST_F(GatewayTest, ListsLongerThanAPage) {

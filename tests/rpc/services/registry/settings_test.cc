@@ -57,6 +57,31 @@ TEST_F(SettingsTest, NewServersStartWithTheDefaultTemplate) {
   EXPECT_EQ(rpc::GetInfo(refused.status()).field_violations[0].first, "settings.lane_count");
 }
 
+// Who changes what he read before says so by the server's etag.
+TEST_F(SettingsTest, AStaleEtagChangesNothing) {
+  const std::string name = EnrolledServer();
+  pb::UpdateLaunchSettingsRequest change;
+  change.set_name(name);
+  change.set_etag(Get(name).etag());
+  change.mutable_settings()->set_cpu_count(2);
+  change.mutable_update_mask()->add_paths("cpu_count");
+  ASSERT_OK(Call(*operator_, &Stub::UpdateLaunchSettings, change));
+  change.mutable_settings()->set_cpu_count(3);
+  EXPECT_THAT(Call(*operator_, &Stub::UpdateLaunchSettings, change),
+              StatusIs(absl::StatusCode::kAborted, "etag"));
+  pb::UpdateReplicationSettingsRequest other;
+  other.set_name(name);
+  other.set_etag(change.etag());
+  other.mutable_update_mask()->add_paths("lane_count");
+  EXPECT_THAT(Call(*operator_, &Stub::UpdateReplicationSettings, other),
+              StatusIs(absl::StatusCode::kAborted, "etag"));
+  other.set_etag(Get(name).etag());
+  EXPECT_OK(Call(*operator_, &Stub::UpdateReplicationSettings, other));
+  pb::GetSettingsRequest ask;
+  ask.set_name(name);
+  EXPECT_EQ(Call(*operator_, &Stub::GetLaunchSettings, ask)->cpu_count(), 2);
+}
+
 TEST_F(SettingsTest, LaunchSettingsAreCheckedAsAWhole) {
   const std::string name = EnrolledServer();
   pb::UpdateLaunchSettingsRequest change;
@@ -80,8 +105,14 @@ TEST_F(SettingsTest, TemplatesComeAndGo) {
   create.set_request_id(NewUuid());
   create.set_template_id("databases");
   create.mutable_template_()->mutable_replication()->set_lane_count(8);
+  (*create.mutable_template_()->mutable_replication()->mutable_notes())["kept"] = "[1]";
+  (*create.mutable_template_()->mutable_replication_tags())["a"] = "b";
+  (*create.mutable_template_()->mutable_launch_tags())["c"] = "d";
   ASSERT_OK_AND_ASSIGN(const auto made,
                        Call(*templates_, &Templates::CreateSettingsTemplate, create));
+  EXPECT_EQ(made.replication().notes().at("kept"), "[1]");
+  EXPECT_EQ(made.replication_tags().at("a"), "b");
+  EXPECT_EQ(made.launch_tags().at("c"), "d");
   EXPECT_EQ(made.name(), "settingsTemplates/databases");
   create.set_request_id(NewUuid());
   EXPECT_THAT(Call(*templates_, &Templates::CreateSettingsTemplate, create),
@@ -93,8 +124,14 @@ TEST_F(SettingsTest, TemplatesComeAndGo) {
   pb::UpdateSettingsTemplateRequest update;
   *update.mutable_template_() = made;
   update.mutable_template_()->mutable_replication()->set_lane_count(1);
+  update.mutable_template_()->clear_launch_tags();
+  update.mutable_template_()->clear_replication_tags();  // not named: stays
   update.mutable_update_mask()->add_paths("replication");
-  ASSERT_OK(Call(*templates_, &Templates::UpdateSettingsTemplate, update));
+  update.mutable_update_mask()->add_paths("launch_tags");
+  ASSERT_OK_AND_ASSIGN(const auto updated,
+                       Call(*templates_, &Templates::UpdateSettingsTemplate, update));
+  EXPECT_EQ(updated.replication_tags().size(), 1u);
+  EXPECT_EQ(updated.launch_tags().size(), 0u);
   EXPECT_THAT(Call(*templates_, &Templates::UpdateSettingsTemplate, update),
               StatusIs(absl::StatusCode::kAborted, "etag"));  // made.etag is old now
 

@@ -156,6 +156,33 @@ TEST(SettingsRulesTest, BadLaunchFieldsAreNamed) {
             "settings.boot_proof.commands[0].command");
 }
 
+TEST(SettingsRulesTest, NotesHaveBounds) {
+  EXPECT_EQ(Spoilt([](L& s) { (*s.mutable_notes())[""] = "1"; }), "settings.notes");
+  EXPECT_EQ(Spoilt([](L& s) { (*s.mutable_notes())["a"] = ""; }), "settings.notes.a");
+  EXPECT_EQ(Spoilt([](L& s) {
+              for (int i = 0; i < 65; ++i) (*s.mutable_notes())[std::to_string(i)] = "1";
+            }),
+            "settings.notes");
+  // All of the settings together.
+  const std::string half(kMostNoteBytes / 2, 'x');
+  EXPECT_EQ(Spoilt([&](L& s) {
+              (*s.mutable_notes())["a"] = half;
+              (*s.add_post_launch_actions()->mutable_notes())["b"] = half;
+            }),
+            "settings.post_launch_actions[0].notes");
+  L settings;
+  (*settings.mutable_notes())["a"] = half;
+  auto* action = settings.add_post_launch_actions();
+  action->set_action_id("a");
+  action->set_order(1);
+  action->set_command("true");
+  (*action->mutable_notes())["b"] = "1";
+  EXPECT_OK(CheckLaunchSettings("settings", settings));
+  DropNotes(&settings);
+  EXPECT_EQ(settings.notes().size() + settings.post_launch_actions(0).notes().size(), 0u);
+  EXPECT_EQ(settings.post_launch_actions(0).command(), "true");
+}
+
 TEST(SettingsRulesTest, MergeTouchesOnlyWhatTheMaskNames) {
   pb::ReplicationSettings target;
   target.set_lane_count(4);
