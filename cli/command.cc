@@ -150,7 +150,7 @@ std::vector<Command> AllCommands() {
        {ServerCommands, LifeCycleCommands, ReplicationCommands, ReplicationSettingsCommands,
         PointCommands, VerificationCommands, LaunchSettingsCommands, TemplateCommands, JobCommands,
         PreflightCommands, FleetCommands, ConversionCommands, AccessKeyCommands, RevocationCommands,
-        AuditCommands, OperationCommands}) {
+        AuditCommands, OperationCommands, WaveCommands, PlanCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;

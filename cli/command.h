@@ -39,6 +39,8 @@ std::vector<Command> AccessKeyCommands();   // access-keys
 std::vector<Command> RevocationCommands();  // revocations
 std::vector<Command> AuditCommands();       // audit
 std::vector<Command> OperationCommands();   // health, support-bundle
+std::vector<Command> WaveCommands();        // waves
+std::vector<Command> PlanCommands();        // diff, apply, export-plan
 
 // All of them.
 std::vector<Command> AllCommands();

@@ -127,6 +127,12 @@ absl::Status OperationFailed(absl::string_view message) {
   return status;
 }
 
+absl::Status Differs() {
+  absl::Status status = absl::UnknownError("there are differences");
+  status.SetPayload(kPayload, absl::Cord("2"));
+  return status;
+}
+
 absl::Status HelpPrinted() {
   absl::Status status = absl::CancelledError("help was printed");
   status.SetPayload(kPayload, absl::Cord("0"));
@@ -135,7 +141,7 @@ absl::Status HelpPrinted() {
 
 ExitCode ExitCodeOf(const absl::Status& status) {
   if (const auto given = status.GetPayload(kPayload); given.has_value()) {
-    return *given == "0" ? kDone : kFailed;
+    return *given == "0" ? kDone : *given == "2" ? kUsage : kFailed;
   }
   switch (status.code()) {
     case absl::StatusCode::kOk:
@@ -178,6 +184,7 @@ std::string HelpfulCommand(absl::string_view call, absl::string_view server) {
 }
 
 void PrintError(Context& context, const absl::Status& status) {
+  if (const auto given = status.GetPayload(kPayload); given.has_value() && *given == "2") return;
   const rpc::ErrorInfo info = rpc::GetInfo(status);
   if (context.json()) {
     PrintErrorJson(context, status, info);

@@ -23,6 +23,8 @@ enum ExitCode {
 
 // The operation or job ended, but not well.
 absl::Status OperationFailed(absl::string_view message);
+// A comparison found differences: ends with 2, nothing more is printed.
+absl::Status Differs();
 // Help was printed; not an error.
 absl::Status HelpPrinted();
 

@@ -17,15 +17,20 @@
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/lifeline.h"
 #include "services/jobs/clients/conversion_client.h"
+#include "services/jobs/clients/fleet_client.h"
 #include "services/jobs/clients/registry_client.h"
 #include "services/jobs/clients/replication_client.h"
 #include "services/jobs/rpc/job_handler.h"
 #include "services/jobs/rpc/job_metrics.h"
+#include "services/jobs/rpc/wave_run_handler.h"
 #include "services/jobs/runner/runner.h"
+#include "services/jobs/runner/wave_gate.h"
+#include "services/jobs/runner/wave_runner.h"
 #include "services/jobs/steps/environment.h"
 #include "services/jobs/steps/plans.h"
 #include "services/jobs/storage/listener.h"
 #include "services/jobs/storage/pg_job_store.h"
+#include "services/jobs/storage/pg_wave_store.h"
 #include "services/jobs/targets/export/export_target.h"
 #include "services/jobs/targets/libvirt/libvirt_target.h"
 #include "services/jobs/targets/qemu/qemu_target.h"
@@ -209,13 +214,24 @@ absl::Status RunService(const Config& config) {
                      {.count = static_cast<int>(config.runner_count),
                       .lease = config.lease,
                       .owner = ProcessOwner()});
-  Listener listener(config.database, [&runners] { runners.Wake(); });
+  PgWaveStore wave_store(config.database);
+  FleetClient fleet(DialService(config.registry, "registry", tls),
+                    DialService(config.replication, "replication", tls));
+  MachineGate gate(store, environment.targets);
+  WaveRunners waves({.store = wave_store, .jobs = store, .fleet = fleet, .gate = gate}, RealClock(),
+                    {.lease = config.lease, .owner = ProcessOwner()});
+  Listener listener(config.database, [&runners, &waves] {
+    runners.Wake();
+    waves.Wake();
+  });
 
   JobHandlerOptions options{.targets = environment.targets, .wake = [&runners] { runners.Wake(); }};
   for (const auto& [type, plan] : plans) options.step_names[type] = plan.StepNames();
   JobHandler handler(store, std::move(options));
-  ASSIGN_OR_RETURN(const std::unique_ptr<rpc::Server> server,
-                   rpc::Server::Start({.listen = config.listen, .tls = tls}, {&handler}));
+  WaveRunHandler wave_handler(wave_store, fleet, {.wake = [&waves] { waves.Wake(); }});
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<rpc::Server> server,
+      rpc::Server::Start({.listen = config.listen, .tls = tls}, {&handler, &wave_handler}));
   pg::Probe probe(config.database);
   rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
   // A scrape takes no connection from the runners.
@@ -232,7 +248,9 @@ absl::Status RunService(const Config& config) {
   // Machines go on; their jobs are given back for whoever comes next.
   lifeline.Stop();
   handler.Stop();
+  wave_handler.Stop();
   server->Stop();
+  waves.Stop();
   runners.Stop();
   return absl::OkStatus();
 }

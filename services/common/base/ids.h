@@ -15,7 +15,7 @@ namespace godwit {
 void RandomBytes(std::span<std::uint8_t> out);
 
 // prefix + 17 random hex digits; prefixes in use: "s-" server, "d-" disk, "p-" point, "w-" worker,
-// "job-", "t-" token, "c-" clone, "ct-" conversion task, "wave-", "app-".
+// "job-", "t-" token, "c-" clone, "ct-" conversion task, "wave-", "app-", "wr-" wave run.
 std::string NewId(absl::string_view prefix);
 
 // The id that always follows from (prefix, seed): for names that a retried step must find again.

@@ -116,6 +116,15 @@ constexpr MethodRule kTable[] = {
     {"godwit.jobs.v1.JobService/WatchJob", kReaders, Audit::kNone},
     {"godwit.jobs.v1.JobService/ReadConsole", kReaders, Audit::kNone},
     {"godwit.jobs.v1.JobService/GetScreenshot", kReaders, Audit::kNone},
+    {"godwit.jobs.v1.WaveRunService/PlanWaveRun", kReaders, Audit::kNone},
+    {"godwit.jobs.v1.WaveRunService/StartWaveRun", kWriters, Audit::kChanges},
+    {"godwit.jobs.v1.WaveRunService/GetWaveRun", kReaders, Audit::kNone},
+    {"godwit.jobs.v1.WaveRunService/ListWaveRuns", kReaders, Audit::kNone},
+    {"godwit.jobs.v1.WaveRunService/ListWaveRunEvents", kReaders, Audit::kNone},
+    {"godwit.jobs.v1.WaveRunService/WatchWaveRun", kReaders, Audit::kNone},
+    {"godwit.jobs.v1.WaveRunService/ApproveWaveRun", kWriters, Audit::kChanges},
+    {"godwit.jobs.v1.WaveRunService/ResumeWaveRun", kWriters, Audit::kChanges},
+    {"godwit.jobs.v1.WaveRunService/CancelWaveRun", kWriters, Audit::kChanges},
 };
 // clang-format on
 
