@@ -16,6 +16,7 @@
 #include "services/common/base/file.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/crypt/master_keys.h"
 
 namespace godwit::testing {
 namespace {
@@ -83,6 +84,8 @@ absl::Status MiniCluster::SetUp() {
   RETURN_IF_ERROR(MakeDirs(dir_ / "ca", 0700));
   RETURN_IF_ERROR(WriteFileAtomically(dir_ / "ca/ca.crt", pki_.ca().certificate_pem));
   RETURN_IF_ERROR(WriteFileAtomically(dir_ / "ca/ca.key", pki_.ca().private_key_pem));
+  // The registry keeps access keys with it.
+  RETURN_IF_ERROR(crypt::AddMasterKey(dir_ / "master.keys").status());
   for (const char* service : {"registry", "replication", "jobs", "conversion"}) {
     ports_[service] = FreePort();
     pki_.Write(absl::StrCat("service/", service), dir_ / absl::StrCat("tls/", service));
@@ -97,7 +100,8 @@ absl::Status MiniCluster::SetUp() {
                         absl::StrCat("--enroll-listen=", EnrollEndpoint()), database,
                         absl::StrCat("--ca-dir=", dir_ / "ca"), peer("jobs"), peer("replication"),
                         absl::StrCat("--advertise=", Endpoint("registry")),
-                        absl::StrCat("--advertise-replication=", Endpoint("replication"))});
+                        absl::StrCat("--advertise-replication=", Endpoint("replication")),
+                        absl::StrCat("--master-key-file=", dir_ / "master.keys")});
   Describe("replication", {"godwit-replication", listen("replication"), database, peer("registry"),
                            absl::StrCat("--lease-duration=", options_.lease_duration)});
   RETURN_IF_ERROR(StartService("registry"));

@@ -120,7 +120,7 @@ assert refusal(client.delete_source_server, sourceServerID=b)[0] == "ResourceNot
 
 # What is not done says so.
 assert call("NoSuchOperation")[:2] == (404, "UnknownOperationException")
-viewer = mgn("GWAKVIEWERVIEWERVIEW")
+viewer = mgn("viewer")
 assert viewer.describe_source_servers(maxResults=1)["items"]
 assert refusal(viewer.start_test, sourceServerIDs=[c])[0] == "AccessDeniedException"
 print("done", job["jobID"])

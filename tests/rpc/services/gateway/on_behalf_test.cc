@@ -1,109 +1,83 @@
-// What a gateway tells the services with each call: for whom, from where, under which request id,
-// and by which rules of the life cycle; and that a request sent again is the same change.
-#include <grpcpp/server_context.h>
+// A user's call through the gateway is his: in the audit log, in the history of the server, by his
+// key's rules of the life cycle, with one request id everywhere; sent again it is the same change.
+#include <algorithm>
 
 #include "absl/strings/match.h"
-#include "godwit/jobs/v1/job_service.grpc.pb.h"
-#include "services/common/base/file.h"
+#include "absl/strings/str_split.h"
+#include "godwit/registry/v1/fleet_service.grpc.pb.h"
 #include "tests/rpc/services/gateway/gateway_fixture.h"
 
 namespace godwit::gateway {
 namespace {
 
 namespace pb = ::godwit::registry::v1;
-using ::godwit::testing::Process;
-using ::godwit::testing::Program;
-using ::godwit::testing::TempDir;
 
-// Writes down what it is asked.
-class RecordingServers final : public pb::SourceServerService::Service {
- public:
-  grpc::Status StartTest(grpc::ServerContext* context, const pb::StartLaunchRequest* request,
-                         jobs::v1::Job* response) override {
-    absl::MutexLock lock(&mutex_);
-    metadata_.push_back(MetadataOf(*context));
-    requests_.push_back(*request);
-    response->set_name("jobs/job-0123456789abcdef0");
-    response->set_type(jobs::v1::Job::TEST_LAUNCH);
-    return grpc::Status::OK;
+class OnBehalfTest : public GatewayTest {
+ protected:
+  // Entries of the audit log of a server by a principal, newest first.
+  static std::vector<pb::AuditEntry> Audited(const std::string& server,
+                                             const std::string& principal) {
+    pb::ListAuditEntriesRequest request;
+    request.set_resource("sourceServers/" + server);
+    const auto list = Ask(pb::FleetService::NewStub(i_->cluster->Channel("registry")),
+                          &pb::FleetService::Stub::ListAuditEntries, request);
+    EXPECT_OK(list);
+    std::vector<pb::AuditEntry> found;
+    if (!list.ok()) return found;
+    std::copy_if(list->entries().begin(), list->entries().end(), std::back_inserter(found),
+                 [&](const pb::AuditEntry& entry) { return entry.principal() == principal; });
+    return found;
   }
-  std::vector<Metadata> metadata() {
-    absl::MutexLock lock(&mutex_);
-    return metadata_;
-  }
-  std::vector<pb::StartLaunchRequest> requests() {
-    absl::MutexLock lock(&mutex_);
-    return requests_;
-  }
-
- private:
-  absl::Mutex mutex_;
-  std::vector<Metadata> metadata_;
-  std::vector<pb::StartLaunchRequest> requests_;
 };
 
-std::string One(const Metadata& metadata, const std::string& name) {
-  return metadata.count(name) == 1 ? metadata.find(name)->second : "";
-}
+TEST_F(OnBehalfTest, AUsersCallIsHis) {
+  ASSERT_OK_AND_ASSIGN(const std::string tested, ReadyServer());
+  ASSERT_OK_AND_ASSIGN(const std::string other, ReadyServer());
+  ASSERT_OK_AND_ASSIGN(const std::string log, Script("again.py", {tested, other}));
+  // Request ids of: a test, the same sent again, a second one, a viewer's, an early cutover by the
+  // operator, the same by a key with the lenient rules.
+  const std::vector<std::string> ids =
+      absl::StrSplit(log, absl::ByAnyChar(" \n"), absl::SkipWhitespace());
+  ASSERT_EQ(ids.size(), 6u) << log;
 
-TEST(OnBehalf, EachCallSaysForWhom) {
-  TempDir dir;
-  ::godwit::testing::TestPki pki;
-  KnownKeys keys;
-  RecordingServers servers;
-  ASSERT_OK_AND_ASSIGN(
-      const auto registry,
-      rpc::Server::Start({.listen = "127.0.0.1:0", .tls = pki.Issue("service/registry")},
-                         {&keys, &servers}));
-  // One certificate of the installation's CA for both sides, with the address that clients use.
-  ASSERT_OK(WriteFileAtomically(dir / "ca.crt", pki.ca().certificate_pem));
-  ASSERT_OK(WriteFileAtomically(dir / "ca.key", pki.ca().private_key_pem));
-  ASSERT_OK(RunToEnd({Program("godwit-registry"), "ca-issue", "--dir", dir.path(), "--identity",
-                      "service/gateway", "--server-name=127.0.0.1", "--out", dir / "tls"},
-                     dir / "issue.log")
-                .status());
-  const std::string endpoint = absl::StrCat("127.0.0.1:", registry->port());
-  ASSERT_OK_AND_ASSIGN(
-      Process gateway,
-      Process::Start({.command = {Program("godwit-gateway"), "--listen=127.0.0.1:0",
-                                  "--metrics-listen=", "--tls-dir", dir / "tls", "--registry",
-                                  endpoint, "--replication", endpoint, "--jobs", endpoint},
-                      .log = dir / "gateway.log"}));
-  ASSERT_OK_AND_ASSIGN(const int port, gateway.WaitForPort());
-  ASSERT_OK_AND_ASSIGN(
-      const std::string log,
-      RunToEnd({"/usr/bin/python3", GODWIT_SOURCE_DIR "/tests/rpc/services/gateway/again.py"},
-               dir / "again.log",
-               {{"GATEWAY_URL", absl::StrCat("https://127.0.0.1:", port)},
-                {"GATEWAY_CA", dir / "ca.crt"},
-                {"AWS_ACCESS_KEY_ID", kOperatorKey},
-                {"AWS_SECRET_ACCESS_KEY", kSecret},
-                {"PYTHONDONTWRITEBYTECODE", "1"}}));
-  // Twice with one invocation id, once with another, once with an administrator's lenient key.
-  const std::vector<Metadata> metadata = servers.metadata();
-  const std::vector<pb::StartLaunchRequest> requests = servers.requests();
-  ASSERT_EQ(metadata.size(), 4u) << log;
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(One(metadata[i], "x-godwit-on-behalf-of"), "user/operator/ci");
-    EXPECT_EQ(metadata[i].count("x-godwit-lifecycle-profile"), 0u);
+  const std::vector<pb::AuditEntry> own = Audited(tested, "user/operator/ci");
+  ASSERT_EQ(own.size(), 2u);  // what was sent again is no second change
+  EXPECT_EQ(own[1].code(), 0);
+  EXPECT_EQ(own[0].code(), static_cast<int>(absl::StatusCode::kFailedPrecondition));
+  EXPECT_NE(own[0].request_id(), own[1].request_id());
+  for (const pb::AuditEntry& entry : own) {
+    EXPECT_EQ(entry.method(), "SourceServerService.StartTest");
+    EXPECT_EQ(entry.peer(), "127.0.0.1 via service/gateway");
   }
-  EXPECT_EQ(One(metadata[3], "x-godwit-on-behalf-of"), "user/admin/alice");
-  EXPECT_EQ(One(metadata[3], "x-godwit-lifecycle-profile"), "lenient");
-  for (const Metadata& call : metadata) {
-    EXPECT_EQ(One(call, "x-godwit-client-address"), "127.0.0.1");
-    // The same id is in the answer (the script printed it) and in the gateway's log.
-    const std::string id = One(call, "x-godwit-request-id");
+  const std::vector<pb::AuditEntry> refused = Audited(tested, "user/viewer/dashboard");
+  ASSERT_EQ(refused.size(), 1u);  // by the registry, whose table says who may
+  EXPECT_EQ(refused[0].method(), "SourceServerService.StartTest");
+  EXPECT_EQ(refused[0].code(), static_cast<int>(absl::StatusCode::kPermissionDenied));
+  EXPECT_EQ(refused[0].peer(), "127.0.0.1 via service/gateway");
+
+  ASSERT_EQ(Audited(other, "user/operator/ci").size(), 1u);
+  EXPECT_NE(Audited(other, "user/operator/ci")[0].code(), 0);
+  ASSERT_EQ(Audited(other, "user/admin/alice").size(), 1u);
+  EXPECT_EQ(Audited(other, "user/admin/alice")[0].code(), 0);
+  pb::ListServerHistoryRequest history;
+  history.set_name("sourceServers/" + tested);
+  ASSERT_OK_AND_ASSIGN(const auto changes,
+                       Ask(pb::SourceServerService::NewStub(i_->cluster->Channel("registry")),
+                           &pb::SourceServerService::Stub::ListServerHistory, history));
+  EXPECT_TRUE(std::any_of(changes.entries().begin(), changes.entries().end(), [](const auto& one) {
+    return one.event() == "StartTest" && one.principal() == "user/operator/ci";
+  })) << changes.DebugString();
+
+  // The id that the client was told is in the logs of both.
+  for (const std::string& id : ids) {
     EXPECT_EQ(id.size(), 36u);
-    EXPECT_TRUE(absl::StrContains(log, id)) << log;
-    EXPECT_TRUE(absl::StrContains(gateway.Log(), absl::StrCat("\"request_id\":\"", id, "\"")));
+    const std::string field = absl::StrCat("\"request_id\":\"", id, "\"");
+    EXPECT_TRUE(absl::StrContains(i_->gateway.Log(), field)) << id;
+    EXPECT_TRUE(absl::StrContains(i_->cluster->Get("registry").Log(), field)) << id;
   }
-  EXPECT_EQ(requests[0].request_id(), requests[1].request_id());
-  EXPECT_NE(requests[0].request_id(), requests[2].request_id());
-  EXPECT_NE(requests[2].request_id(), requests[3].request_id());
-  // Two keys, each asked for once: the answers are kept for a moment.
-  EXPECT_EQ(keys.asked(), 2);
-  EXPECT_EQ(keys.last().count("x-godwit-on-behalf-of"), 0u);
-  EXPECT_FALSE(absl::StrContains(gateway.Log(), kSecret));
+  for (const auto& [name, key] : i_->keys) {
+    EXPECT_FALSE(absl::StrContains(i_->gateway.Log(), key.secret())) << name;
+  }
 }
 
 }  // namespace
