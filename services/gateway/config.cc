@@ -27,6 +27,11 @@ absl::Status Check(const Config& config) {
   if (config.tls_cert.empty() != config.tls_key.empty()) {
     return absl::InvalidArgumentError("--tls-cert and --tls-key go together");
   }
+  if (!std::all_of(config.enrollment.begin(), config.enrollment.end(), [](char c) {
+        return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
+      })) {
+    return absl::InvalidArgumentError("--enrollment: must be HOST:PORT");
+  }
   for (const std::string& region : config.regions) {
     if (!IsRegion(region)) {
       return absl::InvalidArgumentError(
@@ -76,6 +81,12 @@ absl::Status ParseConfig(int argc, const char* const* argv, Config* config) {
   flags.Int("workers", &config->workers, 1, 256, "requests worked on at once");
   flags.Int("connections", &connections, 1, 100'000, "most connections of clients");
   flags.Int("connections-per-address", &of_address, 1, 100'000, "most of one address");
+  flags.String(
+      "install-dir", &config->install_dir,
+      "folder with packages of the agent, offered with /install.sh to whoever asks; empty: "
+      "no installer");
+  flags.String("enrollment", &config->enrollment,
+               "host:port of the registry's enrolment port as agents reach it, for the installer");
   flags.Duration("drain-delay", &config->drain_delay,
                  "how long to serve on, not ready, after the signal to end");
   flags.Duration("drain-time", &config->drain_time, "how long running requests may then take");

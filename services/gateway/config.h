@@ -23,6 +23,7 @@ struct Config {
   std::string documents_dir;
   ServerLimits limits;
   std::int64_t workers = 32;
+  std::string install_dir, enrollment;  // see InstallOptions
   absl::Duration drain_delay = absl::ZeroDuration();
   absl::Duration drain_time = absl::Seconds(30);
 

@@ -7,17 +7,23 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/file.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/notify.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/metrics/certificate_metrics.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/rpc/ca.h"
 #include "services/gateway/clients/access_key_client.h"
 #include "services/gateway/clients/connections.h"
 #include "services/gateway/config.h"
 #include "services/gateway/http/server.h"
 #include "services/gateway/http/tls_contexts.h"
+#include "services/gateway/http/watchdog.h"
 #include "services/gateway/http/worker_pool.h"
+#include "services/gateway/install/installer.h"
 #include "services/gateway/mgn/face.h"
 #include "services/gateway/sigv4/key_cache.h"
 
@@ -80,6 +86,17 @@ void CollectFace(const mgn::Face& face, Samples& to) {
   }
 }
 
+// When what clients are shown ends.
+void CollectClientCertificate(const std::string& file, Samples& to) {
+  const absl::StatusOr<std::string> pem = ReadFile(file, 1 << 20);
+  if (!pem.ok()) return;
+  const absl::StatusOr<absl::Time> end = rpc::NotAfter(*pem);
+  if (!end.ok()) return;
+  to.Gauge("godwit_certificate_expiry_timestamp_seconds",
+           "When the certificate ends: the service's own, or the first of those it trusts.",
+           {{"certificate", "clients"}}, absl::ToDoubleSeconds(*end - absl::UnixEpoch()));
+}
+
 // Until a signal comes: looks after the certificate and the readiness.
 void Watch(const Connections& connections, TlsContexts& tls, std::atomic<bool>& ready) {
   do {
@@ -99,13 +116,16 @@ void Watch(const Connections& connections, TlsContexts& tls, std::atomic<bool>& 
 }
 
 absl::Status RunService(const Config& config) {
-  ASSIGN_OR_RETURN(const rpc::TlsMaterial peer_tls, rpc::LoadTls(config.tls_dir));
+  ASSIGN_OR_RETURN(const rpc::TlsMaterial peer_tls, rpc::LoadWatchedTls(config.tls_dir));
   ASSIGN_OR_RETURN(const auto tls, TlsContexts::Load(config.certificate_file(), config.key_file()));
   const Connections connections(config.endpoints, peer_tls, config.documents_dir);
   AccessKeyClient registry_keys(connections.access_keys());
   sigv4::KeyCache keys(registry_keys, RealClock());
   mgn::Face face({.rules = {.regions = config.regions}, .account = config.account},
                  connections.services(), keys, RealClock());
+  Installer installer({.dir = config.install_dir,
+                       .ca_file = config.tls_dir + "/ca.crt",
+                       .enrollment = config.enrollment});
   std::atomic<bool> ready = false;
   const std::unique_ptr<MetricsServer> metrics = MetricsServer::Unserved(GODWIT_VERSION);
   ASSIGN_OR_RETURN(const auto health, ServeHealth(config.metrics_listen, *metrics, ready));
@@ -119,13 +139,18 @@ absl::Status RunService(const Config& config) {
                              [&](Request request, std::function<void(Response)> answer) {
                                const std::string id = request.id;
                                const bool taken =
-                                   pool.Submit([&face, request = std::move(request), answer] {
-                                     answer(face.Handle(request));
+                                   pool.Submit([&, request = std::move(request), answer] {
+                                     answer(Installer::Wants(request.head.path())
+                                                ? installer.Answer(request)
+                                                : face.Handle(request));
                                    });
                                if (!taken) answer(mgn::OverloadedResponse(id));
                              },
                          .refuse = mgn::FaultResponse}));
+  metrics->Add(CertificateEnds(config.tls_dir));
   metrics->Add([&](Samples& to) {
+    to.Gauge("godwit_ready", "1 while the process can answer calls.", {}, ready ? 1 : 0);
+    CollectClientCertificate(config.certificate_file(), to);
     CollectServer(*server, pool, to);
     CollectFace(face, to);
   });
@@ -134,7 +159,12 @@ absl::Status RunService(const Config& config) {
        {"metrics_port", absl::StrCat(health == nullptr ? 0 : health->port())},
        {"regions", absl::StrJoin(config.regions, ",")},
        {"account", config.account}});
-  Watch(connections, *tls, ready);
+  NotifyManager("READY=1");
+  {
+    const Watchdog watchdog(*server, pool);
+    Watch(connections, *tls, ready);
+  }
+  NotifyManager("STOPPING=1");
   Log(Severity::kInfo, "stopping");
   absl::SleepFor(config.drain_delay);
   server->Stop(config.drain_time);

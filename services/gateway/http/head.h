@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "services/common/base/file.h"
 
 namespace godwit::gateway {
 
@@ -57,6 +59,9 @@ struct Response {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  // Instead of `body`: the first `file_bytes` bytes of a file, sent as the client takes them.
+  std::shared_ptr<const Fd> file;
+  std::int64_t file_bytes = 0;
 };
 
 }  // namespace godwit::gateway

@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/numbers.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/gateway/http/session.h"
@@ -63,6 +64,12 @@ class HttpServer::Impl {
       threads_.emplace_back([this] { context_.run(); });
     }
     return absl::OkStatus();
+  }
+
+  bool AskItself(absl::Duration patience) {
+    const auto done = std::make_shared<absl::Notification>();
+    asio::post(context_, [done] { done->Notify(); });
+    return done->WaitForNotificationWithTimeout(patience);
   }
 
   void Stop(absl::Duration grace) {
@@ -179,6 +186,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions 
 
 int HttpServer::port() const { return impl_->port(); }
 ServerCounts HttpServer::counts() const { return impl_->counts(); }
+bool HttpServer::AskItself(absl::Duration patience) { return impl_->AskItself(patience); }
 void HttpServer::Stop(absl::Duration grace) { impl_->Stop(grace); }
 
 }  // namespace godwit::gateway

@@ -57,6 +57,8 @@ class HttpServer {
   ~HttpServer();
   int port() const;
   ServerCounts counts() const;
+  // Whether its threads did something within the time.
+  bool AskItself(absl::Duration patience);
   // Takes no more connections, ends idle ones, lets running requests finish for at most `grace`,
   // then cuts them. Idempotent.
   void Stop(absl::Duration grace);

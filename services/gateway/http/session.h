@@ -1,6 +1,9 @@
 // One connection, as a coroutine on a strand of its own. Part of server.cc; not for others.
 #pragma once
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -236,7 +239,10 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     message.keep_alive(keep);
     for (const auto& [name, value] : response.headers) message.set(name, value);
     const bool empty = response.status == 204 || response.status == 304;
-    if (!empty) {
+    if (response.file != nullptr) {
+      message.set(beast::http::field::content_type, response.content_type);
+      message.content_length(static_cast<std::uint64_t>(response.file_bytes));
+    } else if (!empty) {
       message.set(beast::http::field::content_type, response.content_type);
       message.body() = std::move(response.body);
       message.prepare_payload();
@@ -245,7 +251,27 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     const auto [error, size] = co_await beast::http::async_write(stream_, message, kAwait);
     Disarm();
     if (expired_) ++shared_->timed_out;
-    co_return !error;
+    if (error || response.file == nullptr) co_return !error;
+    const bool sent = co_await WriteFile(*response.file, response.file_bytes);
+    co_return sent;
+  }
+
+  // The time limit is that of each piece: a large file on a slow line takes longer than an answer.
+  asio::awaitable<bool> WriteFile(const Fd& file, std::int64_t bytes) {
+    std::string piece(64 * 1024, '\0');
+    for (std::int64_t at = 0; at < bytes;) {
+      const auto most = std::min<std::int64_t>(static_cast<std::int64_t>(piece.size()), bytes - at);
+      const ssize_t got = pread(file.get(), piece.data(), static_cast<std::size_t>(most), at);
+      if (got <= 0) co_return false;  // shorter than it was: the client sees an end too early
+      Arm(limits().request);
+      const auto [error, size] = co_await asio::async_write(
+          stream_, asio::buffer(piece.data(), static_cast<std::size_t>(got)), kAwait);
+      Disarm();
+      if (expired_) ++shared_->timed_out;
+      if (error) co_return false;
+      at += got;
+    }
+    co_return true;
   }
 
   // (Operands of co_await are named objects: GCC 12 destroys braced temporaries twice there.)

@@ -43,6 +43,7 @@ void WorkerPool::Run() {
       queue_.pop_front();
     }
     work();
+    ++finished_;
   }
 }
 

@@ -1,7 +1,9 @@
 // Threads for what blocks (calls of other services), with a bounded queue.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <thread>
@@ -22,6 +24,8 @@ class WorkerPool {
   // Runs what is queued, then ends. Idempotent.
   void Stop();
   std::size_t waiting() const;
+  // How much work was done so far.
+  std::uint64_t finished() const { return finished_; }
 
  private:
   void Run();
@@ -29,6 +33,7 @@ class WorkerPool {
   const std::size_t most_;
   mutable absl::Mutex mutex_;
   std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<std::uint64_t> finished_ = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> threads_;
 };

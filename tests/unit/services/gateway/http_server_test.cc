@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -69,6 +70,10 @@ class HttpServerTest : public ::testing::Test {
          .handle =
              [this](Request request, std::function<void(Response)> answer) {
                ++handled_;
+               if (request.head.path() == "/file") {
+                 answer({.file = file_, .file_bytes = file_bytes_});
+                 return;
+               }
                if (request.head.path() != "/slow") {
                  answer({.body = absl::StrCat(request.head.target, "|", request.body.size())});
                  return;
@@ -99,6 +104,8 @@ class HttpServerTest : public ::testing::Test {
 
   WorkerPool pool_{2, 8};
   std::atomic<int> handled_ = 0;
+  std::shared_ptr<const Fd> file_;
+  std::int64_t file_bytes_ = 0;
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -117,6 +124,33 @@ TEST_F(HttpServerTest, ServesOneAfterTheOther) {
   EXPECT_LT(all.find("/b|3"), all.find("/c|200000"));
   EXPECT_NE(all.find("/c|200000"), std::string::npos);
   EXPECT_EQ(handled_, 3);
+}
+
+// More than a piece, and more than the socket takes at once; a file that became shorter ends the
+// connection.
+TEST_F(HttpServerTest, SendsFiles) {
+  StartServer({});
+  std::string content;
+  while (content.size() < 3'000'000) absl::StrAppend(&content, "line ", content.size(), "\n");
+  std::FILE* const made = std::tmpfile();
+  ASSERT_EQ(std::fwrite(content.data(), 1, content.size(), made), content.size());
+  std::fflush(made);
+  file_ = std::make_shared<Fd>(dup(fileno(made)));
+  std::fclose(made);
+  file_bytes_ = static_cast<std::int64_t>(content.size());
+  Client client(server_->port());
+  client.Send(Get("/file") + Get("/next", "Connection: close\r\n"));
+  const std::string all = client.Receive();
+  const std::size_t body = all.find("\r\n\r\n") + 4;
+  EXPECT_NE(all.find(absl::StrCat("Content-Length: ", content.size())), std::string::npos);
+  ASSERT_GT(all.size(), body + content.size());
+  EXPECT_TRUE(all.compare(body, content.size(), content) == 0);
+  EXPECT_TRUE(absl::EndsWith(all, "/next|0"));
+  file_bytes_ += 1;
+  Client shorter(server_->port());
+  shorter.Send(Get("/file") + Get("/next", "Connection: close\r\n"));
+  EXPECT_FALSE(absl::EndsWith(shorter.Receive(), "/next|0"));
+  EXPECT_TRUE(shorter.ended());
 }
 
 TEST_F(HttpServerTest, ContinuesWhereAsked) {
