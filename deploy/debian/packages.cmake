@@ -85,6 +85,10 @@ godwit_package(conversion-worker USER yes STATE conversion
   TARGETS godwit-conversion-worker CONFIGS conversion-worker UNITS godwit-conversion-worker
   DOCS ${docs}/operations.md ${docs}/conversion.md)
 install(DIRECTORY ${CMAKE_BINARY_DIR}/appliance/ DESTINATION usr/lib/godwit/appliance COMPONENT conversion-worker)
+godwit_package(gateway USER no
+  SUMMARY "Godwit: gateway, the API of AWS MGN over HTTPS, and the installer of the agent"
+  TARGETS godwit-gateway CONFIGS gateway UNITS godwit-gateway
+  DOCS ${docs}/gateway.md ${docs}/operations.md ${docs}/security.md)
 godwit_package(agent USER no FOLDER usr/sbin
   SUMMARY "Godwit: agent for the servers to be moved (enrol with `godwit-agent install`)"
   TARGETS godwit-agent DOCS ${docs}/cli.md ${docs}/change-tracking.md)

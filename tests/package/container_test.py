@@ -16,7 +16,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from chroot import REPO, Chroot, Database, free_port, own_namespace  # noqa: E402
-from packages import BASE, make_packages  # noqa: E402
+from packages import BASE, TOOLS, make_packages  # noqa: E402
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 USER = "10001:10001"
@@ -32,9 +32,9 @@ def remove_storage(folder):
 class Image(Chroot):
     """A built image as the root of processes: read-only but for /tmp, as its user."""
 
-    def __init__(self, storage, packages):
-        super().__init__(BASE)
-        self.storage, self.packages = storage, packages
+    def __init__(self, storage, packages, component):
+        super().__init__(BASE + TOOLS)
+        self.storage, self.packages, self.component = storage, packages, component
         self.userspec = USER
         self.driver = "overlay"
         # Where the kernel does not allow it: copies.
@@ -51,16 +51,18 @@ class Image(Chroot):
         return done.stdout.strip()
 
     def __enter__(self):
-        scratch = self.buildah("from", "scratch")
-        self.buildah("add", scratch, self.base_tar(), "/")
-        self.buildah("commit", "--rm", scratch, "localhost/base")
         context = pathlib.Path(self.storage, "context")
-        (context / "packages").mkdir(parents=True)
-        for package in self.packages.values():
-            os.link(package, context / "packages" / package.name)
+        if not context.exists():
+            scratch = self.buildah("from", "scratch")
+            self.buildah("add", scratch, self.base_tar(), "/")
+            self.buildah("commit", "--rm", scratch, "localhost/base")
+            (context / "packages").mkdir(parents=True)
+            for package in self.packages.values():
+                os.link(package, context / "packages" / package.name)
         self.buildah("bud", "--isolation", "chroot", "--network", "host", "--pull-never", "--build-arg", "BASE=localhost/base",
-                     "--file", REPO / "deploy/container/Containerfile", "--tag", "localhost/godwit-control", context)
-        self.container = self.buildah("from", "--pull-never", "localhost/godwit-control")
+                     "--build-arg", f"COMPONENT={self.component}", "--file", REPO / "deploy/container/Containerfile",
+                     "--tag", f"localhost/godwit-{self.component}", context)
+        self.container = self.buildah("from", "--pull-never", f"localhost/godwit-{self.component}")
         mounted = self.buildah("mount", self.container)
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="godwit-image-"))
         for options in (["--bind", mounted, self.path], ["-t", "proc", "proc", self.path / "proc"], ["-t", "tmpfs", "tmpfs", self.path / "tmp"],
@@ -80,15 +82,16 @@ class Containers(unittest.TestCase):
         with contextlib.ExitStack() as stack:
             storage = tempfile.mkdtemp(prefix="godwit-buildah-")
             stack.callback(remove_storage, storage)
-            packages = stack.enter_context(make_packages(BUILD, "0.0.2", ["control", "cli"]))
-            image = stack.enter_context(Image(storage, packages))
+            packages = stack.enter_context(make_packages(BUILD, "0.0.2", ["control", "gateway", "cli"]))
+            image = stack.enter_context(Image(storage, packages, "control"))
             self.inspect(image)
             self.programs(image)
             with Database() as database:
                 self.service(image, database)
+            self.gateway(stack.enter_context(Image(storage, packages, "gateway")))
 
     def inspect(self, image):
-        config = json.loads(image.buildah("inspect", "localhost/godwit-control"))["OCIv1"]["config"]
+        config = json.loads(image.buildah("inspect", f"localhost/godwit-{image.component}"))["OCIv1"]["config"]
         self.assertEqual(config["User"], USER)
         self.assertEqual(config["Cmd"], ["/usr/bin/godwit", "--help"])
         for name in ("packages", "var/lib/apt/lists/partial"):
@@ -116,6 +119,22 @@ class Containers(unittest.TestCase):
             self.assertIn("ready", image.run(*probe))
             self.assertIn("alive", image.run(*probe, "--live"))
         print("registry served and was ready, read-only and not root")
+
+    def gateway(self, image):
+        """Health by the probes of the manifests: alive, and not ready without a registry."""
+        self.inspect(image)
+        run = pathlib.Path(tempfile.mkdtemp(prefix="godwit-ca-"))
+        self.addCleanup(shutil.rmtree, run)
+        for words in (["ca-init"], ["ca-issue", "--identity", "service/gateway", "--server-name", "127.0.0.1", "--out", run / "tls"]):
+            subprocess.run([BUILD / "bin/godwit-registry", words[0], "--dir", run / "ca", *words[1:]], check=True, capture_output=True)
+        shutil.copytree(run / "tls", image.path / "tmp/tls")
+        subprocess.run(["chown", "-R", USER, image.path / "tmp/tls"], check=True)
+        metrics = free_port()
+        with image.service("godwit-gateway", "--tls-dir", "/tmp/tls", "--listen", "127.0.0.1:0", "--metrics-listen", f"127.0.0.1:{metrics}",
+                           "--registry", "127.0.0.1:1", "--replication", "127.0.0.1:1", "--jobs", "127.0.0.1:1", until='"msg":"serving"'):
+            for path, code in (("healthz", "200"), ("readyz", "503")):
+                self.assertEqual(image.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:{metrics}/{path}"), code)
+        print("gateway served, read-only and not root")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from chroot import Chroot, Database, free_port, own_namespace  # noqa: E402
-from packages import BASE, COMPONENTS, LARGE, depends, make_packages, missing_dependencies  # noqa: E402
+from packages import BASE, COMPONENTS, LARGE, TOOLS, depends, make_packages, missing_dependencies  # noqa: E402
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 PROGRAMS = ["godwit", "godwit-registry", "godwit-replication", "godwit-conversion", "godwit-jobs", "godwit-migrate",
-            "godwit-replication-worker", "godwit-conversion-worker", "godwit-agent"]
+            "godwit-replication-worker", "godwit-conversion-worker", "godwit-gateway", "godwit-agent"]
 TLS = "/etc/godwit/tls"
 
 
@@ -28,7 +28,7 @@ class Packages(unittest.TestCase):
                               for version, components in (("0.0.1", ["control"]), ("0.0.2", COMPONENTS)))
         needed = {name for package in self.new.values() for name in depends(package)}
         self.assertEqual(sorted(needed - LARGE), BASE)
-        self.root = self.stack.enter_context(Chroot(BASE))
+        self.root = self.stack.enter_context(Chroot(BASE + TOOLS))
 
     def test_life_of_an_installation(self):
         root, packages = self.root, {**self.new, "control": self.old["control"]}
@@ -75,9 +75,23 @@ class Packages(unittest.TestCase):
         self.assertIn("up to date", root.run(*migrate))
         with root.service(*serve, until='"msg":"serving"'):
             self.assertIn("before the upgrade", root.run(*ask, "tokens", "list"))
+            self.gateway(port)
         denied = database.sql("SELECT has_schema_privilege('godwit-registry', 'jobs', 'USAGE')")
         self.assertEqual(denied, "f", "one service does not reach the schema of another")
         print("registry served as its own database role, before and after the upgrade 0.0.1 -> 0.0.2")
+
+    def gateway(self, registry):
+        """With the shipped configuration, before the registry."""
+        root, port, metrics = self.root, free_port(), free_port()
+        for old, new in (("0.0.0.0:9443", f"127.0.0.1:{port}"), ("127.0.0.1:7001", f"127.0.0.1:{registry}"), ("127.0.0.1:9107", f"127.0.0.1:{metrics}")):
+            root.replace("/etc/godwit/gateway.conf", old, new)
+        root.run("godwit-registry", "ca-issue", "--dir", "/etc/godwit/ca", "--identity", "service/gateway", "--server-name", "127.0.0.1",
+                 "--out", f"{TLS}/gateway")
+        with root.service("godwit-gateway", "--config", "/etc/godwit/gateway.conf", "--tls-dir", f"{TLS}/gateway", until='"msg":"ready"'):
+            self.assertEqual(root.run("curl", "-sS", f"http://127.0.0.1:{metrics}/readyz"), "ready\n")
+            answer = root.run("curl", "-sS", "--cacert", f"{TLS}/gateway/ca.crt", "-X", "POST", f"https://127.0.0.1:{port}/InitializeService")
+            self.assertIn("MissingAuthenticationTokenException", answer)
+        print("gateway was ready before the registry, and asks for signatures")
 
     def purge(self, before):
         root = self.root
