@@ -21,6 +21,10 @@ finish() {
 }
 trap finish EXIT
 options=(--gateway)
+# A document that actions may name.
+mkdir "$dir/documents"
+echo true >"$dir/documents/check-web"
+options+=(--with "gateway:--documents=$dir/documents")
 "$REPO/deploy/dev/installation.sh" start "$dir/installation" --bin "$build/bin" "${options[@]}"
 
 script=conformance.py area=${2:-}

@@ -45,7 +45,7 @@ def set_up(installation, programs, folder):
     where.mkdir(parents=True)
     for name, text in ExtraModel(operations, Loader().load_service_model("mgn", "service-2", "2020-02-26")).files().items():
         (where / name).write_text(json.dumps(text))
-    sys.path.insert(0, str(HERE.parent))
+    sys.path.append(str(HERE.parent))
     return {operation["name"]: operation for operation in operations}
 
 
