@@ -146,11 +146,26 @@ bool GivesConfig(const std::vector<std::string>& arguments) {
 
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (const auto& group :
-       {ServerCommands, LifeCycleCommands, ReplicationCommands, ReplicationSettingsCommands,
-        PointCommands, VerificationCommands, LaunchSettingsCommands, TemplateCommands, JobCommands,
-        PreflightCommands, FleetCommands, ConversionCommands, AccessKeyCommands, RevocationCommands,
-        AuditCommands, OperationCommands, WaveCommands, PlanCommands}) {
+  for (const auto& group : {ServerCommands,
+                            LifeCycleCommands,
+                            ReplicationCommands,
+                            ReplicationSettingsCommands,
+                            PointCommands,
+                            VerificationCommands,
+                            LaunchSettingsCommands,
+                            TemplateCommands,
+                            JobCommands,
+                            PreflightCommands,
+                            FleetCommands,
+                            ConversionCommands,
+                            AccessKeyCommands,
+                            RevocationCommands,
+                            AuditCommands,
+                            OperationCommands,
+                            WaveCommands,
+                            PlanCommands,
+                            QuotaCommands,
+                            RetryCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;

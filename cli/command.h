@@ -41,6 +41,8 @@ std::vector<Command> AuditCommands();       // audit
 std::vector<Command> OperationCommands();   // health, support-bundle
 std::vector<Command> WaveCommands();        // waves
 std::vector<Command> PlanCommands();        // diff, apply, export-plan
+std::vector<Command> QuotaCommands();       // quotas
+std::vector<Command> RetryCommands();       // jobs retry
 
 // All of them.
 std::vector<Command> AllCommands();

@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "cli/output.h"
 #include "services/common/base/json_log.h"
+#include "services/common/rpc/quotas.h"
 #include "services/common/rpc/serve.h"
 
 namespace godwit::cli {
@@ -155,8 +156,11 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kAborted:
       return kRefused;
-    case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kResourceExhausted:
+      // A quota makes no room by itself.
+      if (rpc::GetInfo(status).reason == rpc::kQuotaExceeded) return kRefused;
+      return kUnavailable;
+    case absl::StatusCode::kUnavailable:
       return kUnavailable;
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:

@@ -85,7 +85,9 @@ class ControlPlane:
         words = [self.bin / f"godwit-{name}", "--tls-dir", self.folder / "tls" / name, "--database", self.database, "--listen", self.at(name)]
         if name == "registry":
             words += ["--ca-dir", self.folder / "ca", "--enroll-listen", self.at("enrollment"), "--replication", self.at("replication"),
-                      "--advertise", self.at("registry"), "--advertise-replication", self.at("replication")]
+                      "--advertise", self.at("registry"), "--advertise-replication", self.at("replication"),
+                      "--quota-active-source-servers", "1000000", "--quota-unarchived-source-servers", "1000000",
+                      "--quota-source-servers", "1000000"]
         else:
             words += ["--registry", self.at("registry")]
         log = self.folder / f"{name}.log"

@@ -16,6 +16,7 @@
 #include "services/common/pg/probe.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/lifeline.h"
+#include "services/common/rpc/quotas.h"
 #include "services/jobs/clients/conversion_client.h"
 #include "services/jobs/clients/fleet_client.h"
 #include "services/jobs/clients/registry_client.h"
@@ -44,7 +45,8 @@ struct Config {
   std::string tls_dir, metrics_listen;
   std::string registry, replication, conversion;
   std::string machines_dir = "/var/lib/godwit/machines";
-  std::int64_t runner_count = 4;
+  std::int64_t runner_count = 4, runners_of_job = 0;
+  JobQuotas quotas;
   absl::Duration lease = absl::Seconds(15);
   std::string accelerator = "auto";
   std::string probe_kernel;
@@ -69,6 +71,14 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
   flags.String("conversion", &config->conversion, "host:port of godwit-conversion");
   flags.String("machines-dir", &config->machines_dir, "folder of the launched machines");
   flags.Int("runner-count", &config->runner_count, 1, 64, "servers worked on at once");
+  flags.Int("runners-of-job", &config->runners_of_job, 0, 64,
+            "servers of one job worked on at once, over all godwit-jobs; 0: half of runner-count");
+  flags.Int("quota-concurrent-jobs", &config->quotas.concurrent_jobs, 1, 100'000,
+            "most launches and terminations at once");
+  flags.Int("quota-servers-in-jobs", &config->quotas.servers_in_jobs, 1, 1'000'000,
+            "most servers in all of these");
+  flags.Int("quota-servers-of-job", &config->quotas.servers_of_job, 1, kMostServersOfJob,
+            "most servers in one of these");
   flags.Duration("lease-duration", &config->lease,
                  "after this long a job of a dead process is taken over");
   flags.String("accelerator", &config->accelerator, "auto, kvm or tcg");
@@ -186,6 +196,17 @@ std::shared_ptr<grpc::Channel> DialService(const std::string& endpoint, const st
   return rpc::Dial(endpoint, {.kind = rpc::PeerKind::kService, .id = id}, tls);
 }
 
+// One job leaves room for others.
+int RunnersOfJob(const Config& config) {
+  const std::int64_t half = std::max<std::int64_t>(1, config.runner_count / 2);
+  return static_cast<int>(config.runners_of_job != 0 ? config.runners_of_job : half);
+}
+
+absl::StatusOr<std::vector<Quota>> ListQuotas(JobStore& store, const JobQuotas& quotas) {
+  ASSIGN_OR_RETURN(const JobUse used, store.CountQuotaUse());
+  return QuotasOfJobs(quotas, used);
+}
+
 absl::Status RunService(const Config& config) {
   ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadWatchedTls(config.tls_dir));
   PgJobStore store(config.database, static_cast<int>(config.runner_count) + 8);
@@ -212,6 +233,7 @@ absl::Status RunService(const Config& config) {
   const Plans plans = MakePlans(environment);
   RunnerPool runners(store, RealClock(), plans,
                      {.count = static_cast<int>(config.runner_count),
+                      .most_of_job = RunnersOfJob(config),
                       .lease = config.lease,
                       .owner = ProcessOwner()});
   PgWaveStore wave_store(config.database);
@@ -225,13 +247,17 @@ absl::Status RunService(const Config& config) {
     waves.Wake();
   });
 
-  JobHandlerOptions options{.targets = environment.targets, .wake = [&runners] { runners.Wake(); }};
+  JobHandlerOptions options{.targets = environment.targets,
+                            .quotas = config.quotas,
+                            .wake = [&runners] { runners.Wake(); }};
   for (const auto& [type, plan] : plans) options.step_names[type] = plan.StepNames();
   JobHandler handler(store, std::move(options));
+  const auto quota_handler =
+      rpc::MakeQuotaHandler([&] { return ListQuotas(store, config.quotas); });
   WaveRunHandler wave_handler(wave_store, fleet, {.wake = [&waves] { waves.Wake(); }});
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<rpc::Server> server,
-      rpc::Server::Start({.listen = config.listen, .tls = tls}, {&handler, &wave_handler}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<rpc::Server> server,
+                   rpc::Server::Start({.listen = config.listen, .tls = tls},
+                                      {&handler, &wave_handler, quota_handler.get()}));
   pg::Probe probe(config.database);
   rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
   // A scrape takes no connection from the runners.

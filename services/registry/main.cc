@@ -49,6 +49,15 @@ absl::Status Required(absl::string_view flag, const std::string& value) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, ": is required"));
 }
 
+void AddQuotas(Flags& flags, Quotas* quotas) {
+  flags.Int("quota-active-source-servers", &quotas->active_source_servers, 1, kMostOfAQuota,
+            "most source servers that replicate");
+  flags.Int("quota-unarchived-source-servers", &quotas->unarchived_source_servers, 1, kMostOfAQuota,
+            "most source servers that are not archived");
+  flags.Int("quota-source-servers", &quotas->source_servers, 1, kMostOfAQuota,
+            "most source servers, archived ones included");
+}
+
 absl::Status RunServer(int argc, const char* const* argv) {
   ServerConfig config;
   std::string tls_dir, ca_dir, metrics_listen, profile = "strict";
@@ -75,6 +84,7 @@ absl::Status RunServer(int argc, const char* const* argv) {
                "generate`); empty: there are no access keys");
   flags.Int("access-keys-of-user", &keys_of_user, 1, 1000, "most access keys of one user");
   flags.Int("access-keys", &keys, 1, 1'000'000, "most access keys");
+  AddQuotas(flags, &config.quotas);
   flags.Duration("agent-certificate-lifetime", &config.agent_certificate_lifetime,
                  "of certificates for agents");
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));

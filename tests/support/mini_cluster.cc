@@ -126,10 +126,18 @@ absl::Status MiniCluster::StartService(const std::string& name,
                                        const std::map<std::string, std::string>& environment) {
   const auto found = services_.find(name);
   GODWIT_CHECK(found != services_.end());
-  ASSIGN_OR_RETURN(found->second.process, Process::Start({.command = found->second.command,
+  std::vector<std::string> command = found->second.command;
+  command.insert(command.end(), found->second.flags.begin(), found->second.flags.end());
+  ASSIGN_OR_RETURN(found->second.process, Process::Start({.command = std::move(command),
                                                           .log = Log(name),
                                                           .environment = environment}));
   return found->second.process.WaitForLog("serving", "msg", kPatience).status();
+}
+
+absl::Status MiniCluster::RestartWith(const std::string& name, std::vector<std::string> flags) {
+  RETURN_IF_ERROR(Get(name).Terminate().status());
+  services_[name].flags = std::move(flags);
+  return StartService(name);
 }
 
 absl::Status MiniCluster::AddWorker(const std::string& name, const std::string& store,

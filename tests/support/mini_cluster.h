@@ -39,6 +39,8 @@ class MiniCluster {
   // Waits until it serves.
   absl::Status StartService(const std::string& name,
                             const std::map<std::string, std::string>& environment = {});
+  // Ends a service and starts it again with `flags` besides its own; without any: as it was.
+  absl::Status RestartWith(const std::string& name, std::vector<std::string> flags);
   // Starts a replication worker called `name` on the store folder `store` (shared by workers that
   // name the same one).
   absl::Status AddWorker(const std::string& name, const std::string& store,
@@ -67,7 +69,7 @@ class MiniCluster {
 
  private:
   struct Service {
-    std::vector<std::string> command;
+    std::vector<std::string> command, flags;
     Process process;
   };
   explicit MiniCluster(const Options& options) : options_(options) {}

@@ -21,6 +21,8 @@
 #include "services/common/rpc/health.h"
 #include "services/common/rpc/lifeline.h"
 #include "services/common/rpc/method.h"
+#include "services/common/rpc/quotas.h"
+#include "services/common/rpc/serve.h"
 
 namespace godwit::rpc {
 namespace {
@@ -160,8 +162,10 @@ absl::Status Retry(absl::Duration total, const std::function<absl::Status()>& ca
   absl::Duration backoff = kFirstBackoff;
   while (true) {
     absl::Status status = call();
-    const bool again = status.code() == absl::StatusCode::kUnavailable ||
-                       status.code() == absl::StatusCode::kResourceExhausted;
+    // A quota makes no room by itself within a retry.
+    const bool busy = status.code() == absl::StatusCode::kResourceExhausted &&
+                      GetInfo(status).reason != kQuotaExceeded;
+    const bool again = busy || status.code() == absl::StatusCode::kUnavailable;
     std::uint8_t jitter = 0;
     RandomBytes({&jitter, 1});
     const absl::Duration wait = backoff * (0.5 + jitter / 256.0);

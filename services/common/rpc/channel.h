@@ -88,8 +88,8 @@ absl::StatusOr<std::string> FetchPinnedCa(const std::string& endpoint, const std
 // Sets the deadline (every call has one) and the request id of this thread on a fresh context.
 void SetTimeout(grpc::ClientContext& context, absl::Duration timeout);
 
-// Runs `call` until it succeeds, fails for good, or `total` is over. Retries UNAVAILABLE,
-// ABORTED-free: only UNAVAILABLE and RESOURCE_EXHAUSTED, with jittered backoff from 100 ms to 5 s.
+// Runs `call` until it succeeds, fails for good, or `total` is over. Retries only UNAVAILABLE and
+// RESOURCE_EXHAUSTED (but no quota), with jittered backoff from 100 ms to 5 s.
 // Use only for reads and calls with a request id.
 absl::Status Retry(absl::Duration total, const std::function<absl::Status()>& call);
 

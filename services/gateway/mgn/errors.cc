@@ -1,6 +1,7 @@
 #include "services/gateway/mgn/errors.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/rpc/serve.h"
 
@@ -32,13 +33,26 @@ std::pair<std::string, std::string> Resource(absl::string_view text) {
   return {};
 }
 
+// A value of the metadata; empty when there is none.
+std::string Fact(const rpc::ErrorInfo& info, absl::string_view wanted) {
+  for (const auto& [key, value] : info.metadata) {
+    if (key == wanted) return value;
+  }
+  return "";
+}
+
 // What the refusal is about: metadata "server", else the one its text names.
 std::pair<std::string, std::string> ResourceOf(const absl::Status& status,
                                                const rpc::ErrorInfo& info) {
-  for (const auto& [key, value] : info.metadata) {
-    if (key == "server") return Resource(value);
-  }
-  return Resource(status.message());
+  const std::string server = Fact(info, "server");
+  return Resource(server.empty() ? absl::string_view(status.message()) : server);
+}
+
+void PutResource(const absl::Status& status, const rpc::ErrorInfo& info, json& out) {
+  const auto [type, id] = ResourceOf(status, info);
+  if (id.empty()) return;
+  out["resourceType"] = type;
+  out["resourceId"] = id;
 }
 
 ApiError Make(int status, absl::string_view code, absl::string_view message) {
@@ -62,14 +76,34 @@ ApiError Refusal(const absl::Status& status, const rpc::ErrorInfo& info,
     return ValidationError(kOther, Text(status, info));
   }
   ApiError error = Conflict(Text(status, info));
-  const auto [type, id] = ResourceOf(status, info);
-  if (id.empty()) return error;
-  error.extra["resourceType"] = type;
-  error.extra["resourceId"] = id;
-  error.extra["errors"] = json::array({{{"message", error.message},
-                                        {"code", info.reason.empty() ? "CONFLICT" : info.reason},
-                                        {"resourceType", type},
-                                        {"resourceId", id}}});
+  const std::string quota = Fact(info, "quota_code");
+  json detail = {{"message", error.message},
+                 {"code", !quota.empty()        ? quota
+                          : info.reason.empty() ? "CONFLICT"
+                                                : info.reason}};
+  PutResource(status, info, error.extra);
+  PutResource(status, info, detail);
+  // Of several servers, each that stands in the way.
+  json list = json::array();
+  for (const auto& [name, text] : info.field_violations) {
+    const auto [type, id] = Resource(name);
+    if (id.empty()) continue;
+    list.push_back(
+        {{"message", text}, {"code", detail["code"]}, {"resourceType", type}, {"resourceId", id}});
+  }
+  if (list.empty() && (detail.contains("resourceId") || !quota.empty())) list.push_back(detail);
+  if (!list.empty()) error.extra["errors"] = std::move(list);
+  return error;
+}
+
+ApiError QuotaExceeded(const absl::Status& status, const rpc::ErrorInfo& info) {
+  ApiError error = Make(402, "ServiceQuotaExceededException", status.message());
+  const std::string code = Fact(info, "quota_code");
+  error.extra["serviceCode"] = "mgn";
+  error.extra["quotaCode"] = code.empty() ? info.reason : code;
+  std::int64_t value = 0;
+  if (absl::SimpleAtoi(Fact(info, "quota_value"), &value)) error.extra["quotaValue"] = value;
+  PutResource(status, info, error.extra);
   return error;
 }
 
@@ -78,10 +112,7 @@ ApiError Exhausted(const absl::Status& status, const rpc::ErrorInfo& info,
   if (absl::StrContains(info.reason, "QUOTA")) {
     // Launches declare no quota error: theirs is a conflict.
     if ((operation.errors & kQuota) == 0) return Refusal(status, info, operation);
-    ApiError error = Make(402, "ServiceQuotaExceededException", status.message());
-    error.extra["serviceCode"] = "mgn";
-    error.extra["quotaCode"] = info.reason;
-    return error;
+    return QuotaExceeded(status, info);
   }
   ApiError error = Make(429, "ThrottlingException", status.message());
   error.retry_after = std::max(info.retry_after, absl::Seconds(1));

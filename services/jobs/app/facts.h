@@ -14,6 +14,7 @@ namespace godwit::jobs {
 
 inline constexpr char kFactPoint[] = "point";
 inline constexpr char kFactPointTry[] = "point_try";
+inline constexpr char kFactPointAsked[] = "point_asked";    // when the present try was asked for
 inline constexpr char kFactQuiesceTime[] = "quiesce_time";  // of the hooks, else the cut
 inline constexpr char kFactClone[] = "clone";
 inline constexpr char kFactTask[] = "conversion_task";

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/jobs/domain/job.h"
+#include "services/jobs/domain/quotas.h"
 
 namespace godwit::jobs {
 
@@ -52,6 +53,17 @@ struct ScreenshotRecord {
   absl::Time time;
 };
 
+struct ClaimOrder {
+  std::vector<JobType> types;
+  std::string owner;   // of the lease
+  absl::Duration ttl;  // of the lease
+  int limit = 1;       // runs
+  // Runs of one job that may be leased at once, by anybody. Jobs that have none leased come first
+  // then, the longest due first, so that a job of many servers holds nobody up. 0: in the order
+  // they became due, without a bound.
+  int most_of_job = 0;
+};
+
 struct Renewal {
   bool held = false;
   bool cancel_requested = false;
@@ -80,10 +92,13 @@ class JobStore {
   virtual ~JobStore() = default;
 
   // ALREADY_EXISTS with ErrorInfo metadata "job": a server has a job under way.
-  // INVALID_ARGUMENT: the request id was used with another body. RESOURCE_EXHAUSTED: `most_active`
-  // jobs run.
-  virtual absl::StatusOr<Job> Create(const NewJob& job, int most_active) = 0;
+  // INVALID_ARGUMENT: the request id was used with another body. RESOURCE_EXHAUSTED: the job would
+  // break a quota (services/common/base/quota.h); of two that would reach it together one is
+  // refused.
+  virtual absl::StatusOr<Job> Create(const NewJob& job, const JobQuotas& quotas) = 0;
+  virtual absl::StatusOr<JobUse> CountQuotaUse() = 0;
   virtual absl::StatusOr<Job> Get(const std::string& job_id) = 0;
+  // A page ends early when its jobs have many servers; next_before says whether more follow.
   virtual absl::StatusOr<JobPage> List(const JobFilter& filter) = 0;
   // FAILED_PRECONDITION: all of it ended or is past the commit point. Repeating it is harmless.
   virtual absl::StatusOr<Job> Cancel(const std::string& job_id) = 0;
@@ -102,10 +117,8 @@ class JobStore {
   // Launches of a server whose machine still exists.
   virtual absl::StatusOr<std::vector<Run>> MachinesOf(const std::string& server) = 0;
 
-  // At most `limit` due runs of these types, now leased to `owner` until `ttl` from now.
-  virtual absl::StatusOr<std::vector<Run>> Claim(const std::vector<JobType>& types,
-                                                 const std::string& owner, absl::Duration ttl,
-                                                 int limit) = 0;
+  // The due runs of these types that come next, now leased.
+  virtual absl::StatusOr<std::vector<Run>> Claim(const ClaimOrder& order) = 0;
   // Uses a connection of its own, so that a slow query elsewhere loses no lease.
   virtual absl::StatusOr<Renewal> Renew(const Lease& lease, absl::Duration ttl) = 0;
   // The step begins (again); gives the number of this attempt, from 1. With `commit_point` the run
@@ -121,6 +134,10 @@ class JobStore {
   virtual absl::Status SaveScreenshot(const Lease& lease, const std::string& png) = 0;
   // The step is done; the next one is `step` + 1.
   virtual absl::Status FinishStep(const Lease& lease, int step, const StepResult& result) = 0;
+  // The step waits for somebody else: it goes on after `delay`, and this was no attempt. The lease
+  // is given back, so that the runner can do other work.
+  virtual absl::Status Wait(const Lease& lease, int step, absl::Duration delay,
+                            const std::string& message) = 0;
   // The step failed and is tried again after `delay`; the lease is given back.
   virtual absl::Status Retry(const Lease& lease, int step, absl::Duration delay,
                              const std::string& message) = 0;

@@ -1,6 +1,8 @@
 #include "services/jobs/domain/errors.h"
 
 #include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
 namespace godwit::jobs {
@@ -8,6 +10,7 @@ namespace {
 
 constexpr char kMark[] = "godwit.jobs/error-class";
 constexpr char kJob[] = "godwit.jobs/job";
+constexpr char kPause[] = "godwit.jobs/pause-ms";
 
 absl::Status Marked(absl::Status status, absl::string_view mark) {
   status.SetPayload(kMark, absl::Cord(mark));
@@ -21,6 +24,7 @@ ErrorClass Classify(const absl::Status& status) {
     if (*mark == "lost-lease") return ErrorClass::kLostLease;
     if (*mark == "stopping") return ErrorClass::kStopping;
     if (*mark == "cancelled") return ErrorClass::kCancelled;
+    if (*mark == "waiting") return ErrorClass::kWaiting;
     return ErrorClass::kPermanent;
   }
   switch (status.code()) {
@@ -40,6 +44,19 @@ absl::Status LostLease() {
   return Marked(absl::AbortedError("another runner has the run"), "lost-lease");
 }
 absl::Status Stopping() { return Marked(absl::UnavailableError("shutting down"), "stopping"); }
+absl::Status Waiting(absl::Duration pause, absl::string_view why) {
+  absl::Status status = Marked(absl::UnavailableError(why), "waiting");
+  status.SetPayload(kPause, absl::Cord(absl::StrCat(absl::ToInt64Milliseconds(pause))));
+  return status;
+}
+absl::Duration PauseOf(const absl::Status& waiting) {
+  std::int64_t milliseconds = 0;
+  const auto pause = waiting.GetPayload(kPause);
+  if (!pause.has_value() || !absl::SimpleAtoi(std::string(*pause), &milliseconds)) {
+    milliseconds = 1000;
+  }
+  return absl::Milliseconds(milliseconds);
+}
 absl::Status CancelRequested() {
   return Marked(absl::CancelledError("cancelled by request"), "cancelled");
 }

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace godwit::jobs {
 
@@ -13,6 +14,7 @@ enum class ErrorClass {
   kPermanent,  // undo and fail
   kCancelled,  // the user asked: undo and end as cancelled
   kLostLease,  // another runner owns the run: drop it silently
+  kWaiting,    // somebody else is not done: go on after a pause, without a runner meanwhile
   kStopping,   // this process shuts down: give the run back at once
 };
 
@@ -22,6 +24,9 @@ ErrorClass Classify(const absl::Status& status);
 
 absl::Status LostLease();
 absl::Status Stopping();
+// The step cannot go on before `why` is over; it is asked again after `pause`.
+absl::Status Waiting(absl::Duration pause, absl::string_view why);
+absl::Duration PauseOf(const absl::Status& waiting);
 absl::Status CancelRequested();
 // The same code and text, but never retried.
 absl::Status Permanent(absl::Status status);

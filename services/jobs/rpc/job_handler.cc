@@ -2,10 +2,13 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/quotas.h"
 #include "services/common/rpc/serve.h"
 #include "services/jobs/domain/errors.h"
 #include "services/jobs/rpc/messages.h"
@@ -14,6 +17,8 @@
 namespace godwit::jobs {
 namespace {
 
+constexpr absl::Duration kWatchPauseOfServer = absl::Milliseconds(5);
+
 absl::StatusOr<std::string> JobId(const std::string& name) {
   return ParseName("name", "jobs", "job-", name);
 }
@@ -21,7 +26,7 @@ absl::StatusOr<std::string> JobId(const std::string& name) {
 // Says which job is in the way, for programs.
 absl::Status Explain(const absl::Status& status) {
   const std::string job = JobOf(status);
-  if (job.empty()) return status;
+  if (job.empty()) return rpc::ExplainQuota(status, "jobs");
   return rpc::WithInfo(status, {.reason = "JOB_UNDER_WAY",
                                 .domain = "jobs",
                                 .metadata = {{"job", absl::StrCat("jobs/", job)}}});
@@ -52,7 +57,7 @@ grpc::Status JobHandler::StartPreflight(grpc::ServerContext* context,
 
 absl::Status JobHandler::Create(NewJob job, v1::Job* response) {
   job.steps = options_.step_names.at(job.type);
-  const auto created = store_.Create(job, options_.most_active_jobs);
+  const auto created = store_.Create(job, options_.quotas);
   if (!created.ok()) return Explain(created.status());
   *response = ToMessage(*created);
   options_.wake();
@@ -143,15 +148,19 @@ grpc::Status JobHandler::WatchJob(grpc::ServerContext* context, const v1::WatchJ
 absl::Status JobHandler::Watch(grpc::ServerContext* context, const std::string& job_id,
                                grpc::ServerWriter<v1::Job>* writer) {
   std::int64_t shown = -1;
+  absl::Duration pause = options_.watch_poll;
   while (!context->IsCancelled()) {
     if (stopping_) return absl::UnavailableError("the service is stopping; watch again");
     ASSIGN_OR_RETURN(const std::int64_t version, store_.Version(job_id));
     if (version != shown) {
       ASSIGN_OR_RETURN(const Job job, store_.Get(job_id));
       shown = job.version;
+      // The message grows with the servers, and so does how often something changes.
+      pause = std::max(options_.watch_poll,
+                       kWatchPauseOfServer * static_cast<std::int64_t>(job.runs.size()));
       if (!writer->Write(ToMessage(job)) || IsFinal(job)) return absl::OkStatus();
     }
-    absl::SleepFor(options_.watch_poll);
+    absl::SleepFor(pause);
   }
   return absl::CancelledError("the watcher went away");
 }

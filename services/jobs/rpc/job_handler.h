@@ -16,7 +16,7 @@ namespace godwit::jobs {
 struct JobHandlerOptions {
   std::map<JobType, std::vector<std::string>> step_names;  // of each plan there is
   std::map<std::string, Target*> targets;
-  int most_active_jobs = 1000;
+  JobQuotas quotas;
   int most_watchers = 32;
   absl::Duration watch_poll = absl::Milliseconds(300);
   std::function<void()> wake;  // a job was created or is to be cancelled

@@ -16,7 +16,6 @@
 namespace godwit::jobs {
 namespace {
 
-constexpr int kMostServers = 200;
 constexpr int kMostMachines = 100;
 constexpr std::size_t kMostPrincipal = 256;
 constexpr std::size_t kMostProfile = 64;
@@ -89,7 +88,7 @@ absl::StatusOr<NewJob> ReadCreate(const v1::CreateJobRequest& request) {
     return rpc::FieldError("initiated_by", "at most 256 bytes");
   }
   job.initiated_by = request.initiated_by();
-  if (request.servers_size() < 1 || request.servers_size() > kMostServers) {
+  if (request.servers_size() < 1 || request.servers_size() > kMostServersOfJob) {
     return rpc::FieldError("servers", "must be 1 to 200");
   }
   std::set<std::string> seen;

@@ -24,7 +24,8 @@ double Jitter() {
 }
 
 bool EndsAttempt(ErrorClass error) {
-  return error == ErrorClass::kLostLease || error == ErrorClass::kStopping;
+  return error == ErrorClass::kLostLease || error == ErrorClass::kStopping ||
+         error == ErrorClass::kWaiting;
 }
 
 }  // namespace
@@ -110,6 +111,9 @@ absl::Status Executor::Later(const Run& run, const HeldLease& lease, const Retry
   const ErrorClass kind = Classify(error);
   if (kind == ErrorClass::kLostLease) return error;
   if (kind == ErrorClass::kStopping) return store_.Release(lease.lease());
+  if (kind == ErrorClass::kWaiting) {
+    return store_.Wait(lease.lease(), run.step, PauseOf(error), std::string(error.message()));
+  }
   const absl::Duration delay = Backoff(policy, run.tries + 1, Jitter());
   return store_.Retry(lease.lease(), run.step, delay, error.ToString());
 }

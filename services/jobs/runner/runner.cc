@@ -62,7 +62,11 @@ void RunnerPool::Loop() {
 
 bool RunnerPool::WorkOnce() {
   const absl::Duration sent_at = clock_.Monotonic();
-  auto runs = store_.Claim(Types(plans_), options_.owner, options_.lease, 1);
+  auto runs = store_.Claim({.types = Types(plans_),
+                            .owner = options_.owner,
+                            .ttl = options_.lease,
+                            .limit = 1,
+                            .most_of_job = options_.most_of_job});
   if (!runs.ok()) {
     Log(Severity::kWarning, "claim failed", {{"error", std::string(runs.status().message())}});
     return false;

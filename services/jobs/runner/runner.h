@@ -13,7 +13,8 @@
 namespace godwit::jobs {
 
 struct RunnerOptions {
-  int count = 4;  // runs worked on at once
+  int count = 4;        // runs worked on at once
+  int most_of_job = 0;  // of these, of one job, counted over all processes; 0: any number
   absl::Duration lease = absl::Seconds(15);
   absl::Duration poll = absl::Seconds(1);  // how often an idle runner looks
   std::string owner;  // names this process for good: host, boot, process id and its start

@@ -1,7 +1,10 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/app/facts.h"
 #include "services/jobs/domain/derived.h"
+#include "services/jobs/domain/errors.h"
 #include "services/jobs/steps/steps.h"
 
 namespace godwit::jobs {
@@ -9,6 +12,17 @@ namespace {
 
 constexpr absl::Duration kPointTimeout = absl::Minutes(10);
 constexpr absl::Duration kPoll = absl::Milliseconds(500);
+// A healthy agent cuts within seconds: so long the runner stays. Longer waits are for an agent that
+// is away or overloaded, and need no runner.
+constexpr absl::Duration kHold = absl::Seconds(5);
+constexpr absl::Duration kShortestPause = absl::Seconds(1), kLongestPause = absl::Seconds(15);
+// The coordinator ends the request at its timeout; this is for one that does not.
+constexpr absl::Duration kGiveUp = absl::Minutes(15);
+
+bool Going(const PointProgress& progress) {
+  return progress.state == PointProgress::State::kWaiting ||
+         progress.state == PointProgress::State::kCutting;
+}
 
 class TakePoint final : public Step {
  public:
@@ -31,8 +45,14 @@ class TakePoint final : public Step {
       return Use(context, point, Event::kSnapshotEnd, "using the point that was asked for");
     }
     ASSIGN_OR_RETURN(PointProgress progress, Request(context));
-    while (progress.state == PointProgress::State::kWaiting ||
-           progress.state == PointProgress::State::kCutting) {
+    ASSIGN_OR_RETURN(const absl::Duration since, SinceAsked(context));
+    const absl::Duration patience = context.clock().Monotonic() + kHold - since;
+    if (since > kHold) {
+      // Back from a pause: one look, so that hundreds that wait cost next to nothing.
+      ASSIGN_OR_RETURN(progress, environment_.replication.GetPointRequest(progress.name));
+    }
+    while (Going(progress)) {
+      if (context.clock().Monotonic() >= patience) return GoOnLater(progress, since);
       RETURN_IF_ERROR(context.Sleep(kPoll));
       ASSIGN_OR_RETURN(progress, environment_.replication.GetPointRequest(progress.name));
     }
@@ -59,6 +79,28 @@ class TakePoint final : public Step {
          .description = absl::StrCat("jobs/", run.job_id)});
   }
 
+  // How long ago the present try was first asked for.
+  static absl::StatusOr<absl::Duration> SinceAsked(StepContext& context) {
+    const auto asked = GetTime(context.run().outputs, kFactPointAsked);
+    if (asked) return std::max(context.clock().Now() - *asked, absl::ZeroDuration());
+    Outputs facts = context.run().outputs;
+    PutTime(facts, kFactPointAsked, context.clock().Now());
+    context.Set(kFactPointAsked, facts[kFactPointAsked]);
+    RETURN_IF_ERROR(context.Save("a point was asked for"));
+    return absl::ZeroDuration();
+  }
+
+  static absl::Status GoOnLater(const PointProgress& progress, absl::Duration since) {
+    if (since > kGiveUp) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("SNAPSHOT_FAILED: no point after ", absl::FormatDuration(since)));
+    }
+    return Waiting(std::clamp(since / 4, kShortestPause, kLongestPause),
+                   progress.state == PointProgress::State::kWaiting
+                       ? "the agent has not taken up the point yet: it is away or busy"
+                       : "the agent is cutting the point");
+  }
+
   absl::Status Use(StepContext& context, const PointInfo& point, Event event,
                    absl::string_view message) {
     Outputs facts = context.run().outputs;
@@ -78,6 +120,7 @@ class TakePoint final : public Step {
   absl::Status Fallback(StepContext& context, const std::string& why) {
     const int attempt = static_cast<int>(GetInt(context.run().outputs, kFactPointTry)) + 1;
     context.Set(kFactPointTry, absl::StrCat(attempt));
+    context.Set(kFactPointAsked, "");
     RETURN_IF_ERROR(context.Save(absl::StrCat("the point failed: ", why)));
     if (context.run().type == JobType::kTestLaunch) {
       const auto older = environment_.replication.NewestPoint(context.run().input.server);

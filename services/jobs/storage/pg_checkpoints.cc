@@ -53,6 +53,10 @@ constexpr pg::Statement kLater = {
     "jobs_later",
     "UPDATE jobs.run SET owner = NULL, crashes = 0, tries = tries + $2::int, "
     "due_at = clock_timestamp() + $3::bigint * interval '1 millisecond' WHERE id = $1::bigint"};
+constexpr pg::Statement kNoAttempt = {
+    "jobs_no_attempt",
+    "UPDATE jobs.step SET message = $3, attempts = greatest(attempts - 1, 1) "
+    "WHERE run_id = $1::bigint AND index = $2::int"};
 // A run that is cancelled while it waits does not wait.
 constexpr pg::Statement kNow = {
     "jobs_now",
@@ -194,6 +198,19 @@ absl::Status PgJobStore::FinishStep(const Lease& lease, int step, const StepResu
                         .status());
     RETURN_IF_ERROR(MarkRemoved(transaction, result.removed_machines));
     RETURN_IF_ERROR(AppendLog(transaction, held.job_id, held.server, result.log));
+    return Touch(transaction, held.job_id);
+  });
+}
+
+absl::Status PgJobStore::Wait(const Lease& lease, int step, absl::Duration delay,
+                              const std::string& message) {
+  const std::string run = Number(lease.run_id);
+  return Write(pool_, lease, step, [&](pg::Transaction& transaction, const Held& held) {
+    RETURN_IF_ERROR(
+        transaction.Exec(kNoAttempt, {run, Number(step), Clean(message, kMostMessage)}).status());
+    RETURN_IF_ERROR(
+        transaction.Exec(kLater, {run, "0", Number(absl::ToInt64Milliseconds(delay))}).status());
+    RETURN_IF_ERROR(transaction.Exec(kNow, {run}).status());
     return Touch(transaction, held.job_id);
   });
 }

@@ -2,9 +2,11 @@
 #include "services/jobs/storage/pg_job_store.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/domain/errors.h"
 #include "services/jobs/storage/codec.h"
+#include "services/jobs/storage/quota_rows.h"
 #include "services/jobs/storage/rows.h"
 
 namespace godwit::jobs {
@@ -12,7 +14,6 @@ namespace {
 
 constexpr pg::Statement kByRequest = {
     "jobs_by_request", "SELECT job_id, request_hash FROM jobs.job WHERE request_id = $1::uuid"};
-constexpr pg::Statement kActive = {"jobs_active", "SELECT count(*) FROM jobs.job WHERE state < 4"};
 constexpr pg::Statement kInsertJob = {
     "jobs_insert_job",
     "INSERT INTO jobs.job (job_id, request_id, request_hash, type, initiated_by, warnings) "
@@ -23,15 +24,17 @@ constexpr pg::Statement kInsertRun = {
     "INSERT INTO jobs.run (job_id, index, type, server, input, plan_version) "
     "VALUES ($1, $2::int, $3::smallint, $4, $5::jsonb, $6::int) "
     "ON CONFLICT (server) WHERE state < 5 AND type IN (1, 2, 3) DO NOTHING RETURNING id"};
-constexpr pg::Statement kInsertStep = {
-    "jobs_insert_step",
-    "INSERT INTO jobs.step (run_id, index, name) VALUES ($1::bigint, $2::int, $3)"};
+constexpr pg::Statement kInsertSteps = {
+    "jobs_insert_steps",
+    "INSERT INTO jobs.step (run_id, index, name) SELECT $1::bigint, place - 1, name "
+    "FROM unnest(string_to_array($2, ',')) WITH ORDINALITY AS plan (name, place)"};
 constexpr pg::Statement kInTheWay = {
     "jobs_in_the_way",
     "SELECT job_id FROM jobs.run WHERE server = $1 AND state < 5 AND type IN (1, 2, 3)"};
 constexpr pg::Statement kNotify = {"jobs_notify", "SELECT pg_notify('godwit_jobs', '')"};
 constexpr pg::Statement kList = {
     "jobs_list", "SELECT " GODWIT_JOB_COLUMNS
+                 ", (SELECT count(*) FROM jobs.run r WHERE r.job_id = j.job_id)"
                  " FROM jobs.job j WHERE NOT j.deleted AND ($1::bigint = 0 OR j.key < $1::bigint) "
                  "AND (NOT $2::bool OR j.state < 4) AND ($3 = '' OR EXISTS (SELECT FROM jobs.run r "
                  "WHERE r.job_id = j.job_id AND r.server = $3)) "
@@ -48,6 +51,9 @@ constexpr pg::Statement kMachinesOf = {
     "jobs_machines_of",
     "SELECT " GODWIT_RUN_COLUMNS
     " FROM jobs.run r WHERE r.server = $1 AND r.machine_id <> '' ORDER BY r.id"};
+
+// A page must fit into a message, with all steps of its servers.
+constexpr std::int64_t kMostServersOfPage = 1000;
 
 // Inserts the job with its runs and steps. ALREADY_EXISTS names the job in the way.
 absl::Status Insert(pg::Transaction& transaction, const NewJob& job) {
@@ -66,12 +72,9 @@ absl::Status Insert(pg::Transaction& transaction, const NewJob& job) {
                                                            " has a job under way: jobs/", name)),
                      name);
     }
-    const std::string run_id(run.Text(0, 0));
-    for (std::size_t step = 0; step < job.steps.size(); ++step) {
-      RETURN_IF_ERROR(
-          transaction.Exec(kInsertStep, {run_id, Number(static_cast<int>(step)), job.steps[step]})
-              .status());
-    }
+    RETURN_IF_ERROR(
+        transaction.Exec(kInsertSteps, {std::string(run.Text(0, 0)), absl::StrJoin(job.steps, ",")})
+            .status());
   }
   return absl::OkStatus();
 }
@@ -90,7 +93,7 @@ PgJobStore::PgJobStore(const std::string& conninfo, int max_connections)
                  .acquire_timeout = absl::Seconds(2),
                  .statement_timeout = absl::Seconds(4)}) {}
 
-absl::StatusOr<Job> PgJobStore::Create(const NewJob& job, int most_active) {
+absl::StatusOr<Job> PgJobStore::Create(const NewJob& job, const JobQuotas& quotas) {
   std::string job_id = job.job_id;
   RETURN_IF_ERROR(pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
     const auto known = [&]() -> absl::StatusOr<bool> {
@@ -103,13 +106,12 @@ absl::StatusOr<Job> PgJobStore::Create(const NewJob& job, int most_active) {
       job_id = std::string(before.Text(0, 0));
       return true;
     };
+    RETURN_IF_ERROR(LockUse(transaction.connection()));
     ASSIGN_OR_RETURN(bool replayed, known());
     if (replayed) return absl::OkStatus();
-    ASSIGN_OR_RETURN(const pg::Result active, transaction.Exec(kActive));
-    if (active.Int(0, 0) >= most_active) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat(most_active, " jobs are under way; wait until some have ended"));
-    }
+    ASSIGN_OR_RETURN(const JobUse used, CountUse(transaction.connection()));
+    RETURN_IF_ERROR(
+        CheckJobQuotas(quotas, used, job.type, static_cast<std::int64_t>(job.servers.size())));
     ASSIGN_OR_RETURN(
         const pg::Result inserted,
         transaction.Exec(kInsertJob,
@@ -126,6 +128,11 @@ absl::StatusOr<Job> PgJobStore::Create(const NewJob& job, int most_active) {
   return Get(job_id);
 }
 
+absl::StatusOr<JobUse> PgJobStore::CountQuotaUse() {
+  ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
+  return CountUse(*connection);
+}
+
 absl::StatusOr<Job> PgJobStore::Get(const std::string& job_id) {
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
   return LoadJob(*connection, job_id);
@@ -139,11 +146,14 @@ absl::StatusOr<JobPage> PgJobStore::List(const JobFilter& filter) {
                                filter.server, Number(filter.limit + 1)}));
   JobPage page;
   std::int64_t key = 0;
+  std::int64_t servers = 0;
   for (int row = 0; row < std::min(rows.rows(), filter.limit); ++row) {
+    servers += rows.Int(row, 10);
+    if (row > 0 && servers > kMostServersOfPage) break;
     ASSIGN_OR_RETURN(Job job, JobFromRow(rows, row, &key));
     page.jobs.push_back(std::move(job));
   }
-  if (rows.rows() > filter.limit) page.next_before = key;
+  if (rows.rows() > static_cast<int>(page.jobs.size())) page.next_before = key;
   RETURN_IF_ERROR(LoadRuns(*connection, &page.jobs));
   return page;
 }

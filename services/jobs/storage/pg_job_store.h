@@ -18,7 +18,8 @@ class PgJobStore final : public JobStore {
   // For its load.
   const pg::Pool& pool() const { return pool_; }
 
-  absl::StatusOr<Job> Create(const NewJob& job, int most_active) override;
+  absl::StatusOr<Job> Create(const NewJob& job, const JobQuotas& quotas) override;
+  absl::StatusOr<JobUse> CountQuotaUse() override;
   absl::StatusOr<Job> Get(const std::string& job_id) override;
   absl::StatusOr<JobPage> List(const JobFilter& filter) override;
   absl::StatusOr<Job> Cancel(const std::string& job_id) override;
@@ -31,9 +32,7 @@ class PgJobStore final : public JobStore {
   absl::StatusOr<Run> FindMachine(const std::string& machine_id) override;
   absl::StatusOr<std::vector<Run>> MachinesOf(const std::string& server) override;
 
-  absl::StatusOr<std::vector<Run>> Claim(const std::vector<JobType>& types,
-                                         const std::string& owner, absl::Duration ttl,
-                                         int limit) override;
+  absl::StatusOr<std::vector<Run>> Claim(const ClaimOrder& order) override;
   absl::StatusOr<Renewal> Renew(const Lease& lease, absl::Duration ttl) override;
   absl::StatusOr<int> BeginStep(const Lease& lease, int step, bool commit_point,
                                 const std::vector<LogLine>& log) override;
@@ -43,6 +42,8 @@ class PgJobStore final : public JobStore {
   absl::Status AddLog(const Lease& lease, const std::vector<LogLine>& log) override;
   absl::Status SaveScreenshot(const Lease& lease, const std::string& png) override;
   absl::Status FinishStep(const Lease& lease, int step, const StepResult& result) override;
+  absl::Status Wait(const Lease& lease, int step, absl::Duration delay,
+                    const std::string& message) override;
   absl::Status Retry(const Lease& lease, int step, absl::Duration delay,
                      const std::string& message) override;
   absl::Status BeginUndo(const Lease& lease, int step, const absl::Status& error,
@@ -53,6 +54,10 @@ class PgJobStore final : public JobStore {
   absl::Status Release(const Lease& lease) override;
 
  private:
+  // Claims in one transaction, with at most `most_of_job` of a job leased (0: any number).
+  // CANCELLED: another one was faster with the last that the job may have.
+  absl::Status ClaimSome(const ClaimOrder& order, int limit, int most_of_job,
+                         std::vector<Run>* runs);
   absl::StatusOr<std::vector<Run>> RunsWith(const pg::Statement& statement,
                                             const std::vector<pg::Param>& params);
 

@@ -33,6 +33,26 @@ bool IsRefusalForGood(absl::StatusCode code) {
          code == absl::StatusCode::kOutOfRange;
 }
 
+// Who asked for the launch that the command carries, for the audit log.
+storage::Mutation RefusedLaunch(const storage::Command& command) {
+  jobs_pb::CreateJobRequest request;
+  storage::Mutation refused{.method = "SourceServerService.StartTest",
+                            .resource = command.servers.empty()
+                                            ? "sourceServers/-"
+                                            : absl::StrCat("sourceServers/", command.servers[0]),
+                            .principal = "service/registry",
+                            .peer = "service/jobs",
+                            .request_id = command.id};
+  if (!FromJson(command.body, &request).ok()) return refused;
+  if (!request.initiated_by().empty()) refused.principal = request.initiated_by();
+  if (request.type() == jobs_pb::Job::CUTOVER_LAUNCH) {
+    refused.method = "SourceServerService.StartCutover";
+  } else if (request.type() == jobs_pb::Job::TERMINATE) {
+    refused.method = "SourceServerService.TerminateTargetInstances";
+  }
+  return refused;
+}
+
 }  // namespace
 
 OutboxSender::OutboxSender(pg::Pool& pool, std::shared_ptr<grpc::Channel> jobs,
@@ -101,7 +121,8 @@ OutboxSender::Delivery OutboxSender::Refuse(const storage::Command& command,
   int undone = 0;
   const absl::Status undo = pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
     ASSIGN_OR_RETURN(undone, storage::UndoLaunch(transaction.connection(), command.id));
-    return absl::OkStatus();
+    // The verb was written down as accepted; this is what became of it.
+    return storage::WriteAudit(transaction.connection(), RefusedLaunch(command), status);
   });
   if (!undo.ok()) {
     // The lease of the command ends; the background meets the same refusal and undoes then.

@@ -8,6 +8,7 @@
 #include "services/common/rpc/serve.h"
 #include "services/registry/clients/outbox_sender.h"
 #include "services/registry/domain/lifecycle.h"
+#include "services/registry/domain/quotas.h"
 #include "services/registry/rpc/watch_hub.h"
 #include "services/registry/storage/access_key_store.h"
 #include "services/registry/storage/mutation.h"
@@ -29,6 +30,7 @@ struct Backend {
   absl::Duration agent_certificate_lifetime = absl::Hours(24);
   std::string master_key_file;  // empty: there are no access keys
   storage::AccessKeyLimits access_key_limits;
+  Quotas quotas;
 };
 
 // The rules of the life cycle for a call: those that its gateway asks for, else the installation's.

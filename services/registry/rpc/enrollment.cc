@@ -11,6 +11,7 @@
 #include "services/registry/rpc/commands.h"
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/properties_rules.h"
+#include "services/registry/rpc/server_quotas.h"
 #include "services/registry/storage/outbox.h"
 #include "services/registry/storage/server_store.h"
 #include "services/registry/storage/template_store.h"
@@ -171,6 +172,7 @@ absl::StatusOr<pb::EnrollResponse> Enroll(Backend& backend, pg::Connection& conn
   ASSIGN_OR_RETURN(const InstallationToken token, Admit(backend, connection, request.token(), key));
   ASSIGN_OR_RETURN(SourceServer server, Recognise(connection, request, key));
   const bool is_new = server.id.empty();
+  const SourceServer found = server;
   const Lifecycle before = server.lifecycle;
   if (is_new) {
     ASSIGN_OR_RETURN(const storage::Template defaults,
@@ -204,6 +206,7 @@ absl::StatusOr<pb::EnrollResponse> Enroll(Backend& backend, pg::Connection& conn
   ASSIGN_OR_RETURN(const std::string chain,
                    IssueAgentCertificate(backend, server.id, request.csr_pem()));
 
+  RETURN_IF_ERROR(CheckQuotas(backend, connection, is_new ? nullptr : &found, server));
   const std::string principal = absl::StrCat("agent/", server.id);
   const storage::Change change{.event = Name(Event::kEnroll), .principal = principal};
   absl::StatusOr<SourceServer> saved = is_new ? storage::InsertServer(connection, server, change)

@@ -11,6 +11,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/registry/domain/transition.h"
 #include "services/registry/rpc/convert.h"
+#include "services/registry/rpc/failed_servers.h"
 #include "services/registry/rpc/frame.h"
 #include "services/registry/rpc/verbs.h"
 #include "services/registry/storage/outbox.h"
@@ -20,6 +21,10 @@ namespace godwit::registry {
 namespace {
 
 constexpr int kMaxServers = 200;
+// Details travel in the trailer of an answer, which must stay below 8 KiB.
+constexpr std::size_t kMostRefusalsTold = 16, kMostOfRefusalTold = 160;
+// What the job service takes in one message, with room for its frame.
+constexpr std::size_t kMaxRequestBytes = 4'000'000;
 
 jobs_pb::Job::Type TypeOf(Event event) {
   switch (event) {
@@ -34,7 +39,7 @@ jobs_pb::Job::Type TypeOf(Event event) {
 
 // Ids of the servers, ascending: the order in which they are locked.
 absl::StatusOr<std::vector<std::string>> ServerIds(const pb::StartLaunchRequest& request) {
-  if (request.names_size() == 0) return rpc::FieldError("names", "is required");
+  if (request.names_size() == 0) return rpc::FieldError("names", "is required (or failed_of)");
   if (request.names_size() > kMaxServers) {
     return rpc::FieldError(
         "names", absl::StrCat("has ", request.names_size(), " servers; at most ", kMaxServers));
@@ -71,6 +76,23 @@ absl::Status JobUnderWay(const std::string& server_name, absl::string_view text)
                         .metadata = {{"server", server_name}, {"helpful_call", "CancelJob"}}});
 }
 
+// The first refusal, with a field violation for each server that stands in the way (as far as they
+// fit into the details of an answer).
+absl::Status OfAll(const std::vector<absl::Status>& refusals) {
+  if (refusals.size() == 1) return refusals[0];
+  rpc::ErrorInfo info = rpc::GetInfo(refusals[0]);
+  for (const absl::Status& refusal : refusals) {
+    if (info.field_violations.size() == kMostRefusalsTold) break;
+    for (const auto& [key, value] : rpc::GetInfo(refusal).metadata) {
+      if (key != "server") continue;
+      info.field_violations.emplace_back(value, refusal.message().substr(0, kMostOfRefusalTold));
+    }
+  }
+  return rpc::WithInfo(absl::FailedPreconditionError(absl::StrCat(
+                           refusals[0].message(), " (and ", refusals.size() - 1, " more servers)")),
+                       info);
+}
+
 // The refusal of the job service as one of the verb.
 absl::Status AsVerbRefusal(const absl::Status& refusal) {
   if (!absl::IsAlreadyExists(refusal)) return refusal;
@@ -85,8 +107,11 @@ class Launch {
   Launch(Backend& backend, Event event, const pb::StartLaunchRequest& request)
       : backend_(backend), event_(event), request_(request) {}
 
-  absl::Status Check() const {
+  absl::Status Check() {
     RETURN_IF_ERROR(CheckRequestId(request_.request_id()));
+    if (!request_.failed_of().empty()) {
+      RETURN_IF_ERROR(NameFailedServers(backend_.sender, TypeOf(event_), &request_));
+    }
     RETURN_IF_ERROR(ServerIds(request_));
     return CheckPoint(event_, request_);
   }
@@ -102,17 +127,23 @@ class Launch {
     create_.set_job_id(job_id);
     SetUpJob(now, job);
     std::vector<SourceServer> befores;
+    std::vector<absl::Status> refusals;
     for (const std::string& id : ids) {
       ASSIGN_OR_RETURN(const SourceServer before, storage::LockServer(connection, id));
-      RETURN_IF_ERROR(CheckEvent(ProfileOf(backend_, call), before, event_));
-      ASSIGN_OR_RETURN(const bool waits, storage::LaunchWaits(connection, id));
-      if (waits) {
-        return JobUnderWay(absl::StrCat("sourceServers/", id),
-                           absl::StrCat("sourceServers/", id, ": jobs/", before.launch_job,
-                                        " waits for the job service"));
+      const absl::Status allowed = Allow(connection, call, before);
+      if (absl::IsFailedPrecondition(allowed)) {
+        refusals.push_back(allowed);
+        continue;
       }
+      RETURN_IF_ERROR(allowed);
       RETURN_IF_ERROR(AddServer(before, job));
       befores.push_back(before);
+    }
+    if (!refusals.empty()) return OfAll(refusals);
+    if (create_.ByteSizeLong() > kMaxRequestBytes) {
+      return rpc::FieldError("names",
+                             "the launch settings of these servers are together larger than 4 MB; "
+                             "launch fewer at once");
     }
     ASSIGN_OR_RETURN(const std::string body, ToJson(create_));
     RETURN_IF_ERROR(storage::Enqueue(connection, {.id = request_.request_id(),
@@ -148,6 +179,16 @@ class Launch {
   }
 
  private:
+  absl::Status Allow(pg::Connection& connection, const rpc::Call& call,
+                     const SourceServer& server) const {
+    RETURN_IF_ERROR(CheckEvent(ProfileOf(backend_, call), server, event_));
+    ASSIGN_OR_RETURN(const bool waits, storage::LaunchWaits(connection, server.id));
+    if (!waits) return absl::OkStatus();
+    const std::string name = absl::StrCat("sourceServers/", server.id);
+    return JobUnderWay(
+        name, absl::StrCat(name, ": jobs/", server.launch_job, " waits for the job service"));
+  }
+
   void SetUpJob(absl::Time now, jobs_pb::Job* job) const {
     job->set_name(absl::StrCat("jobs/", create_.job_id()));
     job->set_type(create_.type());
@@ -178,7 +219,7 @@ class Launch {
 
   Backend& backend_;
   const Event event_;
-  const pb::StartLaunchRequest& request_;
+  pb::StartLaunchRequest request_;
   jobs_pb::CreateJobRequest create_;
 };
 
@@ -192,7 +233,9 @@ grpc::Status ServeLaunch(grpc::ServerContext* context, Backend& backend, Event e
       context, backend.mutator,
       {.method = method.c_str(),
        .access = rpc::kWriters,
-       .resource = request.names_size() > 0 ? request.names(0) : "sourceServers/-",
+       .resource = request.names_size() > 0       ? request.names(0)
+                   : !request.failed_of().empty() ? request.failed_of()
+                                                  : "sourceServers/-",
        .request_id = request.request_id(),
        .request = &request},
       response,

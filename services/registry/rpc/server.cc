@@ -13,10 +13,12 @@
 #include "services/common/pg/probe.h"
 #include "services/common/rpc/deny_list.h"
 #include "services/common/rpc/lifeline.h"
+#include "services/common/rpc/quotas.h"
 #include "services/registry/domain/installation_token.h"
 #include "services/registry/rpc/access_keys.h"
 #include "services/registry/rpc/handlers.h"
 #include "services/registry/rpc/registry_metrics.h"
+#include "services/registry/rpc/server_quotas.h"
 #include "services/registry/storage/revocation_store.h"
 
 namespace godwit::registry {
@@ -55,7 +57,8 @@ class Server final : public RegistryServer {
             .replication_endpoint = config.advertise_replication,
             .agent_certificate_lifetime = config.agent_certificate_lifetime,
             .master_key_file = config.master_key_file,
-            .access_key_limits = config.access_key_limits},
+            .access_key_limits = config.access_key_limits,
+            .quotas = config.quotas},
         enroll_(MakeEnrollHandler(backend_)) {
     handlers_.push_back(MakeAgentHandler(backend_));
     handlers_.push_back(MakeTokenHandler(backend_));
@@ -66,6 +69,7 @@ class Server final : public RegistryServer {
     handlers_.push_back(MakeAccessKeyHandler(backend_));
     handlers_.push_back(MakeRevocationHandler(backend_));
     handlers_.push_back(MakeAuditHandler(backend_));
+    handlers_.push_back(rpc::MakeQuotaHandler([this] { return ListQuotas(backend_); }));
   }
   ~Server() override {
     lifeline_.reset();

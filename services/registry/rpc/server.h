@@ -11,6 +11,7 @@
 #include "services/common/rpc/ca.h"
 #include "services/common/rpc/channel.h"
 #include "services/registry/domain/lifecycle.h"
+#include "services/registry/domain/quotas.h"
 #include "services/registry/storage/access_key_store.h"
 
 namespace godwit::registry {
@@ -29,6 +30,7 @@ struct ServerConfig {
   int max_database_connections = 16;
   std::string master_key_file;  // keeps the secrets of access keys; empty: there are none
   storage::AccessKeyLimits access_key_limits;
+  Quotas quotas;
 };
 
 class RegistryServer {

@@ -5,6 +5,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/frame.h"
+#include "services/registry/rpc/server_quotas.h"
 #include "services/registry/rpc/server_reads.h"
 #include "services/registry/rpc/verbs.h"
 #include "services/registry/storage/server_store.h"
@@ -30,16 +31,17 @@ absl::Status Create(pg::Connection& connection, Backend& backend, const rpc::Cal
   RETURN_IF_ERROR(TagsFromJson(defaults.tags, &tags));
   for (const auto& [key, value] : request.tags()) tags[key] = value;
   RETURN_IF_ERROR(CheckTags("tags", tags));
+  const SourceServer wanted = {.id = NewId("s-"),
+                               .lifecycle = Lifecycle::kPendingInstallation,
+                               .state_time = backend.clock.Now(),
+                               .user_provided_id = request.user_provided_id(),
+                               .tags = TagsToJson(tags),
+                               .replication_settings = defaults.replication,
+                               .launch_settings = defaults.launch};
+  RETURN_IF_ERROR(CheckQuotas(backend, connection, nullptr, wanted));
   ASSIGN_OR_RETURN(
       const SourceServer server,
-      storage::InsertServer(connection,
-                            {.id = NewId("s-"),
-                             .lifecycle = Lifecycle::kPendingInstallation,
-                             .state_time = backend.clock.Now(),
-                             .user_provided_id = request.user_provided_id(),
-                             .tags = TagsToJson(tags),
-                             .replication_settings = defaults.replication,
-                             .launch_settings = defaults.launch},
+      storage::InsertServer(connection, wanted,
                             {.event = "CreateSourceServer", .principal = call.peer.Principal()}));
   ASSIGN_OR_RETURN(*response, ToProto(server));
   return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include "services/registry/domain/transition.h"
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/frame.h"
+#include "services/registry/rpc/server_quotas.h"
 #include "services/registry/storage/server_store.h"
 
 namespace godwit::registry {
@@ -58,6 +59,7 @@ grpc::Status ServeVerb(grpc::ServerContext* context, Backend& backend, const Ver
          RETURN_IF_ERROR(CheckEvent(ProfileOf(backend, call), before, verb.event));
          SourceServer after = before;
          Apply(ProfileOf(backend, call), verb.event, backend.clock.Now(), /*job=*/"", after);
+         RETURN_IF_ERROR(CheckQuotas(backend, connection, &before, after));
          command.clear();
          if (verb.command) {
            ASSIGN_OR_RETURN(command, verb.command(connection, before, after));

@@ -42,8 +42,10 @@ std::string Printable(absl::string_view text) {
   return out;
 }
 
-absl::Status Audit(pg::Connection& connection, const Mutation& mutation,
-                   const absl::Status& status) {
+}  // namespace
+
+absl::Status WriteAudit(pg::Connection& connection, const Mutation& mutation,
+                        const absl::Status& status) {
   return connection
       .Exec(kAudit,
             {mutation.principal, Printable(mutation.peer), mutation.method,
@@ -52,8 +54,6 @@ absl::Status Audit(pg::Connection& connection, const Mutation& mutation,
              Printable(status.ok() ? mutation.detail : std::string(status.message()))})
       .status();
 }
-
-}  // namespace
 
 absl::StatusOr<Outcome> Mutator::Run(
     const Mutation& mutation,
@@ -82,7 +82,7 @@ absl::StatusOr<Outcome> Mutator::Run(
       RETURN_IF_ERROR(
           connection.Exec(kAnswerRequest, {mutation.request_id, pg::BytesParam(outcome.answer)}));
     }
-    return Audit(connection, mutation, absl::OkStatus());
+    return WriteAudit(connection, mutation, absl::OkStatus());
   });
   if (status.ok()) return outcome;
   // The outcome of a commit whose connection broke: the caller asks again with its request id.
@@ -97,7 +97,7 @@ void Mutator::AuditRefusal(const Mutation& mutation, const absl::Status& status)
   if (!mutation.audit_refusals) return;
   const absl::Status written = [&]() -> absl::Status {
     ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
-    return Audit(*connection, mutation, status);
+    return WriteAudit(*connection, mutation, status);
   }();
   if (!written.ok()) {
     Log(Severity::kWarning, "refusal not audited",

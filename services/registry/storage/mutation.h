@@ -50,6 +50,10 @@ class Mutator {
   pg::Pool& pool_;
 };
 
+// The audit row of a change, as the last statement of the caller's transaction.
+absl::Status WriteAudit(pg::Connection& connection, const Mutation& mutation,
+                        const absl::Status& status);
+
 // Request ids older than 24 hours. Returns how many went.
 absl::StatusOr<std::int64_t> ForgetOldRequests(pg::Connection& connection);
 

@@ -11,6 +11,10 @@ namespace {
 namespace pb = ::godwit::jobs::v1;
 using nlohmann::json;
 
+// MGN names the document that ran; ours is the command of the action.
+constexpr char kActionDocument[] = "Godwit-RunCommand";
+constexpr std::size_t kMostReason = 256;
+
 const char* InitiatedBy(pb::Job::Type type) {
   switch (type) {
     case pb::Job::TEST_LAUNCH:
@@ -36,12 +40,34 @@ const char* Status(pb::Job::State state) {
   }
 }
 
+// How the actions after the launch ended; those that were not for this machine are left out. Null
+// when there was none.
+json ActionsJson(const pb::LaunchedMachine& machine) {
+  json list = json::array();
+  for (const pb::ActionResult& action : machine.actions()) {
+    if (action.state() == pb::ActionResult::SKIPPED) continue;
+    const bool good = action.state() == pb::ActionResult::SUCCEEDED;
+    json one = {
+        {"ssmDocument", {{"actionName", action.action_id()}, {"ssmDocumentName", kActionDocument}}},
+        {"ssmDocumentType", "COMMAND"},
+        {"executionStatus", good ? "SUCCESS" : "FAILED"}};
+    if (action.blocks_cutover()) one["ssmDocument"]["mustSucceedForCutover"] = true;
+    if (!good) PutText(one, "failureReason", action.message().substr(0, kMostReason));
+    list.push_back(std::move(one));
+  }
+  if (list.empty()) return nullptr;
+  return {{"postLaunchActionsLaunchStatusList", std::move(list)}};
+}
+
 json ParticipantJson(const pb::ParticipatingServer& server) {
   json out = {{"sourceServerID", IdOf(server.source_server())}};
   if (server.launch_status() != pb::ParticipatingServer::LAUNCH_STATUS_UNSPECIFIED) {
     out["launchStatus"] = pb::ParticipatingServer::LaunchStatus_Name(server.launch_status());
   }
-  if (server.has_machine()) PutText(out, "launchedEc2InstanceID", server.machine().machine_id());
+  if (!server.has_machine()) return out;
+  PutText(out, "launchedEc2InstanceID", server.machine().machine_id());
+  json actions = ActionsJson(server.machine());
+  if (!actions.is_null()) out["postLaunchActionsStatus"] = std::move(actions);
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "services/common/base/ids.h"
 #include "services/jobs/domain/errors.h"
 #include "services/jobs/storage/pg_job_store.h"
+#include "tests/pg/services/jobs/new_job.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_database.h"
 
@@ -24,6 +25,11 @@ using ServerRun = Run;  // fixtures have a Run of their own
 
 const std::vector<JobType> kTypes = {JobType::kTestLaunch, JobType::kTerminate, JobType::kCleanUp};
 constexpr absl::Duration kLong = absl::Minutes(10);
+constexpr JobQuotas kQuotas = {.concurrent_jobs = 10};
+
+ClaimOrder Due(absl::Duration ttl = kLong, int limit = 1) {
+  return {.types = kTypes, .owner = "me", .ttl = ttl, .limit = limit};
+}
 
 class JobStoreTest : public ::testing::Test {
  protected:
@@ -42,19 +48,8 @@ class JobStoreTest : public ::testing::Test {
     ASSERT_OK((*connection)->Run("DELETE FROM jobs.job"));
   }
 
-  static NewJob MakeJob(std::vector<std::string> servers, JobType type = JobType::kTestLaunch) {
-    NewJob job{.job_id = NewId("job-"),
-               .request_id = NewUuid(),
-               .request_hash = "h",
-               .type = type,
-               .initiated_by = "user/operator/alice",
-               .steps = {"first", "second"},
-               .plan_version = kPlanVersion};
-    for (std::string& server : servers) job.servers.push_back({.server = std::move(server)});
-    return job;
-  }
   ServerRun ClaimOne(absl::Duration ttl = kLong) {
-    auto runs = store_->Claim(kTypes, "me", ttl, 1);
+    auto runs = store_->Claim(Due(ttl));
     EXPECT_OK(runs);
     return runs.ok() && !runs->empty() ? runs->front() : ServerRun{};
   }
@@ -66,8 +61,6 @@ class JobStoreTest : public ::testing::Test {
     for (const LogItem& item : *items) out.push_back(item.event);
     return out;
   }
-  static Lease LeaseOf(const ServerRun& run) { return {.run_id = run.id, .epoch = run.epoch}; }
-
   static ::godwit::testing::TestDatabase* database_;
   std::unique_ptr<PgJobStore> store_;
 };
@@ -97,7 +90,7 @@ TEST_F(JobStoreTest, KeepsAllOfARunsInput) {
                                    .http_checks = {{.guest_port = 80, .path = "/x"}}},
                     .quiesce_source_on_cutover = true};
   job.servers = {input};
-  ASSERT_OK(store_->Create(job, 10));
+  ASSERT_OK(store_->Create(job, kQuotas));
   const ServerRun run = ClaimOne();
   EXPECT_EQ(run.input.settings, input.settings);
   EXPECT_EQ(run.input.hostname, "web??");
@@ -107,12 +100,13 @@ TEST_F(JobStoreTest, KeepsAllOfARunsInput) {
 
 TEST_F(JobStoreTest, SameRequestGivesSameJobAnotherBodyIsRefused) {
   NewJob job = MakeJob({NewId("s-")});
-  ASSERT_OK_AND_ASSIGN(const Job first, store_->Create(job, 10));
+  ASSERT_OK_AND_ASSIGN(const Job first, store_->Create(job, kQuotas));
   job.job_id = NewId("job-");
-  ASSERT_OK_AND_ASSIGN(const Job second, store_->Create(job, 10));
+  ASSERT_OK_AND_ASSIGN(const Job second, store_->Create(job, kQuotas));
   EXPECT_EQ(second.id, first.id);
   job.request_hash = "other";
-  EXPECT_THAT(store_->Create(job, 10), StatusIs(absl::StatusCode::kInvalidArgument, "request_id"));
+  EXPECT_THAT(store_->Create(job, kQuotas),
+              StatusIs(absl::StatusCode::kInvalidArgument, "request_id"));
 }
 
 TEST_F(JobStoreTest, ManyEqualRequestsAtOnceMakeOneJob) {
@@ -121,7 +115,7 @@ TEST_F(JobStoreTest, ManyEqualRequestsAtOnceMakeOneJob) {
   std::vector<std::string> ids(8);
   for (std::string& id : ids) {
     threads.emplace_back([&] {
-      if (auto made = store_->Create(job, 10); made.ok()) id = made->id;
+      if (auto made = store_->Create(job, kQuotas); made.ok()) id = made->id;
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -131,34 +125,33 @@ TEST_F(JobStoreTest, ManyEqualRequestsAtOnceMakeOneJob) {
 
 TEST_F(JobStoreTest, OneLaunchAtATimeForAServer) {
   const std::string server = NewId("s-");
-  ASSERT_OK_AND_ASSIGN(const Job first, store_->Create(MakeJob({server}), 10));
-  const auto refused = store_->Create(MakeJob({NewId("s-"), server}, JobType::kTerminate), 10);
+  ASSERT_OK_AND_ASSIGN(const Job first, store_->Create(MakeJob({server}), kQuotas));
+  const auto refused = store_->Create(MakeJob({NewId("s-"), server}, JobType::kTerminate), kQuotas);
   EXPECT_THAT(refused, StatusIs(absl::StatusCode::kAlreadyExists, first.id));
   EXPECT_EQ(JobOf(refused.status()), first.id);
   EXPECT_THAT(store_->List({})->jobs, SizeIs(1)) << "nothing of the refused job may stay";
   const ServerRun run = ClaimOne();
   ASSERT_OK(store_->End(LeaseOf(run), RunState::kSucceeded, false, {}));
-  EXPECT_OK(store_->Create(MakeJob({server}), 10));
+  EXPECT_OK(store_->Create(MakeJob({server}), kQuotas));
 }
 
 TEST_F(JobStoreTest, LimitsActiveJobs) {
-  ASSERT_OK(store_->Create(MakeJob({NewId("s-")}), 1));
-  EXPECT_THAT(store_->Create(MakeJob({NewId("s-")}), 1),
-              StatusIs(absl::StatusCode::kResourceExhausted, "1 jobs"));
+  constexpr JobQuotas kOne = {.concurrent_jobs = 1};
+  ASSERT_OK(store_->Create(MakeJob({NewId("s-")}), kOne));
+  EXPECT_THAT(store_->Create(MakeJob({NewId("s-")}), kOne),
+              StatusIs(absl::StatusCode::kResourceExhausted, "at most 1 jobs at once"));
 }
 
 TEST_F(JobStoreTest, EachRunIsClaimedOnce) {
   constexpr int kRuns = 60;
-  std::vector<std::string> servers;
-  for (int i = 0; i < kRuns; ++i) servers.push_back(NewId("s-"));
-  ASSERT_OK(store_->Create(MakeJob(servers), 10));
+  ASSERT_OK(store_->Create(MakeJob(NewServers(kRuns)), kQuotas));
   std::vector<std::thread> threads;
   std::mutex mutex;
   std::vector<std::int64_t> claimed;
   for (int i = 0; i < 6; ++i) {
     threads.emplace_back([&] {
       while (true) {
-        const auto runs = store_->Claim(kTypes, "me", kLong, 1);
+        const auto runs = store_->Claim(Due());
         if (!runs.ok() || runs->empty()) return;
         const std::lock_guard guard(mutex);
         claimed.push_back(runs->front().id);
@@ -172,7 +165,7 @@ TEST_F(JobStoreTest, EachRunIsClaimedOnce) {
 
 TEST_F(JobStoreTest, KeepsTheLastScreenOfARun) {
   const std::string server = NewId("s-");
-  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({server}), 10));
+  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({server}), kQuotas));
   EXPECT_TRUE(absl::IsNotFound(store_->GetScreenshot(job.id, server).status()));
   const Lease lease = LeaseOf(ClaimOne());
   const std::string png("\x89PNG\0\xff\r\n rest", 14);
@@ -189,15 +182,15 @@ TEST_F(JobStoreTest, KeepsTheLastScreenOfARun) {
 }
 
 TEST_F(JobStoreTest, ClaimsOnlyKnownTypesAndPlans) {
-  ASSERT_OK(store_->Create(MakeJob({NewId("s-")}, JobType::kExport), 10));
+  ASSERT_OK(store_->Create(MakeJob({NewId("s-")}, JobType::kExport), kQuotas));
   NewJob newer = MakeJob({NewId("s-")});
   newer.plan_version = kPlanVersion + 1;
-  ASSERT_OK(store_->Create(newer, 10));
-  EXPECT_THAT(*store_->Claim(kTypes, "me", kLong, 10), IsEmpty());
+  ASSERT_OK(store_->Create(newer, kQuotas));
+  EXPECT_THAT(*store_->Claim(Due(kLong, 10)), IsEmpty());
 }
 
 TEST_F(JobStoreTest, RefusesEveryWriteOfAStaleEpoch) {
-  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), 10));
+  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), kQuotas));
   const ServerRun stale = ClaimOne(absl::ZeroDuration());
   const ServerRun fresh = ClaimOne();
   ASSERT_EQ(fresh.id, stale.id);
@@ -214,6 +207,7 @@ TEST_F(JobStoreTest, RefusesEveryWriteOfAStaleEpoch) {
   EXPECT_TRUE(lost(store_->AddLog(lease, {{.event = Event::kStepRetry}})));
   EXPECT_TRUE(lost(store_->FinishStep(lease, 0, {})));
   EXPECT_TRUE(lost(store_->Retry(lease, 0, kLong, "m")));
+  EXPECT_TRUE(lost(store_->Wait(lease, 0, kLong, "m")));
   EXPECT_TRUE(lost(store_->BeginUndo(lease, 0, absl::InternalError("e"), {})));
   EXPECT_TRUE(lost(store_->FinishUndo(lease, 0, {})));
   EXPECT_TRUE(lost(store_->End(lease, RunState::kFailed, true, {"w"})));
@@ -227,7 +221,7 @@ TEST_F(JobStoreTest, RefusesEveryWriteOfAStaleEpoch) {
 }
 
 TEST_F(JobStoreTest, CheckpointsAStepWithItsFactsAndLog) {
-  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), 10));
+  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), kQuotas));
   const ServerRun run = ClaimOne();
   const Lease lease = LeaseOf(run);
   EXPECT_EQ(*store_->BeginStep(lease, 0, false, {{.event = Event::kSnapshotStart}}), 1);
@@ -246,14 +240,14 @@ TEST_F(JobStoreTest, CheckpointsAStepWithItsFactsAndLog) {
 }
 
 TEST_F(JobStoreTest, ARetriedRunWaitsAndAReleasedOneDoesNot) {
-  ASSERT_OK(store_->Create(MakeJob({NewId("s-")}), 10));
+  ASSERT_OK(store_->Create(MakeJob({NewId("s-")}), kQuotas));
   const ServerRun first = ClaimOne();
   ASSERT_OK(store_->Release(LeaseOf(first)));
   EXPECT_FALSE(store_->Renew(LeaseOf(first), kLong)->held) << "it was given back";
   const ServerRun second = ClaimOne();
   EXPECT_EQ(second.crashes, 1) << "an orderly end is no crash";
   ASSERT_OK(store_->Retry(LeaseOf(second), 0, absl::Milliseconds(300), "peer away"));
-  EXPECT_THAT(*store_->Claim(kTypes, "me", kLong, 1), IsEmpty());
+  EXPECT_THAT(*store_->Claim(Due()), IsEmpty());
   absl::SleepFor(absl::Milliseconds(350));
   const ServerRun third = ClaimOne();
   EXPECT_EQ(third.tries, 1);
@@ -261,7 +255,7 @@ TEST_F(JobStoreTest, ARetriedRunWaitsAndAReleasedOneDoesNot) {
 }
 
 TEST_F(JobStoreTest, CancelReachesALeasedRunAndWakesAWaitingOne) {
-  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-"), NewId("s-")}), 10));
+  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-"), NewId("s-")}), kQuotas));
   const ServerRun leased = ClaimOne();
   const ServerRun waiting = ClaimOne();
   ASSERT_OK(store_->Retry(LeaseOf(waiting), 0, kLong, "peer away"));
@@ -286,7 +280,7 @@ TEST_F(JobStoreTest, CancelReachesALeasedRunAndWakesAWaitingOne) {
 }
 
 TEST_F(JobStoreTest, PastTheCommitPointNothingIsCancelled) {
-  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), 10));
+  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), kQuotas));
   const ServerRun run = ClaimOne();
   ASSERT_OK(store_->BeginStep(LeaseOf(run), 0, true, {}));
   EXPECT_THAT(store_->Cancel(job.id),
@@ -294,7 +288,7 @@ TEST_F(JobStoreTest, PastTheCommitPointNothingIsCancelled) {
 }
 
 TEST_F(JobStoreTest, DeletesOnlyWhatEndedAndKeepsTheMachineFindable) {
-  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), 10));
+  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), kQuotas));
   EXPECT_THAT(store_->Delete(job.id), StatusIs(absl::StatusCode::kFailedPrecondition, "cancel"));
   const ServerRun run = ClaimOne();
   ASSERT_OK(store_->BeginStep(LeaseOf(run), 0, false, {}));
@@ -310,7 +304,7 @@ TEST_F(JobStoreTest, DeletesOnlyWhatEndedAndKeepsTheMachineFindable) {
 
 TEST_F(JobStoreTest, RemovingAMachineIsSeenAtItsLaunch) {
   const std::string server = NewId("s-");
-  ASSERT_OK_AND_ASSIGN(const Job launch, store_->Create(MakeJob({server}), 10));
+  ASSERT_OK_AND_ASSIGN(const Job launch, store_->Create(MakeJob({server}), kQuotas));
   const ServerRun launched = ClaimOne();
   ASSERT_OK(store_->BeginStep(LeaseOf(launched), 0, false, {}));
   StepResult made;
@@ -319,7 +313,7 @@ TEST_F(JobStoreTest, RemovingAMachineIsSeenAtItsLaunch) {
   ASSERT_OK(store_->FinishStep(LeaseOf(launched), 0, made));
   ASSERT_OK(store_->End(LeaseOf(launched), RunState::kSucceeded, false, {}));
   EXPECT_THAT(*store_->MachinesOf(server), SizeIs(1));
-  ASSERT_OK(store_->Create(MakeJob({server}, JobType::kTerminate), 10));
+  ASSERT_OK(store_->Create(MakeJob({server}, JobType::kTerminate), kQuotas));
   const ServerRun terminate = ClaimOne();
   ASSERT_OK(store_->BeginStep(LeaseOf(terminate), 0, false, {}));
   StepResult removed;
@@ -331,7 +325,7 @@ TEST_F(JobStoreTest, RemovingAMachineIsSeenAtItsLaunch) {
 
 TEST_F(JobStoreTest, ListsNewestFirstInPages) {
   std::vector<std::string> ids;
-  for (int i = 0; i < 5; ++i) ids.push_back(store_->Create(MakeJob({NewId("s-")}), 10)->id);
+  for (int i = 0; i < 5; ++i) ids.push_back(store_->Create(MakeJob({NewId("s-")}), kQuotas)->id);
   ASSERT_OK_AND_ASSIGN(const JobPage first, store_->List({.limit = 3}));
   ASSERT_THAT(first.jobs, SizeIs(3));
   EXPECT_EQ(first.jobs[0].id, ids[4]);
@@ -343,7 +337,7 @@ TEST_F(JobStoreTest, ListsNewestFirstInPages) {
 }
 
 TEST_F(JobStoreTest, SurvivesARestartOfTheDatabase) {
-  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), 10));
+  ASSERT_OK_AND_ASSIGN(const Job job, store_->Create(MakeJob({NewId("s-")}), kQuotas));
   const ServerRun run = ClaimOne();
   ASSERT_OK(store_->Renew(LeaseOf(run), kLong));
   ASSERT_OK(database_->Stop());

@@ -52,6 +52,10 @@ class RecordingJobs final : public jobs_pb::JobService::Service {
     *response = jobs_[request->name()];
     return grpc::Status::OK;
   }
+  void Put(const jobs_pb::Job& job) {
+    absl::MutexLock lock(&mutex_);
+    jobs_[job.name()] = job;
+  }
   void End(const std::string& job, jobs_pb::Job::State state) {
     absl::MutexLock lock(&mutex_);
     jobs_[job].set_state(state);

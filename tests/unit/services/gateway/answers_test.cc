@@ -14,6 +14,7 @@
 namespace godwit::gateway::mgn {
 namespace {
 
+using jobs::v1::ActionResult;
 using jobs::v1::Job;
 using jobs::v1::JobLogItem;
 using jobs::v1::LaunchedMachine;
@@ -208,6 +209,36 @@ TEST(Answers, Jobs) {
   EXPECT_EQ(JobJson(job, kPlace)["status"], "COMPLETED");
   job.set_state(Job::CANCELLING);
   EXPECT_EQ(JobJson(job, kPlace)["status"], "STARTED");
+}
+
+TEST(Answers, ActionsOfALaunch) {
+  Job job;
+  job.set_name(kJob);
+  job.set_type(Job::TEST_LAUNCH);
+  job.mutable_create_time()->set_seconds(1767323045);
+  ParticipatingServer* server = job.add_servers();
+  server->set_source_server(kServer);
+  server->set_launch_status(ParticipatingServer::LAUNCHED);
+  server->mutable_machine()->set_machine_id("i-0123456789abcdef0");
+  EXPECT_FALSE(JobJson(job, kPlace)["participatingServers"][0].contains("postLaunchActionsStatus"));
+  for (const auto state : {ActionResult::SUCCEEDED, ActionResult::SKIPPED, ActionResult::FAILED}) {
+    ActionResult* action = server->mutable_machine()->add_actions();
+    action->set_action_id(ActionResult::State_Name(state));
+    action->set_state(state);
+    action->set_blocks_cutover(state == ActionResult::FAILED);
+    action->set_message(std::string(1000, 'x'));
+  }
+  const json shown = JobJson(job, kPlace);
+  ExpectFits("StartTest", {{"job", shown}});
+  const json& list = shown["participatingServers"][0]["postLaunchActionsStatus"]
+                          ["postLaunchActionsLaunchStatusList"];
+  ASSERT_EQ(list.size(), 2u) << "what was skipped did not run";
+  EXPECT_EQ(list[0]["executionStatus"], "SUCCESS");
+  EXPECT_FALSE(list[0].contains("failureReason"));
+  EXPECT_EQ(list[1]["executionStatus"], "FAILED");
+  EXPECT_EQ(list[1]["ssmDocument"]["actionName"], "FAILED");
+  EXPECT_EQ(list[1]["ssmDocument"]["mustSucceedForCutover"], true);
+  EXPECT_EQ(list[1]["failureReason"].get<std::string>().size(), 256u);
 }
 
 TEST(Answers, JobLog) {

@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "services/common/base/quota.h"
+#include "services/common/rpc/quotas.h"
 #include "services/common/rpc/serve.h"
 #include "services/gateway/mgn/model/tables.h"
 #include "services/gateway/mgn/rpc/operation.h"
@@ -61,6 +63,49 @@ TEST(Errors, Exhaustion) {
   EXPECT_EQ(Of("CreateWave", quota), Answer(402, "ServiceQuotaExceededException"));
   EXPECT_EQ(json::parse(Mapped("CreateWave", quota).Body())["quotaCode"], "QUOTA_WAVES");
   EXPECT_EQ(Of("StartTest", quota), Answer(409, "ConflictException"));
+}
+
+TEST(Errors, QuotasHaveTheirMembers) {
+  const absl::Status full = rpc::ExplainQuota(CheckQuota({.code = "ACTIVE_SOURCE_SERVERS",
+                                                          .title = "source servers that replicate",
+                                                          .limit = 150,
+                                                          .used = 150,
+                                                          .option = "quota-active-source-servers",
+                                                          .advice = "stop some"},
+                                                         1),
+                                              "registry", "sourceServers/s-0123456789abcdef0");
+  const json body = json::parse(Mapped("StartReplication", full).Body());
+  EXPECT_EQ(body["code"], "ServiceQuotaExceededException");
+  EXPECT_EQ(body["serviceCode"], "mgn");
+  EXPECT_EQ(body["quotaCode"], "ACTIVE_SOURCE_SERVERS");
+  EXPECT_EQ(body["quotaValue"], 150);
+  EXPECT_EQ(body["resourceType"], "SourceServer");
+  EXPECT_EQ(body["resourceId"], "s-0123456789abcdef0");
+  EXPECT_EQ(body["message"],
+            "quota ACTIVE_SOURCE_SERVERS: at most 150 source servers that replicate; there are 150 "
+            "and 1 more would be too many; stop some, or raise --quota-active-source-servers");
+  // Where the operation knows no quotas, it is a conflict that names it.
+  const absl::Status jobs = rpc::ExplainQuota(
+      CheckQuota({.code = "CONCURRENT_JOBS", .title = "jobs at once", .limit = 20, .used = 20}, 1),
+      "jobs");
+  const json conflict = json::parse(Mapped("StartTest", jobs).Body());
+  EXPECT_EQ(conflict["code"], "ConflictException");
+  EXPECT_EQ(conflict["errors"][0]["code"], "CONCURRENT_JOBS");
+  EXPECT_FALSE(conflict.contains("resourceId"));
+}
+
+TEST(Errors, ALaunchOfManyNamesEachServerThatStandsInTheWay) {
+  const absl::Status refusal =
+      rpc::WithInfo(absl::FailedPreconditionError("sourceServers/s-0123456789abcdef0: not ready"),
+                    {.reason = "WRONG_LIFECYCLE_STATE",
+                     .metadata = {{"server", "sourceServers/s-0123456789abcdef0"}},
+                     .field_violations = {{"sourceServers/s-0123456789abcdef0", "not ready"},
+                                          {"sourceServers/s-0123456789abcdef1", "done"}}});
+  const json errors = json::parse(Mapped("StartTest", refusal).Body())["errors"];
+  ASSERT_EQ(errors.size(), 2u);
+  EXPECT_EQ(errors[1]["resourceId"], "s-0123456789abcdef1");
+  EXPECT_EQ(errors[1]["code"], "WRONG_LIFECYCLE_STATE");
+  EXPECT_EQ(errors[1]["message"], "done");
 }
 
 TEST(Errors, BodiesNameWhatStandsInTheWay) {
