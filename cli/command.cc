@@ -157,6 +157,7 @@ std::vector<Command> AllCommands() {
                             JobCommands,
                             PreflightCommands,
                             FleetCommands,
+                            GroupCommands,
                             ConversionCommands,
                             AccessKeyCommands,
                             RevocationCommands,

@@ -34,6 +34,7 @@ std::vector<Command> VerificationCommands();  // servers verify, verify-report
 std::vector<Command> JobCommands();
 std::vector<Command> PreflightCommands();
 std::vector<Command> FleetCommands();       // tokens, workers, conversion
+std::vector<Command> GroupCommands();       // applications, waves
 std::vector<Command> ConversionCommands();  // conversions
 std::vector<Command> AccessKeyCommands();   // access-keys
 std::vector<Command> RevocationCommands();  // revocations

@@ -21,7 +21,7 @@ struct Command {
   absl::string_view call;
   absl::string_view command;
 };
-constexpr std::array<Command, 18> kCommands = {{
+constexpr std::array<Command, 22> kCommands = {{
     {"StartTest", "test"},
     {"MarkReadyForCutover", "mark-ready"},
     {"RevertToReadyForTest", "revert"},
@@ -40,6 +40,10 @@ constexpr std::array<Command, 18> kCommands = {{
     {"RequestPoint", "points create"},
     {"DeleteSourceServer", "servers delete"},
     {"CancelJob", "jobs cancel"},
+    {"UpdateApplication", "applications unarchive"},
+    {"UpdateWave", "waves unarchive"},
+    {"DisassociateSourceServers", "applications disassociate"},
+    {"DisassociateApplications", "waves disassociate"},
 }};
 
 std::string Metadata(const rpc::ErrorInfo& info, absl::string_view key) {
@@ -178,7 +182,7 @@ std::string HelpfulCommand(absl::string_view call, absl::string_view server) {
   for (const Command& known : kCommands) {
     if (known.call != call) continue;
     absl::string_view subject = server;
-    for (const absl::string_view prefix : {"sourceServers/", "jobs/"}) {
+    for (const absl::string_view prefix : {"sourceServers/", "jobs/", "applications/", "waves/"}) {
       absl::ConsumePrefix(&subject, prefix);
     }
     const absl::string_view placeholder = call == "CancelJob" ? "JOB" : "SERVER";

@@ -37,12 +37,19 @@ absl::StatusOr<std::string> OnlyOne(absl::string_view noun, absl::string_view te
                    })));
 }
 
+// Archived ones as well: they can be brought back by name.
+registry::v1::ListGroupsRequest Everything() {
+  registry::v1::ListGroupsRequest request;
+  request.set_show_archived(true);
+  return request;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> WaveName(Context& context, absl::string_view text) {
   if (IsName("waves", "wave-", text)) return SimpleName("WAVE", "waves", "wave-", text);
-  ASSIGN_OR_RETURN(const auto all, CallAllPages(context, &FleetService::Stub::ListWaves,
-                                                registry::v1::ListGroupsRequest()));
+  ASSIGN_OR_RETURN(const auto all,
+                   CallAllPages(context, &FleetService::Stub::ListWaves, Everything()));
   std::vector<std::string> found;
   for (const auto& wave : all.waves()) {
     if (wave.display_name() == text) found.push_back(wave.name());
@@ -64,6 +71,19 @@ absl::StatusOr<std::string> ApplicationName(Context& context, absl::string_view 
     }
   }
   return OnlyOne("application of this wave", text, found);
+}
+
+absl::StatusOr<std::string> AnyApplicationName(Context& context, absl::string_view text) {
+  if (IsName("applications", "app-", text)) {
+    return SimpleName("APPLICATION", "applications", "app-", text);
+  }
+  ASSIGN_OR_RETURN(const auto all,
+                   CallAllPages(context, &FleetService::Stub::ListApplications, Everything()));
+  std::vector<std::string> found;
+  for (const auto& application : all.applications()) {
+    if (application.display_name() == text) found.push_back(application.name());
+  }
+  return OnlyOne("application", text, found);
 }
 
 absl::StatusOr<WaveRun> FindWaveRun(Context& context, absl::string_view text) {

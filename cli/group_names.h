@@ -18,6 +18,9 @@ absl::StatusOr<std::string> WaveName(Context& context, absl::string_view text);
 absl::StatusOr<std::string> ApplicationName(Context& context, absl::string_view wave,
                                             absl::string_view text);
 
+// Any application, also by the display name that only one has.
+absl::StatusOr<std::string> AnyApplicationName(Context& context, absl::string_view text);
+
 // A run by its name ("wr-…", "waveRuns/wr-…"), or the newest run of a wave. NOT_FOUND.
 absl::StatusOr<jobs::v1::WaveRun> FindWaveRun(Context& context, absl::string_view text);
 

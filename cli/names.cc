@@ -110,6 +110,19 @@ absl::StatusOr<std::map<std::string, std::string>> KeyValues(
   return out;
 }
 
+absl::Status ChangeTags(const std::vector<std::string>& texts,
+                        google::protobuf::Map<std::string, std::string>* tags) {
+  for (const std::string& text : texts) {
+    if (!absl::StrContains(text, '=') && absl::EndsWith(text, "-") && text.size() > 1) {
+      tags->erase(text.substr(0, text.size() - 1));
+      continue;
+    }
+    ASSIGN_OR_RETURN(const auto entry, KeyValues("tag", {text}));
+    (*tags)[entry.begin()->first] = entry.begin()->second;
+  }
+  return absl::OkStatus();
+}
+
 std::map<std::string, std::string> HostNames(Context& context) {
   std::map<std::string, std::string> out;
   if (!context.Knows("registry")) return out;

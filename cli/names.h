@@ -1,8 +1,11 @@
 // Resource names as people write them.
 #pragma once
 
+#include <google/protobuf/map.h>
+
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -27,6 +30,10 @@ absl::StatusOr<std::string> PointName(absl::string_view server, absl::string_vie
 // "K=V" entries. INVALID_ARGUMENT names the option.
 absl::StatusOr<std::map<std::string, std::string>> KeyValues(absl::string_view option,
                                                              const std::vector<std::string>& texts);
+
+// Sets the tags of "K=V" entries and removes those of "K-" ones. INVALID_ARGUMENT names the entry.
+absl::Status ChangeTags(const std::vector<std::string>& texts,
+                        google::protobuf::Map<std::string, std::string>* tags);
 
 // Host names by server name, for tables; empty when the registry is not known or does not answer.
 std::map<std::string, std::string> HostNames(Context& context);

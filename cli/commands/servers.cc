@@ -180,17 +180,9 @@ Command Tag() {
             registry::v1::UpdateSourceServerRequest request;
             request.mutable_source_server()->set_name(name);
             request.mutable_source_server()->set_etag(server.etag());
-            auto& tags = *request.mutable_source_server()->mutable_tags();
-            tags = server.tags();
-            for (std::size_t i = 1; i < arguments.size(); ++i) {
-              const std::string& text = arguments[i];
-              if (!absl::StrContains(text, '=') && absl::EndsWith(text, "-") && text.size() > 1) {
-                tags.erase(text.substr(0, text.size() - 1));
-                continue;
-              }
-              ASSIGN_OR_RETURN(const auto entry, KeyValues("tag", {text}));
-              tags[entry.begin()->first] = entry.begin()->second;
-            }
+            *request.mutable_source_server()->mutable_tags() = server.tags();
+            RETURN_IF_ERROR(ChangeTags({arguments.begin() + 1, arguments.end()},
+                                       request.mutable_source_server()->mutable_tags()));
             request.mutable_update_mask()->add_paths("tags");
             ASSIGN_OR_RETURN(
                 const SourceServer changed,

@@ -58,6 +58,21 @@ void AddQuotas(Flags& flags, Quotas* quotas) {
             "most source servers, archived ones included");
 }
 
+void AddGroupLimits(Flags& flags, GroupLimits* limits) {
+  constexpr std::int64_t kMost = 1'000'000;
+  flags.Int("quota-servers-per-application", &limits->servers_per_application, 1, kMost,
+            "most servers of one application");
+  flags.Int("quota-applications-per-wave", &limits->applications_per_wave, 1, kMost,
+            "most applications of one wave");
+  flags.Int("quota-active-applications", &limits->active_applications, 1, kMost,
+            "most applications that are not archived");
+  flags.Int("quota-active-waves", &limits->active_waves, 1, kMost,
+            "most waves that are not archived");
+  flags.Int("quota-archived-applications", &limits->archived_applications, 1, kMost,
+            "most archived applications");
+  flags.Int("quota-archived-waves", &limits->archived_waves, 1, kMost, "most archived waves");
+}
+
 absl::Status RunServer(int argc, const char* const* argv) {
   ServerConfig config;
   std::string tls_dir, ca_dir, metrics_listen, profile = "strict";
@@ -85,6 +100,7 @@ absl::Status RunServer(int argc, const char* const* argv) {
   flags.Int("access-keys-of-user", &keys_of_user, 1, 1000, "most access keys of one user");
   flags.Int("access-keys", &keys, 1, 1'000'000, "most access keys");
   AddQuotas(flags, &config.quotas);
+  AddGroupLimits(flags, &config.group_limits);
   flags.Duration("agent-certificate-lifetime", &config.agent_certificate_lifetime,
                  "of certificates for agents");
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));

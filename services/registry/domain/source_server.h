@@ -46,7 +46,7 @@ struct SourceServer {
 
   // JSON documents whose form only rpc/ knows; empty: none.
   std::string properties, machine;
-  std::string tags = "{}", replication_settings = "{}", launch_settings = "{}";
+  std::string tags = "{}", replication_settings = "{}", launch_settings = "{}", notes = "{}";
 
   absl::Time create_time, update_time;
   std::optional<absl::Time> enroll_time;

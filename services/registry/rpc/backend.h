@@ -7,6 +7,7 @@
 #include "services/common/rpc/ca.h"
 #include "services/common/rpc/serve.h"
 #include "services/registry/clients/outbox_sender.h"
+#include "services/registry/domain/group_limits.h"
 #include "services/registry/domain/lifecycle.h"
 #include "services/registry/domain/quotas.h"
 #include "services/registry/rpc/watch_hub.h"
@@ -31,6 +32,7 @@ struct Backend {
   std::string master_key_file;  // empty: there are no access keys
   storage::AccessKeyLimits access_key_limits;
   Quotas quotas;
+  GroupLimits group_limits;
 };
 
 // The rules of the life cycle for a call: those that its gateway asks for, else the installation's.

@@ -102,6 +102,8 @@ absl::StatusOr<pb::SourceServer> ToProto(const SourceServer& server) {
   SetTime(server.update_time, out.mutable_update_time());
   out.set_etag(Etag(server.version));
   if (server.enroll_time) SetTime(*server.enroll_time, out.mutable_enroll_time());
+  out.set_replication_type(pb::SourceServer::AGENT_BASED);
+  if (server.notes != "{}") RETURN_IF_ERROR(FromJson(server.notes, out.mutable_notes()));
   return out;
 }
 

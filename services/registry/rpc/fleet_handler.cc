@@ -1,14 +1,12 @@
 #include <grpcpp/impl/codegen/server_context.h>
 
-#include <set>
-
 #include "absl/strings/str_cat.h"
 #include "godwit/registry/v1/fleet_service.grpc.pb.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
 #include "services/registry/rpc/convert.h"
-#include "services/registry/rpc/field_rules.h"
 #include "services/registry/rpc/fleet.h"
+#include "services/registry/rpc/fleet_messages.h"
 #include "services/registry/rpc/frame.h"
 #include "services/registry/rpc/handlers.h"
 #include "services/registry/rpc/settings_rules.h"
@@ -19,66 +17,6 @@ namespace {
 using Context = grpc::ServerContext;
 using storage::Group;
 using storage::GroupKind;
-
-constexpr int kMaxMembersOfCall = 200;
-constexpr std::size_t kMaxName = 256;
-constexpr std::size_t kMaxDescription = 1024;
-
-struct KindInfo {
-  const char* noun;
-  const char* collection;
-  const char* prefix;
-};
-KindInfo InfoOf(GroupKind kind) {
-  return kind == GroupKind::kApplication ? KindInfo{"Application", "applications", "app-"}
-                                         : KindInfo{"Wave", "waves", "wave-"};
-}
-
-absl::StatusOr<std::string> IdOf(absl::string_view field, const KindInfo& info,
-                                 absl::string_view name) {
-  absl::StatusOr<std::string> id = ParseName(field, info.collection, info.prefix, name);
-  if (!id.ok()) return rpc::FieldError(field, id.status().message());
-  return id;
-}
-
-void SetOwn(const Group& group, pb::Application* out) {
-  if (!group.wave.empty()) out->set_wave(absl::StrCat("waves/", group.wave));
-}
-void SetOwn(const Group&, pb::Wave*) {}
-
-// Message is Application or Wave.
-template <typename Message>
-absl::Status ToProto(GroupKind kind, const Group& group, Message* out) {
-  out->set_name(absl::StrCat(InfoOf(kind).collection, "/", group.id));
-  out->set_display_name(group.display_name);
-  out->set_description(group.description);
-  RETURN_IF_ERROR(TagsFromJson(group.tags, out->mutable_tags()));
-  out->set_archived(group.archived);
-  SetTime(group.create_time, out->mutable_create_time());
-  out->set_etag(Etag(group.version));
-  SetOwn(group, out);
-  return absl::OkStatus();
-}
-
-template <typename Message>
-absl::Status CheckContent(const std::string& field, const Message& message) {
-  RETURN_IF_ERROR(CheckText(field + ".display_name", message.display_name(), 1, kMaxName));
-  RETURN_IF_ERROR(CheckText(field + ".description", message.description(), 0, kMaxDescription));
-  return CheckTags(field + ".tags", message.tags());
-}
-
-absl::StatusOr<std::vector<std::string>> MembersOfRequest(const KindInfo& info,
-                                                          const pb::AssociateRequest& request) {
-  if (request.members_size() == 0) return rpc::FieldError("members", "is required");
-  RETURN_IF_ERROR(CheckCount("members", request.members_size(), kMaxMembersOfCall));
-  std::set<std::string> ids;
-  for (int i = 0; i < request.members_size(); ++i) {
-    const std::string field = absl::StrCat("members[", i, "]");
-    ASSIGN_OR_RETURN(const std::string id, IdOf(field, info, request.members(i)));
-    ids.insert(id);
-  }
-  return std::vector<std::string>(ids.begin(), ids.end());
-}
 
 class FleetHandler final : public pb::FleetService::Service {
  public:
@@ -120,11 +58,11 @@ class FleetHandler final : public pb::FleetService::Service {
                           pb::Wave* response) override {
     return Update(context, GroupKind::kWave, "wave", *request, request->wave(), response);
   }
-  grpc::Status DeleteApplication(Context* context, const pb::GetGroupRequest* request,
+  grpc::Status DeleteApplication(Context* context, const pb::DeleteGroupRequest* request,
                                  pb::DeleteGroupResponse* response) override {
     return Delete(context, GroupKind::kApplication, *request, response);
   }
-  grpc::Status DeleteWave(Context* context, const pb::GetGroupRequest* request,
+  grpc::Status DeleteWave(Context* context, const pb::DeleteGroupRequest* request,
                           pb::DeleteGroupResponse* response) override {
     return Delete(context, GroupKind::kWave, *request, response);
   }
@@ -132,7 +70,10 @@ class FleetHandler final : public pb::FleetService::Service {
   grpc::Status AssociateSourceServers(Context* context, const pb::AssociateRequest* request,
                                       pb::Application* response) override {
     return Members(context, GroupKind::kApplication, "AssociateSourceServers", *request, response,
-                   &AssociateServers);
+                   [this](pg::Connection& connection, const Group& application,
+                          const std::vector<std::string>& ids, const std::string& principal) {
+                     return AssociateServers(backend_, connection, application, ids, principal);
+                   });
   }
   grpc::Status DisassociateSourceServers(Context* context, const pb::AssociateRequest* request,
                                          pb::Application* response) override {
@@ -141,10 +82,11 @@ class FleetHandler final : public pb::FleetService::Service {
   }
   grpc::Status AssociateApplications(Context* context, const pb::AssociateRequest* request,
                                      pb::Wave* response) override {
-    return Members(
-        context, GroupKind::kWave, "AssociateApplications", *request, response,
-        [](pg::Connection& connection, const Group& wave, const std::vector<std::string>& ids,
-           const std::string&) { return registry::AssociateApplications(connection, wave, ids); });
+    return Members(context, GroupKind::kWave, "AssociateApplications", *request, response,
+                   [this](pg::Connection& connection, const Group& wave,
+                          const std::vector<std::string>& ids, const std::string&) {
+                     return registry::AssociateApplications(backend_, connection, wave, ids);
+                   });
   }
   grpc::Status DisassociateApplications(Context* context, const pb::AssociateRequest* request,
                                         pb::Wave* response) override {
@@ -189,43 +131,56 @@ class FleetHandler final : public pb::FleetService::Service {
     out->set_detail(row.detail);
   }
 
+  // Updates and deletions of earlier programs have none.
+  static absl::Status CheckOptionalRequestId(const std::string& id) {
+    return id.empty() ? absl::OkStatus() : CheckRequestId(id);
+  }
+
+  static absl::StatusOr<std::vector<std::string>> MembersIn(GroupKind kind,
+                                                            const pb::AssociateRequest& request) {
+    return IdsIn("members", MemberInfoOf(kind), request.members(), 1);
+  }
+
+  // The group as it is now, with what its members make up.
+  template <typename Message>
+  static absl::Status Show(pg::Connection& connection, GroupKind kind, const std::string& id,
+                           Message* response) {
+    ASSIGN_OR_RETURN(const Group group, storage::GetGroup(connection, kind, id));
+    return ToProto(kind, group, response);
+  }
+
   template <typename Message>
   grpc::Status Get(Context* context, GroupKind kind, const pb::GetGroupRequest& request,
                    Message* response) {
     return rpc::Serve(
         context, absl::StrCat("FleetService.Get", InfoOf(kind).noun), rpc::kReaders,
         [&](const rpc::Call&) -> absl::Status {
-          ASSIGN_OR_RETURN(const std::string id, IdOf("name", InfoOf(kind), request.name()));
+          ASSIGN_OR_RETURN(const std::string id, IdIn("name", InfoOf(kind), request.name()));
           ASSIGN_OR_RETURN(pg::Pool::Lease connection, backend_.mutator.pool().Acquire());
-          ASSIGN_OR_RETURN(const Group group, storage::GetGroup(*connection, kind, id));
-          return ToProto(kind, group, response);
+          return Show(*connection, kind, id, response);
         });
   }
 
   template <typename Response, typename Add>
   grpc::Status List(Context* context, GroupKind kind, const pb::ListGroupsRequest& request,
                     Response* response, const Add& add) {
-    return rpc::Serve(
-        context, absl::StrCat("FleetService.List", InfoOf(kind).noun, "s"), rpc::kReaders,
-        [&](const rpc::Call&) -> absl::Status {
-          ASSIGN_OR_RETURN(const int size, PageSize(request.page_size()));
-          ASSIGN_OR_RETURN(const PageKey after, ParsePageToken(request.page_token()));
-          ASSIGN_OR_RETURN(pg::Pool::Lease connection, backend_.mutator.pool().Acquire());
-          ASSIGN_OR_RETURN(const std::vector<Group> groups,
-                           storage::ListGroups(*connection, kind,
-                                               {.show_archived = request.show_archived(),
-                                                .after_time = after.time,
-                                                .after_id = after.id,
-                                                .limit = size + 1}));
-          for (int i = 0; i < size && i < static_cast<int>(groups.size()); ++i) {
-            RETURN_IF_ERROR(ToProto(kind, groups[i], add()));
-          }
-          if (static_cast<int>(groups.size()) > size) {
-            const Group& last = groups[size - 1];
-            response->set_next_page_token(PageToken({last.create_time, last.id}));
-          }
-          return absl::OkStatus();
-        });
+    return rpc::Serve(context, absl::StrCat("FleetService.List", InfoOf(kind).noun, "s"),
+                      rpc::kReaders, [&](const rpc::Call&) -> absl::Status {
+                        ASSIGN_OR_RETURN(storage::GroupQuery query, QueryOf(kind, request));
+                        const int size = query.limit++;
+                        ASSIGN_OR_RETURN(pg::Pool::Lease connection,
+                                         backend_.mutator.pool().Acquire());
+                        ASSIGN_OR_RETURN(const std::vector<Group> groups,
+                                         storage::ListGroups(*connection, kind, query));
+                        for (int i = 0; i < size && i < static_cast<int>(groups.size()); ++i) {
+                          RETURN_IF_ERROR(ToProto(kind, groups[i], add()));
+                        }
+                        if (static_cast<int>(groups.size()) > size) {
+                          const Group& last = groups[size - 1];
+                          response->set_next_page_token(PageToken({last.create_time, last.id}));
+                        }
+                        return absl::OkStatus();
+                      });
   }
 
   template <typename Request, typename Message>
@@ -243,9 +198,11 @@ class FleetHandler final : public pb::FleetService::Service {
                        response,
                        {.check = [&]() -> absl::Status {
                           RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-                          return CheckContent(field, wanted);
+                          return CheckGroupContent(field, wanted.display_name(),
+                                                   wanted.description(), wanted.tags());
                         },
                         .apply = [&](pg::Connection& connection, const rpc::Call&) -> absl::Status {
+                          RETURN_IF_ERROR(CheckNewGroup(backend_, connection, kind));
                           ASSIGN_OR_RETURN(
                               const Group group,
                               storage::InsertGroup(connection, kind,
@@ -268,10 +225,12 @@ class FleetHandler final : public pb::FleetService::Service {
         {.method = method.c_str(),
          .access = rpc::kWriters,
          .resource = wanted.name(),
+         .request_id = request.request_id(),
          .request = &request},
         response,
         {.check = [&]() -> absl::Status {
-           RETURN_IF_ERROR(IdOf(field + ".name", InfoOf(kind), wanted.name()));
+           RETURN_IF_ERROR(CheckOptionalRequestId(request.request_id()));
+           RETURN_IF_ERROR(IdIn(field + ".name", InfoOf(kind), wanted.name()));
            RETURN_IF_ERROR(CheckMask(*Message::descriptor(), request.update_mask()));
            for (const std::string& path : request.update_mask().paths()) {
              if (path != "display_name" && path != "description" && path != "tags" &&
@@ -287,27 +246,28 @@ class FleetHandler final : public pb::FleetService::Service {
          },
          .apply = [&](pg::Connection& connection, const rpc::Call& call) -> absl::Status {
            ASSIGN_OR_RETURN(const std::string id,
-                            IdOf(field + ".name", InfoOf(kind), wanted.name()));
+                            IdIn(field + ".name", InfoOf(kind), wanted.name()));
            ASSIGN_OR_RETURN(Group group, storage::LockGroup(connection, kind, id));
            RETURN_IF_ERROR(CheckEtag(wanted.etag(), group.version));
            Message merged;
            RETURN_IF_ERROR(ToProto(kind, group, &merged));
            RETURN_IF_ERROR(MergeByMask(wanted, request.update_mask(), &merged));
-           RETURN_IF_ERROR(CheckContent(field, merged));
+           RETURN_IF_ERROR(CheckGroupContent(field, merged.display_name(), merged.description(),
+                                             merged.tags()));
            if (merged.archived() != group.archived) {
-             RETURN_IF_ERROR(SetMembersArchived(backend_, connection, kind, id, merged.archived(),
-                                                call.peer.Principal()));
+             RETURN_IF_ERROR(SetMembersArchived(backend_, connection, kind, group,
+                                                merged.archived(), call.peer.Principal()));
            }
            group.display_name = merged.display_name();
            group.description = merged.description();
            group.tags = TagsToJson(merged.tags());
            group.archived = merged.archived();
-           ASSIGN_OR_RETURN(group, storage::SaveGroup(connection, kind, group));
-           return ToProto(kind, group, response);
+           RETURN_IF_ERROR(storage::SaveGroup(connection, kind, group).status());
+           return Show(connection, kind, id, response);
          }});
   }
 
-  grpc::Status Delete(Context* context, GroupKind kind, const pb::GetGroupRequest& request,
+  grpc::Status Delete(Context* context, GroupKind kind, const pb::DeleteGroupRequest& request,
                       pb::DeleteGroupResponse* response) {
     const std::string method = absl::StrCat("FleetService.Delete", InfoOf(kind).noun);
     return ServeChange(
@@ -315,12 +275,17 @@ class FleetHandler final : public pb::FleetService::Service {
         {.method = method.c_str(),
          .access = rpc::kWriters,
          .resource = request.name(),
+         .request_id = request.request_id(),
          .request = &request},
         response,
-        {.check = [&] { return IdOf("name", InfoOf(kind), request.name()).status(); },
+        {.check = [&]() -> absl::Status {
+           RETURN_IF_ERROR(CheckOptionalRequestId(request.request_id()));
+           return IdIn("name", InfoOf(kind), request.name()).status();
+         },
          .apply = [&](pg::Connection& connection, const rpc::Call&) -> absl::Status {
-           ASSIGN_OR_RETURN(const std::string id, IdOf("name", InfoOf(kind), request.name()));
-           RETURN_IF_ERROR(storage::LockGroup(connection, kind, id));
+           ASSIGN_OR_RETURN(const std::string id, IdIn("name", InfoOf(kind), request.name()));
+           ASSIGN_OR_RETURN(const Group group, storage::LockGroup(connection, kind, id));
+           RETURN_IF_ERROR(CheckEtag(request.etag(), group.version));
            ASSIGN_OR_RETURN(const std::vector<std::string> members,
                             storage::MembersOf(connection, kind, id));
            if (!members.empty()) {
@@ -329,9 +294,10 @@ class FleetHandler final : public pb::FleetService::Service {
                      request.name(), " still has ", members.size(), " members; take them out")),
                  {.reason = "NOT_EMPTY",
                   .domain = "registry",
-                  .metadata = {{"helpful_call", kind == GroupKind::kWave
-                                                    ? "DisassociateApplications"
-                                                    : "DisassociateSourceServers"}}});
+                  .metadata = {
+                      {"name", request.name()},
+                      {"helpful_call", kind == GroupKind::kWave ? "DisassociateApplications"
+                                                                : "DisassociateSourceServers"}}});
            }
            return storage::DeleteGroup(connection, kind, id);
          }});
@@ -342,9 +308,6 @@ class FleetHandler final : public pb::FleetService::Service {
                        const pb::AssociateRequest& request, Message* response,
                        const Change& change) {
     const std::string method = absl::StrCat("FleetService.", verb);
-    const KindInfo member = kind == GroupKind::kApplication
-                                ? KindInfo{"SourceServer", "sourceServers", "s-"}
-                                : InfoOf(GroupKind::kApplication);
     return ServeChange(
         context, backend_.mutator,
         {.method = method.c_str(),
@@ -355,15 +318,15 @@ class FleetHandler final : public pb::FleetService::Service {
         response,
         {.check = [&]() -> absl::Status {
            RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-           RETURN_IF_ERROR(IdOf("name", InfoOf(kind), request.name()));
-           return MembersOfRequest(member, request).status();
+           RETURN_IF_ERROR(IdIn("name", InfoOf(kind), request.name()));
+           return MembersIn(kind, request).status();
          },
          .apply = [&](pg::Connection& connection, const rpc::Call& call) -> absl::Status {
-           ASSIGN_OR_RETURN(const std::string id, IdOf("name", InfoOf(kind), request.name()));
-           ASSIGN_OR_RETURN(const std::vector<std::string> ids, MembersOfRequest(member, request));
+           ASSIGN_OR_RETURN(const std::string id, IdIn("name", InfoOf(kind), request.name()));
+           ASSIGN_OR_RETURN(const std::vector<std::string> ids, MembersIn(kind, request));
            ASSIGN_OR_RETURN(const Group group, storage::LockGroup(connection, kind, id));
            RETURN_IF_ERROR(change(connection, group, ids, call.peer.Principal()));
-           return ToProto(kind, group, response);
+           return Show(connection, kind, id, response);
          }});
   }
 

@@ -14,6 +14,7 @@
 #include "services/common/rpc/deny_list.h"
 #include "services/common/rpc/lifeline.h"
 #include "services/common/rpc/quotas.h"
+#include "services/registry/clients/health_follower.h"
 #include "services/registry/domain/installation_token.h"
 #include "services/registry/rpc/access_keys.h"
 #include "services/registry/rpc/handlers.h"
@@ -41,6 +42,8 @@ class Server final : public RegistryServer {
         sender_(pool_, rpc::Dial(config.jobs, ServiceIdentity("jobs"), config.tls),
                 rpc::Dial(config.replication, ServiceIdentity("replication"), config.tls),
                 OutboxSender::Options()),
+        health_(pool_, rpc::Dial(config.replication, ServiceIdentity("replication"), config.tls),
+                {.pause = config.health_pause}),
         watch_hub_(pool_),
         backend_{
             .mutator = mutator_,
@@ -58,7 +61,8 @@ class Server final : public RegistryServer {
             .agent_certificate_lifetime = config.agent_certificate_lifetime,
             .master_key_file = config.master_key_file,
             .access_key_limits = config.access_key_limits,
-            .quotas = config.quotas},
+            .quotas = config.quotas,
+            .group_limits = config.group_limits},
         enroll_(MakeEnrollHandler(backend_)) {
     handlers_.push_back(MakeAgentHandler(backend_));
     handlers_.push_back(MakeTokenHandler(backend_));
@@ -77,6 +81,7 @@ class Server final : public RegistryServer {
     if (enroll_server_ != nullptr) enroll_server_->Stop();
     if (server_ != nullptr) server_->Stop();
     sender_.Stop();
+    health_.Stop();
   }
 
   absl::Status Run(const ServerConfig& config) {
@@ -104,6 +109,7 @@ class Server final : public RegistryServer {
                                                          .max_message_bytes = 256 * 1024},
                                                         {enroll_.get()}));
     sender_.Start();
+    health_.Start();
     watch_hub_.Start();
     deny_list_ =
         std::make_unique<rpc::DenyListFollower>([this] { return Denied(); }, absl::Seconds(1));
@@ -134,6 +140,7 @@ class Server final : public RegistryServer {
   const rpc::TlsMaterial tls_;
   storage::Mutator mutator_;
   OutboxSender sender_;
+  HealthFollower health_;
   WatchHub watch_hub_;
   Backend backend_;
   std::unique_ptr<grpc::Service> enroll_;

@@ -10,6 +10,7 @@
 #include "services/common/metrics/metrics.h"
 #include "services/common/rpc/ca.h"
 #include "services/common/rpc/channel.h"
+#include "services/registry/domain/group_limits.h"
 #include "services/registry/domain/lifecycle.h"
 #include "services/registry/domain/quotas.h"
 #include "services/registry/storage/access_key_store.h"
@@ -31,6 +32,8 @@ struct ServerConfig {
   std::string master_key_file;  // keeps the secrets of access keys; empty: there are none
   storage::AccessKeyLimits access_key_limits;
   Quotas quotas;
+  GroupLimits group_limits;
+  absl::Duration health_pause = absl::Seconds(10);  // between looks at how replication goes
 };
 
 class RegistryServer {

@@ -7,6 +7,7 @@
 #include "services/registry/rpc/frame.h"
 #include "services/registry/rpc/server_quotas.h"
 #include "services/registry/rpc/server_reads.h"
+#include "services/registry/rpc/server_update.h"
 #include "services/registry/rpc/verbs.h"
 #include "services/registry/storage/server_store.h"
 #include "services/registry/storage/template_store.h"
@@ -84,20 +85,15 @@ grpc::Status ServeUpdateServer(grpc::ServerContext* context, Backend& backend,
       {.method = "SourceServerService.UpdateSourceServer",
        .access = rpc::kWriters,
        .resource = wanted.name(),
+       .request_id = request.request_id(),
        .request = &request},
       response,
-      {.check = [&]() -> absl::Status {
-         RETURN_IF_ERROR(ServerId("source_server.name", wanted.name()));
-         if (request.update_mask().paths_size() != 1 || request.update_mask().paths(0) != "tags") {
-           return rpc::FieldError("update_mask", "must be \"tags\", which alone can be set");
-         }
-         return CheckTags("source_server.tags", wanted.tags());
-       },
+      {.check = [&] { return CheckServerUpdate(request); },
        .apply = [&](pg::Connection& connection, const rpc::Call& call) -> absl::Status {
          ASSIGN_OR_RETURN(const std::string id, ServerId("source_server.name", wanted.name()));
          ASSIGN_OR_RETURN(SourceServer server, storage::LockServer(connection, id));
          RETURN_IF_ERROR(CheckEtag(wanted.etag(), server.version));
-         server.tags = TagsToJson(wanted.tags());
+         RETURN_IF_ERROR(ApplyServerUpdate(connection, request, server));
          ASSIGN_OR_RETURN(server, storage::SaveServer(connection, server,
                                                       {.event = "UpdateSourceServer",
                                                        .principal = call.peer.Principal()}));

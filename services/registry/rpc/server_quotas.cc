@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/quotas.h"
+#include "services/registry/rpc/fleet.h"
 #include "services/registry/storage/quota_store.h"
 
 namespace godwit::registry {
@@ -19,7 +20,10 @@ absl::Status CheckQuotas(const Backend& backend, pg::Connection& connection,
 absl::StatusOr<std::vector<Quota>> ListQuotas(const Backend& backend) {
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, backend.mutator.pool().Acquire());
   ASSIGN_OR_RETURN(const ServerUse used, storage::CountUse(*connection));
-  return ServerQuotas(backend.quotas, used);
+  std::vector<Quota> quotas = ServerQuotas(backend.quotas, used);
+  ASSIGN_OR_RETURN(const std::vector<Quota> groups, GroupQuotas(backend, *connection));
+  quotas.insert(quotas.end(), groups.begin(), groups.end());
+  return quotas;
 }
 
 }  // namespace godwit::registry

@@ -16,7 +16,7 @@ namespace {
   "registry.micros(cutover_revert_time), launch_job, launch_status, public_key_hash, "    \
   "certificate_generation, renewal_hash, identity_revoked, properties, machine, tags, "   \
   "replication_settings, launch_settings, registry.micros(create_time), "                 \
-  "registry.micros(update_time), registry.micros(enroll_time)"
+  "registry.micros(update_time), registry.micros(enroll_time), notes"
 
 constexpr pg::Statement kGet = {"registry_server_get",
                                 "select " GODWIT_SERVER_COLUMNS
@@ -40,9 +40,10 @@ constexpr pg::Statement kInsert = {
     "registry_server_insert",
     "insert into registry.source_server (id, lifecycle, user_provided_id, public_key_hash,"
     " certificate_generation, renewal_hash, properties, tags, replication_settings,"
-    " launch_settings, enroll_time) values ($1, $2::smallint, $3, $4, $5::bigint, $6, $7::jsonb,"
-    " $8::jsonb, $9::jsonb, $10::jsonb,"
-    " to_timestamp($11::bigint / 1e6)) returning " GODWIT_SERVER_COLUMNS};
+    " launch_settings, enroll_time, replication_start_time) values ($1, $2::smallint, $3, $4,"
+    " $5::bigint, $6, $7::jsonb, $8::jsonb, $9::jsonb, $10::jsonb,"
+    " to_timestamp($11::bigint / 1e6),"
+    " case when $2::smallint between 4 and 8 then now() end) returning " GODWIT_SERVER_COLUMNS};
 constexpr pg::Statement kSave = {
     "registry_server_save",
     "update registry.source_server set version = version + 1, update_time = clock_timestamp(),"
@@ -58,7 +59,10 @@ constexpr pg::Statement kSave = {
     " certificate_generation = $18::bigint, renewal_hash = $19, identity_revoked = $20::boolean,"
     " properties = $21::jsonb, machine = $22::jsonb, tags = $23::jsonb,"
     " replication_settings = $24::jsonb, launch_settings = $25::jsonb,"
-    " enroll_time = to_timestamp($26::bigint / 1e6)"
+    " enroll_time = to_timestamp($26::bigint / 1e6), notes = $27::jsonb,"
+    // The first state in which it replicates.
+    " replication_start_time = coalesce(replication_start_time,"
+    " case when $2::smallint between 4 and 8 then clock_timestamp() end)"
     " where id = $1 returning " GODWIT_SERVER_COLUMNS};
 constexpr pg::Statement kRemember = {
     "registry_server_remember",
@@ -131,6 +135,7 @@ SourceServer FromRow(const pg::Result& result, int row) {
   server.create_time = time().value_or(absl::UnixEpoch());
   server.update_time = time().value_or(absl::UnixEpoch());
   server.enroll_time = time();
+  server.notes = text();
   return server;
 }
 
@@ -242,7 +247,8 @@ absl::StatusOr<SourceServer> SaveServer(pg::Connection& connection, const Source
                                                server.tags,
                                                server.replication_settings,
                                                server.launch_settings,
-                                               MicrosOrNull(server.enroll_time)}),
+                                               MicrosOrNull(server.enroll_time),
+                                               server.notes}),
                        server.id));
   RETURN_IF_ERROR(Remember(connection, saved, change));
   return saved;

@@ -36,10 +36,12 @@ using OperationList = std::vector<std::pair<absl::string_view, OperationFunction
 
 OperationList AccountCalls();
 OperationList ActionCalls();
+OperationList GroupCalls();
 OperationList JobCalls();
 OperationList LaunchCalls();
 OperationList ReplicationCalls();
 OperationList ServerCalls();
+OperationList ServerNoteCalls();
 OperationList SettingsCalls();
 OperationList TagCalls();
 OperationList TemplateCalls();

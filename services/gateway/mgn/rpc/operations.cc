@@ -8,10 +8,12 @@ const std::map<absl::string_view, OperationFunction>& Operations() {
     for (const OperationList& list : {
              AccountCalls(),
              ActionCalls(),
+             GroupCalls(),
              JobCalls(),
              LaunchCalls(),
              ReplicationCalls(),
              ServerCalls(),
+             ServerNoteCalls(),
              SettingsCalls(),
              TagCalls(),
              TemplateCalls(),

@@ -92,6 +92,15 @@ json MachineJson(const LaunchedMachine& machine) {
   return out;
 }
 
+json ConnectorJson(const pb::ServerNotes& notes, const Place& place) {
+  json out = json::object();
+  PutText(out, "credentialsSecretArn", notes.credentials_arn());
+  if (!notes.connector().empty()) {
+    out["connectorArn"] = Arn(place, "connector", IdOf(notes.connector()));
+  }
+  return out;
+}
+
 }  // namespace
 
 json SourceServerJson(const pb::SourceServer& server,
@@ -108,6 +117,12 @@ json SourceServerJson(const pb::SourceServer& server,
               {"sourceProperties", PropertiesJson(server.properties())},
               {"dataReplicationInfo", DataReplicationJson(server, replication)}};
   PutText(out, "userProvidedID", server.user_provided_id());
+  PutText(out, "fqdnForActionFramework", server.notes().action_fqdn());
+  if (server.replication_type() == pb::SourceServer::SNAPSHOT_SHIPPING) {
+    out["replicationType"] = "SNAPSHOT_SHIPPING";
+  }
+  const json connector = ConnectorJson(server.notes(), place);
+  if (!connector.empty()) out["connectorAction"] = connector;
   if (!server.application().empty()) out["applicationID"] = IdOf(server.application());
   if (server.has_launched_machine())
     out["launchedInstance"] = MachineJson(server.launched_machine());

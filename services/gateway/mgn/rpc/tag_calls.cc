@@ -1,4 +1,5 @@
-// Tags of source servers and of templates.
+// Tags of everything that has some.
+#include <array>
 #include <functional>
 
 #include "absl/strings/str_cat.h"
@@ -6,6 +7,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/gateway/mgn/rpc/call.h"
 #include "services/gateway/mgn/rpc/server_json.h"
+#include "services/gateway/mgn/rpc/tag_holders.h"
 #include "services/gateway/mgn/rpc/template_tags.h"
 
 namespace godwit::gateway::mgn {
@@ -28,12 +30,24 @@ std::optional<NamedTemplate> TemplateIn(const Call& call, const json& input) {
   return NamedTemplate{.half = *half, .id = resource->id};
 }
 
-// The id of the server that the ARN names.
-absl::StatusOr<std::string> ServerOf(const Call& call, const json& input) {
+struct Tagged {
+  const TagHolder* holder = nullptr;
+  std::string id;
+};
+
+// What the ARN names.
+absl::StatusOr<Tagged> TaggedIn(const Call& call, const json& input) {
+  static const auto* const kHolders = new std::array{
+      ServerTags(),
+      ApplicationTags(),
+      WaveTags(),
+  };
   const std::string arn = input["resourceArn"];
   const std::optional<Resource> resource = ParseArn(arn, call.place());
   if (!resource) return rpc::FieldError("resourceArn", "is no ARN of this installation");
-  if (resource->type == "source-server") return resource->id;
+  for (const TagHolder& holder : *kHolders) {
+    if (holder.type == resource->type) return Tagged{.holder = &holder, .id = resource->id};
+  }
   if (resource->type == "job") return absl::NotFoundError(absl::StrCat(arn, ": jobs have no tags"));
   return absl::UnimplementedError(
       absl::StrCat("tags of a ", resource->type, " cannot be reached here yet"));
@@ -41,20 +55,11 @@ absl::StatusOr<std::string> ServerOf(const Call& call, const json& input) {
 
 // Changes the tags; somebody else's change in between is kept.
 absl::StatusOr<json> Change(const Call& call, const json& input,
-                            const std::function<void(pb::SourceServer&)>& change) {
-  ASSIGN_OR_RETURN(const std::string id, ServerOf(call, input));
+                            const std::function<void(Tags&)>& change) {
+  ASSIGN_OR_RETURN(const Tagged tagged, TaggedIn(call, input));
   absl::Status status;
   for (int i = 0; i < kAttempts; ++i) {
-    ASSIGN_OR_RETURN(pb::SourceServer server, GetServer(call, id));
-    pb::UpdateSourceServerRequest request;
-    request.mutable_source_server()->set_name(server.name());
-    request.mutable_source_server()->set_etag(server.etag());
-    request.mutable_source_server()->mutable_tags()->swap(*server.mutable_tags());
-    change(*request.mutable_source_server());
-    request.mutable_update_mask()->add_paths("tags");
-    status = call.Ask(pb::SourceServerService::NewStub(call.services().registry),
-                      &pb::SourceServerService::Stub::UpdateSourceServer, request)
-                 .status();
+    status = tagged.holder->change(call, tagged.id, change);
     if (!absl::IsAborted(status)) break;
   }
   RETURN_IF_ERROR(status);
@@ -66,10 +71,8 @@ absl::StatusOr<json> TagResource(const Call& call, const json& input) {
     RETURN_IF_ERROR(AddTemplateTags(call, one->half, one->id, input["tags"]));
     return json::object();
   }
-  return Change(call, input, [&](pb::SourceServer& server) {
-    for (const auto& [key, value] : input["tags"].items()) {
-      (*server.mutable_tags())[key] = value.get<std::string>();
-    }
+  return Change(call, input, [&](Tags& tags) {
+    for (const auto& [key, value] : input["tags"].items()) tags[key] = value.get<std::string>();
   });
 }
 
@@ -78,21 +81,45 @@ absl::StatusOr<json> UntagResource(const Call& call, const json& input) {
     RETURN_IF_ERROR(RemoveTemplateTags(call, one->half, one->id, input["tagKeys"]));
     return json::object();
   }
-  return Change(call, input, [&](pb::SourceServer& server) {
-    for (const json& key : input["tagKeys"]) server.mutable_tags()->erase(key.get<std::string>());
+  return Change(call, input, [&](Tags& tags) {
+    for (const json& key : input["tagKeys"]) tags.erase(key.get<std::string>());
   });
 }
 
 absl::StatusOr<json> ListTagsForResource(const Call& call, const json& input) {
   if (const auto one = TemplateIn(call, input)) return ListTemplateTags(call, one->half, one->id);
-  ASSIGN_OR_RETURN(const std::string id, ServerOf(call, input));
-  ASSIGN_OR_RETURN(const pb::SourceServer server, GetServer(call, id));
+  ASSIGN_OR_RETURN(const Tagged tagged, TaggedIn(call, input));
+  ASSIGN_OR_RETURN(const Tags found, tagged.holder->read(call, tagged.id));
   json tags = json::object();
-  for (const auto& [key, value] : server.tags()) tags[key] = value;
+  for (const auto& [key, value] : found) tags[key] = value;
   return json{{"tags", tags}};
 }
 
+absl::Status ChangeServer(const Call& call, const std::string& id,
+                          const std::function<void(Tags&)>& change) {
+  ASSIGN_OR_RETURN(pb::SourceServer server, GetServer(call, id));
+  pb::UpdateSourceServerRequest request;
+  request.mutable_source_server()->set_name(server.name());
+  request.mutable_source_server()->set_etag(server.etag());
+  request.mutable_source_server()->mutable_tags()->swap(*server.mutable_tags());
+  change(*request.mutable_source_server()->mutable_tags());
+  request.mutable_update_mask()->add_paths("tags");
+  return call
+      .Ask(pb::SourceServerService::NewStub(call.services().registry),
+           &pb::SourceServerService::Stub::UpdateSourceServer, request)
+      .status();
+}
+
 }  // namespace
+
+TagHolder ServerTags() {
+  return {.type = "source-server",
+          .read = [](const Call& call, const std::string& id) -> absl::StatusOr<Tags> {
+            ASSIGN_OR_RETURN(const pb::SourceServer server, GetServer(call, id));
+            return server.tags();
+          },
+          .change = ChangeServer};
+}
 
 OperationList TagCalls() {
   return {{"TagResource", TagResource},

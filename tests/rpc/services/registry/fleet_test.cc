@@ -27,8 +27,9 @@ class FleetTest : public RegistryTest {
     request.set_request_id(NewUuid());
     return request;
   }
-  static pb::GetGroupRequest Named(const std::string& name) {
-    pb::GetGroupRequest request;
+  template <typename Request = pb::GetGroupRequest>
+  static Request Named(const std::string& name) {
+    Request request;
     request.set_name(name);
     return request;
   }
@@ -77,15 +78,17 @@ TEST_F(FleetTest, ServersInApplicationsInWaves) {
   EXPECT_TRUE(Get(server).archived());
   EXPECT_TRUE(Call(*operator_, &Fleet::GetApplication, Named(application))->archived());
 
-  EXPECT_THAT(Call(*operator_, &Fleet::DeleteApplication, Named(application)),
-              StatusIs(absl::StatusCode::kFailedPrecondition, "members"));
-  EXPECT_THAT(Call(*operator_, &Fleet::DeleteWave, Named(wave.name())),
+  EXPECT_THAT(
+      Call(*operator_, &Fleet::DeleteApplication, Named<pb::DeleteGroupRequest>(application)),
+      StatusIs(absl::StatusCode::kFailedPrecondition, "members"));
+  EXPECT_THAT(Call(*operator_, &Fleet::DeleteWave, Named<pb::DeleteGroupRequest>(wave.name())),
               StatusIs(absl::StatusCode::kFailedPrecondition, "members"));
   ASSERT_OK(Call(*operator_, &Fleet::DisassociateSourceServers, Associate(application, server)));
   ASSERT_OK(
       Call(*operator_, &Fleet::DisassociateApplications, Associate(wave.name(), application)));
-  EXPECT_OK(Call(*operator_, &Fleet::DeleteApplication, Named(application)));
-  EXPECT_OK(Call(*operator_, &Fleet::DeleteWave, Named(wave.name())));
+  EXPECT_OK(
+      Call(*operator_, &Fleet::DeleteApplication, Named<pb::DeleteGroupRequest>(application)));
+  EXPECT_OK(Call(*operator_, &Fleet::DeleteWave, Named<pb::DeleteGroupRequest>(wave.name())));
   EXPECT_THAT(Call(*operator_, &Fleet::GetWave, Named(wave.name())),
               StatusIs(absl::StatusCode::kNotFound, wave.name()));
 }

@@ -90,6 +90,18 @@ class RecordingReplication final : public replication_pb::ReplicationService::Se
     ends_.push_back(*request);
     return grpc::Status::OK;
   }
+  grpc::Status ListReplications(grpc::ServerContext*,
+                                const replication_pb::ListReplicationsRequest*,
+                                replication_pb::ListReplicationsResponse* response) override {
+    absl::MutexLock lock(&mutex_);
+    for (const replication_pb::Replication& one : listed_) *response->add_replications() = one;
+    return grpc::Status::OK;
+  }
+  // What the list shows from now on.
+  void Show(std::vector<replication_pb::Replication> listed) {
+    absl::MutexLock lock(&mutex_);
+    listed_ = std::move(listed);
+  }
   std::vector<replication_pb::StartServerRequest> starts() {
     absl::MutexLock lock(&mutex_);
     return starts_;
@@ -103,6 +115,7 @@ class RecordingReplication final : public replication_pb::ReplicationService::Se
   absl::Mutex mutex_;
   std::vector<replication_pb::StartServerRequest> starts_;
   std::vector<replication_pb::EndServerRequest> ends_;
+  std::vector<replication_pb::Replication> listed_;
 };
 
 inline rpc::Identity ServiceNamed(const std::string& name) {
@@ -148,7 +161,8 @@ class RegistryTest : public ::testing::Test {
                 .advertise_replication = "replication.example:7443",
                 .profile = profile,
                 .tls = i.pki.Issue("service/registry"),
-                .ca = i.pki.ca()};
+                .ca = i.pki.ca(),
+                .health_pause = absl::Milliseconds(100)};
     return StartRegistry();
   }
   static absl::Status StartRegistry() {
