@@ -21,17 +21,14 @@ finish() {
 }
 trap finish EXIT
 options=(--gateway)
-<<<<<<< HEAD
 # A document that actions may name.
 mkdir "$dir/documents"
 echo true >"$dir/documents/check-web"
 options+=(--with "gateway:--documents=$dir/documents")
-=======
 # Small enough for the checks of groups to reach them.
 options+=(--with registry:--quota-active-applications=40 --with registry:--quota-archived-applications=8)
 options+=(--with registry:--quota-active-waves=40 --with registry:--quota-archived-waves=8)
 options+=(--with registry:--quota-servers-per-application=5 --with registry:--quota-applications-per-wave=5)
->>>>>>> 92d2020 (Conformance: applications, waves and notes of servers are checked)
 "$REPO/deploy/dev/installation.sh" start "$dir/installation" --bin "$build/bin" "${options[@]}"
 
 script=conformance.py area=${2:-}
