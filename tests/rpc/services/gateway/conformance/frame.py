@@ -56,9 +56,13 @@ class Run:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def printed(self, *arguments):
+        """What the command line prints."""
+        return self._said(self.cli, "--config", f"{self.installation}/cli.conf", *arguments)
+
     def godwit(self, *arguments):
         """The answer of the command line, which speaks gRPC, as JSON."""
-        said = self._said(self.cli, "--config", f"{self.installation}/cli.conf", *arguments, "--output", "json")
+        said = self.printed(*arguments, "--output", "json")
         return json.loads(said) if said.strip() else None
 
     def server(self, kind="server"):

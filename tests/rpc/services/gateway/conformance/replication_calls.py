@@ -23,7 +23,7 @@ def stop(run, server):
     run.until(lambda: replicated(run, server)["state"] == "STOPPED", "the coordinator goes on")
 
 
-@checks("StartReplication", never=NO_QUOTA)
+@checks("StartReplication", never={"ServiceQuotaExceededException": "with a full quota only: quotas_test.cc"})
 def start_replication(run):
     server = run.server()
     run.refused("ConflictException", run.mgn.start_replication, sourceServerID=server)
