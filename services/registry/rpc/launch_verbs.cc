@@ -13,6 +13,7 @@
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/failed_servers.h"
 #include "services/registry/rpc/frame.h"
+#include "services/registry/rpc/settings_rules.h"
 #include "services/registry/rpc/verbs.h"
 #include "services/registry/storage/outbox.h"
 #include "services/registry/storage/server_store.h"
