@@ -166,7 +166,8 @@ std::vector<Command> AllCommands() {
                             WaveCommands,
                             PlanCommands,
                             QuotaCommands,
-                            RetryCommands}) {
+                            RetryCommands,
+                            TransferCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;

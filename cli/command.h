@@ -39,6 +39,7 @@ std::vector<Command> ConversionCommands();  // conversions
 std::vector<Command> AccessKeyCommands();   // access-keys
 std::vector<Command> RevocationCommands();  // revocations
 std::vector<Command> AuditCommands();       // audit
+std::vector<Command> TransferCommands();    // import, export, imports, exports, connectors
 std::vector<Command> OperationCommands();   // health, support-bundle
 std::vector<Command> WaveCommands();        // waves
 std::vector<Command> PlanCommands();        // diff, apply, export-plan

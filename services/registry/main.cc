@@ -101,6 +101,10 @@ absl::Status RunServer(int argc, const char* const* argv) {
   flags.Int("access-keys", &keys, 1, 1'000'000, "most access keys");
   AddQuotas(flags, &config.quotas);
   AddGroupLimits(flags, &config.group_limits);
+  flags.String(
+      "transfer-dir", &config.transfer_dir,
+      "folder whose folders are the buckets of inventory imports and exports; empty: there "
+      "are none");
   flags.Duration("agent-certificate-lifetime", &config.agent_certificate_lifetime,
                  "of certificates for agents");
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));

@@ -82,6 +82,7 @@ absl::Status MiniCluster::SetUp() {
       Run({Program("godwit-migrate"), absl::StrCat("--database=", conninfo_)}, Log("migrate")));
 
   RETURN_IF_ERROR(MakeDirs(dir_ / "ca", 0700));
+  RETURN_IF_ERROR(MakeDirs(transfer_dir()));
   RETURN_IF_ERROR(WriteFileAtomically(dir_ / "ca/ca.crt", pki_.ca().certificate_pem));
   RETURN_IF_ERROR(WriteFileAtomically(dir_ / "ca/ca.key", pki_.ca().private_key_pem));
   // The registry keeps access keys with it.
@@ -100,6 +101,7 @@ absl::Status MiniCluster::SetUp() {
                         absl::StrCat("--enroll-listen=", EnrollEndpoint()), database,
                         absl::StrCat("--ca-dir=", dir_ / "ca"), peer("jobs"), peer("replication"),
                         absl::StrCat("--advertise=", Endpoint("registry")),
+                        absl::StrCat("--transfer-dir=", transfer_dir()),
                         absl::StrCat("--advertise-replication=", Endpoint("replication")),
                         absl::StrCat("--master-key-file=", dir_ / "master.keys")});
   Describe("replication", {"godwit-replication", listen("replication"), database, peer("registry"),

@@ -64,6 +64,8 @@ class MiniCluster {
   // Id of a worker: "w-" + 17 hex digits, derived from its name.
   static std::string WorkerId(const std::string& name);
   const std::string& dir() const { return dir_.path(); }
+  // Where the registry's buckets lie.
+  std::string transfer_dir() const { return dir_ / "transfer"; }
   const std::string& conninfo() const { return conninfo_; }
   const TestPki& pki() const { return pki_; }
 

@@ -21,7 +21,10 @@ std::pair<std::string, std::string> Resource(absl::string_view text) {
       {"applications/", "Application"},
       {"waves/", "Wave"},
       {"launchTemplates/", "LaunchConfigurationTemplate"},
-      {"replicationTemplates/", "ReplicationConfigurationTemplate"}};
+      {"replicationTemplates/", "ReplicationConfigurationTemplate"},
+      {"connectors/", "Connector"},
+      {"imports/", "Import"},
+      {"exports/", "Export"}};
   for (const auto& [prefix, type] : kTypes) {
     const std::size_t at = text.find(prefix);
     if (at == absl::string_view::npos) continue;

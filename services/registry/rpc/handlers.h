@@ -11,6 +11,11 @@ class Service;
 
 namespace godwit::registry {
 
+class TransferRunner;
+namespace storage {
+class TransferFolder;
+}
+
 // Only Enroll answers: for the port without client certificates.
 std::unique_ptr<grpc::Service> MakeEnrollHandler(Backend& backend);
 // Renew and UpdateProperties, for agents with a certificate.
@@ -23,5 +28,10 @@ std::unique_ptr<grpc::Service> MakeFleetHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeAccessKeyHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeRevocationHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeAuditHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeConnectorHandler(Backend& backend);
+// `folder` and `runner` must outlive it, too.
+std::unique_ptr<grpc::Service> MakeTransferHandler(Backend& backend,
+                                                   const storage::TransferFolder& folder,
+                                                   TransferRunner& runner);
 
 }  // namespace godwit::registry

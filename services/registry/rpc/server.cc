@@ -20,6 +20,7 @@
 #include "services/registry/rpc/handlers.h"
 #include "services/registry/rpc/registry_metrics.h"
 #include "services/registry/rpc/server_quotas.h"
+#include "services/registry/rpc/transfer_runner.h"
 #include "services/registry/storage/revocation_store.h"
 
 namespace godwit::registry {
@@ -63,6 +64,8 @@ class Server final : public RegistryServer {
             .access_key_limits = config.access_key_limits,
             .quotas = config.quotas,
             .group_limits = config.group_limits},
+        transfer_folder_(config.transfer_dir),
+        transfers_(backend_, transfer_folder_),
         enroll_(MakeEnrollHandler(backend_)) {
     handlers_.push_back(MakeAgentHandler(backend_));
     handlers_.push_back(MakeTokenHandler(backend_));
@@ -74,12 +77,15 @@ class Server final : public RegistryServer {
     handlers_.push_back(MakeRevocationHandler(backend_));
     handlers_.push_back(MakeAuditHandler(backend_));
     handlers_.push_back(rpc::MakeQuotaHandler([this] { return ListQuotas(backend_); }));
+    handlers_.push_back(MakeConnectorHandler(backend_));
+    handlers_.push_back(MakeTransferHandler(backend_, transfer_folder_, transfers_));
   }
   ~Server() override {
     lifeline_.reset();
     watch_hub_.Stop();  // ends the streams, so that the server need not cut them
     if (enroll_server_ != nullptr) enroll_server_->Stop();
     if (server_ != nullptr) server_->Stop();
+    transfers_.Stop();
     sender_.Stop();
     health_.Stop();
   }
@@ -110,6 +116,7 @@ class Server final : public RegistryServer {
                                                         {enroll_.get()}));
     sender_.Start();
     health_.Start();
+    transfers_.Start();
     watch_hub_.Start();
     deny_list_ =
         std::make_unique<rpc::DenyListFollower>([this] { return Denied(); }, absl::Seconds(1));
@@ -143,6 +150,8 @@ class Server final : public RegistryServer {
   HealthFollower health_;
   WatchHub watch_hub_;
   Backend backend_;
+  const storage::TransferFolder transfer_folder_;
+  TransferRunner transfers_;
   std::unique_ptr<grpc::Service> enroll_;
   std::vector<std::unique_ptr<grpc::Service>> handlers_;
   std::unique_ptr<rpc::Server> server_, enroll_server_;

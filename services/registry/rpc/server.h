@@ -34,6 +34,7 @@ struct ServerConfig {
   Quotas quotas;
   GroupLimits group_limits;
   absl::Duration health_pause = absl::Seconds(10);  // between looks at how replication goes
+  std::string transfer_dir;  // holds the buckets of imports and exports; empty: there are none
 };
 
 class RegistryServer {

@@ -1,16 +1,15 @@
 #include <grpcpp/impl/codegen/server_context.h>
 
 #include "absl/strings/str_cat.h"
-#include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/frame.h"
+#include "services/registry/rpc/pending_server.h"
 #include "services/registry/rpc/server_quotas.h"
 #include "services/registry/rpc/server_reads.h"
 #include "services/registry/rpc/server_update.h"
 #include "services/registry/rpc/verbs.h"
 #include "services/registry/storage/server_store.h"
-#include "services/registry/storage/template_store.h"
 
 namespace godwit::registry {
 namespace {
@@ -26,24 +25,17 @@ absl::Status Create(pg::Connection& connection, Backend& backend, const rpc::Cal
                           .domain = "registry",
                           .metadata = {{"server", absl::StrCat("sourceServers/", taken->id)}}});
   }
-  ASSIGN_OR_RETURN(const storage::Template defaults,
-                   storage::GetTemplate(connection, storage::kDefaultTemplate));
+  ASSIGN_OR_RETURN(SourceServer server,
+                   NewPendingServer(connection, backend.clock.Now(), request.user_provided_id()));
   Tags tags;
-  RETURN_IF_ERROR(TagsFromJson(defaults.tags, &tags));
+  RETURN_IF_ERROR(TagsFromJson(server.tags, &tags));
   for (const auto& [key, value] : request.tags()) tags[key] = value;
   RETURN_IF_ERROR(CheckTags("tags", tags));
-  const SourceServer wanted = {.id = NewId("s-"),
-                               .lifecycle = Lifecycle::kPendingInstallation,
-                               .state_time = backend.clock.Now(),
-                               .user_provided_id = request.user_provided_id(),
-                               .tags = TagsToJson(tags),
-                               .replication_settings = defaults.replication,
-                               .launch_settings = defaults.launch};
-  RETURN_IF_ERROR(CheckQuotas(backend, connection, nullptr, wanted));
-  ASSIGN_OR_RETURN(
-      const SourceServer server,
-      storage::InsertServer(connection, wanted,
-                            {.event = "CreateSourceServer", .principal = call.peer.Principal()}));
+  server.tags = TagsToJson(tags);
+  RETURN_IF_ERROR(CheckQuotas(backend, connection, nullptr, server));
+  ASSIGN_OR_RETURN(server, storage::InsertServer(connection, server,
+                                                 {.event = "CreateSourceServer",
+                                                  .principal = call.peer.Principal()}));
   ASSIGN_OR_RETURN(*response, ToProto(server));
   return absl::OkStatus();
 }

@@ -30,6 +30,7 @@ class Call {
   const Operation& operation() const { return operation_; }
   const Services& services() const { return services_; }
   const Place& place() const { return place_; }
+  const Asker& asker() const { return asker_; }
   // Request id of a change: the same for a request that the client sends again.
   std::string ChangeId(absl::string_view part = "") const;
 

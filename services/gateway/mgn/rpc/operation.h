@@ -36,6 +36,7 @@ using OperationList = std::vector<std::pair<absl::string_view, OperationFunction
 
 OperationList AccountCalls();
 OperationList ActionCalls();
+OperationList ConnectorCalls();
 OperationList GroupCalls();
 OperationList JobCalls();
 OperationList LaunchCalls();
@@ -45,6 +46,7 @@ OperationList ServerNoteCalls();
 OperationList SettingsCalls();
 OperationList TagCalls();
 OperationList TemplateCalls();
+OperationList TransferCalls();
 
 // By name. Those that are missing are not done yet.
 const std::map<absl::string_view, OperationFunction>& Operations();

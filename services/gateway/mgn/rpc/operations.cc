@@ -8,6 +8,7 @@ const std::map<absl::string_view, OperationFunction>& Operations() {
     for (const OperationList& list : {
              AccountCalls(),
              ActionCalls(),
+             ConnectorCalls(),
              GroupCalls(),
              JobCalls(),
              LaunchCalls(),
@@ -17,6 +18,7 @@ const std::map<absl::string_view, OperationFunction>& Operations() {
              SettingsCalls(),
              TagCalls(),
              TemplateCalls(),
+             TransferCalls(),
          }) {
       map->insert(list.begin(), list.end());
     }

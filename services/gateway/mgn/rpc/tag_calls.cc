@@ -38,9 +38,7 @@ struct Tagged {
 // What the ARN names.
 absl::StatusOr<Tagged> TaggedIn(const Call& call, const json& input) {
   static const auto* const kHolders = new std::array{
-      ServerTags(),
-      ApplicationTags(),
-      WaveTags(),
+      ServerTags(), ApplicationTags(), WaveTags(), ConnectorTags(), ImportTags(), ExportTags(),
   };
   const std::string arn = input["resourceArn"];
   const std::optional<Resource> resource = ParseArn(arn, call.place());

@@ -28,5 +28,8 @@ struct TagHolder {
 TagHolder ServerTags();
 TagHolder ApplicationTags();
 TagHolder WaveTags();
+TagHolder ConnectorTags();
+TagHolder ImportTags();
+TagHolder ExportTags();
 
 }  // namespace godwit::gateway::mgn

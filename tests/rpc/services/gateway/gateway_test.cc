@@ -102,6 +102,32 @@ TEST_F(GatewayTest, HostileRequests) {
   EXPECT_TRUE(i_->gateway.Running());
 }
 
+TEST_F(GatewayTest, ImportsExportsAndConnectors) {
+  ASSERT_OK_AND_ASSIGN(const std::string log,
+                       Script("transfer_calls.py", {i_->cluster->transfer_dir()}));
+  EXPECT_TRUE(absl::StrContains(log, "done")) << log;
+  std::printf("%s", log.c_str());
+  // The same inventory by the command line: what it exports changes nothing.
+  i_->cluster->pki().Write("user/operator/ci", i_->dir / "operator");
+  const auto godwit = [](std::vector<std::string> command) {
+    command.insert(command.begin(), Program("godwit"));
+    command.insert(command.end(), {"--tls-dir", i_->dir / "operator", "--registry",
+                                   i_->cluster->Endpoint("registry")});
+    return RunToEnd(command, i_->dir / "godwit.log", {{"HOME", "/nonexistent"}});
+  };
+  const std::string file = i_->dir / "inventory.csv";
+  ASSERT_OK_AND_ASSIGN(const std::string exported, godwit({"export", file}));
+  EXPECT_TRUE(absl::StrContains(exported, "servers")) << exported;
+  ASSERT_OK_AND_ASSIGN(const std::string imported, godwit({"import", file}));
+  EXPECT_TRUE(absl::StrContains(imported, "0 new, 0 changed")) << imported;
+  EXPECT_FALSE(absl::StrContains(imported, "1 new")) << imported;
+  EXPECT_TRUE(absl::StrContains(godwit({"imports", "list"}).value_or(""), "SUCCEEDED"));
+  ASSERT_OK(WriteFileAtomically(file, "mgn:app:name,mgn:app:id\n,app-1\n"));
+  const auto failed = godwit({"import", file});
+  EXPECT_TRUE(absl::StrContains(failed.status().message(), "VALIDATION_ERROR")) << failed.status();
+  EXPECT_TRUE(absl::StrContains(failed.status().message(), "mgn:app:id")) << failed.status();
+}
+
 TEST_F(GatewayTest, AwsCommandLine) {
   ASSERT_OK_AND_ASSIGN(const std::string id, ReadyServer());
   ASSERT_OK_AND_ASSIGN(

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "godwit/registry/v1/transfer_service.grpc.pb.h"
 #include "tests/rpc/services/registry/registry_fixture.h"
 #include "tests/support/process.h"
 
@@ -170,6 +171,49 @@ TEST_F(ProgramTest, KilledBeforeTheDelivery) {
 
 TEST_F(ProgramTest, KilledAfterTheDelivery) {
   LaunchOverACrash("registry.outbox.before_done:1:crash");
+}
+
+// Every row is imported once, whatever happened to the registry that began.
+TEST_F(ProgramTest, AnImportGoesOnAfterACrash) {
+  constexpr int kServers = 60;
+  using Transfers = pb::TransferService::Stub;
+  StartProgram("registry.import.row_done:25:crash");
+  if (HasFatalFailure()) return;
+  pb::StartImportRequest start;
+  start.set_request_id(NewUuid());
+  std::string content = "mgn:app:name,mgn:server:user-provided-id\n";
+  for (int i = 0; i < kServers; ++i) absl::StrAppend(&content, "App", i % 3, ",server-", i, "\n");
+  start.set_content(content);
+  // The answer may or may not come before the end.
+  Call(*pb::TransferService::NewStub(channel_), &Transfers::StartImport, start)
+      .status()
+      .IgnoreError();
+  ASSERT_OK_AND_ASSIGN(const int status, process_.Wait(absl::Seconds(60)));
+  EXPECT_TRUE(WIFSIGNALED(status));
+  StartProgram("");
+  if (HasFatalFailure()) return;
+  const auto transfers = pb::TransferService::NewStub(channel_);
+  // The same request again is the same import.
+  ASSERT_OK_AND_ASSIGN(pb::ImportTask task, Call(*transfers, &Transfers::StartImport, start));
+  EXPECT_GE(task.done_row_count(), 25);
+  pb::GetTransferRequest get;
+  get.set_name(task.name());
+  for (const absl::Time give_up = absl::Now() + absl::Seconds(60);
+       !task.has_end_time() && absl::Now() < give_up;) {
+    absl::SleepFor(absl::Milliseconds(100));
+    ASSERT_OK_AND_ASSIGN(task, Call(*transfers, &Transfers::GetImport, get));
+  }
+  EXPECT_EQ(task.state(), pb::ImportTask::SUCCEEDED) << task.ShortDebugString();
+  EXPECT_EQ(task.applications().created_count(), 3);
+  EXPECT_EQ(task.servers().created_count(), kServers);
+  EXPECT_EQ(task.servers().modified_count(), 0);
+  pb::ListSourceServersRequest list;
+  list.set_page_size(500);
+  ASSERT_OK_AND_ASSIGN(const auto servers, Call(*stub_, &Stub::ListSourceServers, list));
+  std::set<std::string> ids;
+  for (const auto& server : servers.source_servers()) ids.insert(server.user_provided_id());
+  EXPECT_EQ(servers.source_servers_size(), kServers);
+  EXPECT_EQ(ids.size(), static_cast<std::size_t>(kServers));
 }
 
 TEST_F(ProgramTest, SetUpCommandsRefuseWhatWouldHurt) {
