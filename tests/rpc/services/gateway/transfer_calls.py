@@ -74,7 +74,7 @@ def start_import(client, folder):
     for key in ("link.csv", "etc/passwd.csv"):
         assert refusal(client.start_import, s3BucketSource={"s3Bucket": BUCKET, "s3Key": key})[0] == "ConflictException", key
     assert call("StartImport", clientToken="x" * 65, s3BucketSource=source)[0] == 400
-    assert refusal(mgn_2023("GWAKVIEWERVIEWERVIEW").start_import, s3BucketSource=source)[0] == "AccessDeniedException"
+    assert refusal(mgn_2023("viewer").start_import, s3BucketSource=source)[0] == "AccessDeniedException"
 
 
 def list_imports(client, folder):
@@ -133,7 +133,7 @@ def start_export(client, folder):
     assert back["summary"] == {"waves": none, "applications": none, "servers": none}, back
     for bucket, key in (("none", "a.csv"), ("..", "a.csv"), (BUCKET, "a/../a.csv"), (BUCKET, "a")):
         assert refusal(client.start_export, s3Bucket=bucket, s3Key=key)[0] == "ValidationException", (bucket, key)
-    assert refusal(mgn_2023("GWAKVIEWERVIEWERVIEW").start_export, s3Bucket=BUCKET, s3Key="v.csv")[0] == "AccessDeniedException"
+    assert refusal(mgn_2023("viewer").start_export, s3Bucket=BUCKET, s3Key="v.csv")[0] == "AccessDeniedException"
 
 
 def list_exports(client, _folder):
@@ -168,7 +168,7 @@ def create_connector(client, _folder):
     assert client.list_connectors(filters={"connectorIDs": [identity]})["items"] == [made]
     assert call("CreateConnector", name="a b", ssmInstanceID="i-0123456789abcdef0")[0] == 400
     assert call("CreateConnector", name="a", ssmInstanceID="short")[0] == 400
-    assert refusal(make_connector, client=mgn_2023("GWAKVIEWERVIEWERVIEW"), name="x")[0] == "AccessDeniedException"
+    assert refusal(make_connector, client=mgn_2023("viewer"), name="x")[0] == "AccessDeniedException"
 
 
 def update_connector(client, _folder):

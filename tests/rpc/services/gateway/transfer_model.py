@@ -10,7 +10,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from client import CA, URL
+from client import CA, KEYS, URL
 
 TEXT, NUMBER, FLAG = {"shape": "XText"}, {"shape": "XNumber"}, {"shape": "XFlag"}
 TAGS, PAGE = {"shape": "TagsMap"}, {"shape": "XNumber"}
@@ -90,8 +90,8 @@ listing("ListConnectors", "XConnectors", filters=of("XConnectorFilters"))
 operation("DeleteConnector", 204, structure(["connectorID"], connectorID=TEXT))
 
 
-def mgn_2023(key=None):
-    """A client that knows the operations above besides those of its own model."""
+def mgn_2023(key="operator"):
+    """A client with the key of that name that knows the operations above besides those of its own model."""
     with tempfile.TemporaryDirectory() as folder:
         place = os.path.join(folder, "mgn", "2020-02-26")
         os.makedirs(place)
@@ -100,6 +100,6 @@ def mgn_2023(key=None):
         session = botocore.session.Session()
         session.get_component("data_loader").search_paths.insert(0, folder)
         return boto3.session.Session(botocore_session=session).client(
-            "mgn", region_name="us-east-1", endpoint_url=URL, verify=CA, aws_access_key_id=key,
-            aws_secret_access_key=key and os.environ["AWS_SECRET_ACCESS_KEY"],
+            "mgn", region_name="us-east-1", endpoint_url=URL, verify=CA, aws_access_key_id=KEYS[key][0],
+            aws_secret_access_key=KEYS[key][1],
             config=Config(retries={"max_attempts": 1}, connect_timeout=10, read_timeout=60))
