@@ -169,7 +169,7 @@ TEST_F(QuotasTest, ArchivedServersCountInAllAndComeBackOnlyIntoRoom) {
   EXPECT_EQ(Fact(two.status(), "quota_code"), "SOURCE_SERVERS") << two.status();
   EXPECT_OK(Verb(name, &Stub::Unarchive));
   ASSERT_OK(WithQuotas({.source_servers = all + 1}));
-  EXPECT_OK(Call(*operator_, &Stub::CreateSourceServer, create)) << "the same request, with room";
+  EXPECT_OK(Call(*operator_, &Stub::CreateSourceServer, create));  // the same request, with room
 }
 
 TEST_F(QuotasTest, ARefusedLaunchIsAuditedWithItsCode) {
