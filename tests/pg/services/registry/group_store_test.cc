@@ -12,8 +12,8 @@
 #include "services/common/pg/pool.h"
 #include "services/registry/storage/health_store.h"
 #include "services/registry/storage/server_store.h"
+#include "tests/pg/services/registry/store_fixture.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/test_database.h"
 
 namespace godwit::registry::storage {
 namespace {
@@ -28,25 +28,8 @@ constexpr pg::Statement kHealthRows = {
     "select health, registry.micros(time) from registry.server_health"
     " where server_id = $1"};
 
-class GroupStoreTest : public ::testing::Test {
+class GroupStoreTest : public StoreFixture {
  protected:
-  static void SetUpTestSuite() {
-    auto database = ::godwit::testing::TestDatabase::Start();
-    ASSERT_OK(database);
-    database_ = database->release();
-    pool_ = new pg::Pool({.conninfo = database_->conninfo(), .max_connections = 12});
-  }
-  static void TearDownTestSuite() {
-    delete pool_;
-    delete database_;
-  }
-  void SetUp() override {
-    auto lease = pool_->Acquire();
-    ASSERT_OK(lease);
-    connection_.emplace(*std::move(lease));
-  }
-  pg::Connection& connection() { return **connection_; }
-
   Group New(GroupKind kind, const std::string& title) {
     const auto group = InsertGroup(
         connection(), kind,
@@ -87,10 +70,6 @@ class GroupStoreTest : public ::testing::Test {
     }
     return ids;
   }
-
-  inline static ::godwit::testing::TestDatabase* database_ = nullptr;
-  inline static pg::Pool* pool_ = nullptr;
-  std::optional<pg::Pool::Lease> connection_;
 };
 
 TEST_F(GroupStoreTest, FactsOfMembers) {

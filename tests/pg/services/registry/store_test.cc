@@ -12,8 +12,8 @@
 #include "services/registry/storage/outbox.h"
 #include "services/registry/storage/server_store.h"
 #include "services/registry/storage/token_store.h"
+#include "tests/pg/services/registry/store_fixture.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/test_database.h"
 
 namespace godwit::registry::storage {
 namespace {
@@ -21,25 +21,8 @@ namespace {
 using ::godwit::testing::StatusIs;
 using ::testing::ElementsAre;
 
-class StoreTest : public ::testing::Test {
+class StoreTest : public StoreFixture {
  protected:
-  static void SetUpTestSuite() {
-    auto database = ::godwit::testing::TestDatabase::Start();
-    ASSERT_OK(database);
-    database_ = database->release();
-    pool_ = new pg::Pool({.conninfo = database_->conninfo(), .max_connections = 12});
-  }
-  static void TearDownTestSuite() {
-    delete pool_;
-    delete database_;
-  }
-  void SetUp() override {
-    auto lease = pool_->Acquire();
-    ASSERT_OK(lease);
-    connection_.emplace(*std::move(lease));
-  }
-  pg::Connection& connection() { return **connection_; }
-
   SourceServer NewServer(Lifecycle lifecycle = Lifecycle::kReadyForTest) {
     const auto server = InsertServer(connection(),
                                      {.id = NewId("s-"),
@@ -54,10 +37,6 @@ class StoreTest : public ::testing::Test {
   absl::StatusOr<SourceServer> Save(const SourceServer& server) {
     return SaveServer(connection(), server, {.event = "Test", .principal = "user/admin/a"});
   }
-
-  inline static ::godwit::testing::TestDatabase* database_ = nullptr;
-  inline static pg::Pool* pool_ = nullptr;
-  std::optional<pg::Pool::Lease> connection_;
 };
 
 TEST_F(StoreTest, EverythingOfAServerGoesRound) {
