@@ -1,15 +1,30 @@
 #include "services/common/pg/connection.h"
 
+#include <poll.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/deadline_scope.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::pg {
+namespace {
+
+// The server's own limits come first, unless it cannot be heard.
+constexpr absl::Duration kPatienceMargin = absl::Seconds(5);
+// A transaction whose time is over must still be ended.
+constexpr absl::Duration kForRollback = absl::Seconds(1);
+constexpr absl::Duration kLeastConnect = absl::Seconds(2);  // less means two seconds to libpq
+constexpr absl::Duration kMostConnect = absl::Seconds(5);
+
+}  // namespace
 
 std::int64_t Result::affected() const {
   std::int64_t count = 0;
@@ -55,7 +70,7 @@ absl::StatusCode CodeOfSqlState(absl::string_view state) {
   if (state == "23505") return absl::StatusCode::kAlreadyExists;
   if (absl::StartsWith(state, "23")) return absl::StatusCode::kFailedPrecondition;
   if (state.empty() || absl::StartsWith(state, "08") || absl::StartsWith(state, "57P") ||
-      state == "53300" || state == "25006") {
+      state == "53300" || state == "25006" || state == "25P03") {
     return absl::StatusCode::kUnavailable;
   }
   if (state == "53100" || state == "53200") return absl::StatusCode::kResourceExhausted;
@@ -64,28 +79,39 @@ absl::StatusCode CodeOfSqlState(absl::string_view state) {
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& conninfo,
-                                                             absl::Duration statement_timeout) {
+                                                             Limits limits) {
+  // A server whose client has gone stops working for it, also while it waits for a lock; and it
+  // takes its locks away from one that stands still or is cut off, before the leases of others end.
   const std::string options =
-      absl::StrCat("-c statement_timeout=", absl::ToInt64Milliseconds(statement_timeout),
-                   " -c lock_timeout=", absl::ToInt64Milliseconds(statement_timeout),
-                   " -c idle_in_transaction_session_timeout=60000");
+      absl::StrCat("-c statement_timeout=", absl::ToInt64Milliseconds(limits.statement),
+                   " -c lock_timeout=", absl::ToInt64Milliseconds(limits.lock),
+                   " -c idle_in_transaction_session_timeout=10000"
+                   " -c client_connection_check_interval=1000");
+  const std::string connect = absl::StrCat(absl::ToInt64Seconds(
+      std::clamp(absl::Ceil(TimeLeft(), absl::Seconds(1)), kLeastConnect, kMostConnect)));
   const char* keywords[] = {"dbname",           "connect_timeout", "keepalives_idle",
                             "tcp_user_timeout", "options",         nullptr};
-  const char* values[] = {conninfo.c_str(), "5", "30", "30000", options.c_str(), nullptr};
+  const char* values[] = {conninfo.c_str(), connect.c_str(), "30",
+                          "30000",          options.c_str(), nullptr};
   PGconn* raw = PQconnectdbParams(keywords, values, /*expand_dbname=*/1);
-  std::unique_ptr<Connection> connection(new Connection(raw));
+  std::unique_ptr<Connection> connection(new Connection(raw, limits.statement + kPatienceMargin));
   if (raw == nullptr || PQstatus(raw) != CONNECTION_OK) {
     return absl::UnavailableError(
         absl::StrCat("PostgreSQL: ", raw == nullptr ? "out of memory" : PQerrorMessage(raw)));
   }
   PQsetNoticeProcessor(
       raw, [](void*, const char*) {}, nullptr);
+  PQsetnonblocking(raw, 1);
   return connection;
 }
 
 Connection::~Connection() { PQfinish(connection_); }
 
 absl::Status Connection::Fail(PGresult* result, absl::string_view what) const {
+  if (given_up_) {
+    return absl::DeadlineExceededError(
+        absl::StrCat(what, ": the database did not answer in time; try again"));
+  }
   const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char* text =
       result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -99,10 +125,51 @@ absl::Status Connection::Fail(PGresult* result, absl::string_view what) const {
   return status;
 }
 
+absl::Status Connection::CheckTime(absl::string_view what) const {
+  if (given_up_) return absl::UnavailableError(absl::StrCat(what, ": the connection was given up"));
+  if (TimeLeft() > absl::ZeroDuration()) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat(what, ": the caller's time is over"));
+}
+
+PGresult* Connection::Await(int sent, absl::Duration least) {
+  const absl::Duration end =
+      RealClock().Monotonic() + std::max(std::min(patience_, TimeLeft()), least);
+  PGresult* last = nullptr;
+  while (sent == 1) {
+    const int unsent = PQflush(connection_);
+    if (unsent < 0 || (unsent == 0 && PQisBusy(connection_) == 0)) {
+      PGresult* const next = PQgetResult(connection_);
+      if (next == nullptr) return last;
+      PQclear(last);
+      last = next;
+      continue;
+    }
+    const absl::Duration left = end - RealClock().Monotonic();
+    pollfd ready = {PQsocket(connection_),
+                    static_cast<short>(unsent == 0 ? POLLIN : POLLIN | POLLOUT), 0};
+    const int polled = left > absl::ZeroDuration()
+                           ? poll(&ready, 1,
+                                  static_cast<int>(absl::ToInt64Milliseconds(
+                                      absl::Ceil(left, absl::Milliseconds(1)))))
+                           : 0;
+    if (polled == 0) {
+      given_up_ = true;
+      PQclear(last);
+      return nullptr;
+    }
+    // What goes wrong here is in the next result.
+    if (polled > 0 || errno != EINTR) PQconsumeInput(connection_);
+  }
+  return last;
+}
+
 absl::StatusOr<Result> Connection::Exec(const Statement& statement,
                                         const std::vector<Param>& params) {
+  RETURN_IF_ERROR(CheckTime(statement.name));
   if (std::find(prepared_.begin(), prepared_.end(), statement.name) == prepared_.end()) {
-    PGresult* prepared = PQprepare(connection_, statement.name, statement.sql, 0, nullptr);
+    PGresult* const prepared =
+        Await(PQsendPrepare(connection_, statement.name, statement.sql, 0, nullptr),
+              absl::ZeroDuration());
     if (PQresultStatus(prepared) != PGRES_COMMAND_OK) return Fail(prepared, statement.name);
     PQclear(prepared);
     prepared_.push_back(statement.name);
@@ -110,15 +177,20 @@ absl::StatusOr<Result> Connection::Exec(const Statement& statement,
   std::vector<const char*> values;
   values.reserve(params.size());
   for (const Param& param : params) values.push_back(param ? param->c_str() : nullptr);
-  PGresult* result = PQexecPrepared(connection_, statement.name, static_cast<int>(values.size()),
-                                    values.data(), nullptr, nullptr, 0);
+  PGresult* const result =
+      Await(PQsendQueryPrepared(connection_, statement.name, static_cast<int>(values.size()),
+                                values.data(), nullptr, nullptr, 0),
+            absl::ZeroDuration());
   const ExecStatusType status = PQresultStatus(result);
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) return Fail(result, statement.name);
   return Result(result);
 }
 
-absl::Status Connection::Run(const std::string& sql) {
-  PGresult* result = PQexec(connection_, sql.c_str());
+absl::Status Connection::Run(const std::string& sql, absl::Duration least) {
+  if (least == absl::ZeroDuration() || given_up_) {
+    RETURN_IF_ERROR(CheckTime(sql.substr(0, 60)));
+  }
+  PGresult* const result = Await(PQsendQuery(connection_, sql.c_str()), least);
   const ExecStatusType status = PQresultStatus(result);
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
     return Fail(result, sql.substr(0, 60));
@@ -133,7 +205,7 @@ absl::StatusOr<Transaction> Transaction::Begin(Connection& connection) {
 }
 
 Transaction::~Transaction() {
-  if (connection_ != nullptr) connection_->Run("ROLLBACK").IgnoreError();
+  if (connection_ != nullptr) connection_->Run("ROLLBACK", kForRollback).IgnoreError();
 }
 
 absl::Status Transaction::Commit() && {
@@ -143,7 +215,7 @@ absl::Status Transaction::Commit() && {
     return absl::UnknownError(
         absl::StrCat("outcome of the commit is not known: ", status.message()));
   }
-  if (!status.ok()) connection.Run("ROLLBACK").IgnoreError();
+  if (!status.ok()) connection.Run("ROLLBACK", kForRollback).IgnoreError();
   return status;
 }
 

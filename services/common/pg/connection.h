@@ -52,32 +52,46 @@ std::string Micros(absl::Time time);              // for to_timestamp($n::bigint
 std::string BytesParam(absl::string_view bytes);  // for $n::bytea
 
 // The status of an SQLSTATE: 40001, 40P01 -> ABORTED; 23505 -> ALREADY_EXISTS; 23503, 23514, 23502
-// -> FAILED_PRECONDITION; 08xxx, 57P0x, 53300, 25006 -> UNAVAILABLE; 53100 -> RESOURCE_EXHAUSTED;
-// 57014 -> DEADLINE_EXCEEDED; else INTERNAL.
+// -> FAILED_PRECONDITION; 08xxx, 57P0x, 53300, 25006, 25P03 -> UNAVAILABLE; 53100 ->
+// RESOURCE_EXHAUSTED; 57014 -> DEADLINE_EXCEEDED; else INTERNAL.
 absl::StatusCode CodeOfSqlState(absl::string_view sqlstate);
 
 class Connection {
  public:
-  // `conninfo` as of libpq. UNAVAILABLE when the server cannot be reached. Statement time is
-  // limited to `statement_timeout`.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(
-      const std::string& conninfo, absl::Duration statement_timeout = absl::Seconds(30));
+  struct Limits {
+    absl::Duration statement = absl::Seconds(30);  // kept by the server
+    absl::Duration lock = absl::Seconds(30);       // of waiting for one lock; kept by the server
+  };
+  // `conninfo` as of libpq, PostgreSQL 14 or later. UNAVAILABLE when the server cannot be reached.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& conninfo,
+                                                          Limits limits);
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& conninfo) {
+    return Open(conninfo, Limits());
+  }
   ~Connection();
 
-  // False after the server went away: throw the connection away then.
-  bool Usable() const { return PQstatus(connection_) == CONNECTION_OK; }
+  // False after the server went away or an answer was given up: throw the connection away then. The
+  // server notices within a second and gives up, too.
+  bool Usable() const { return !given_up_ && PQstatus(connection_) == CONNECTION_OK; }
   bool InTransaction() const { return PQtransactionStatus(connection_) != PQTRANS_IDLE; }
 
-  // Prepares on first use, then executes.
+  // Prepares on first use, then executes. DEADLINE_EXCEEDED: no answer while the thread had time
+  // (DeadlineScope), or from a server that is out of reach; what it did is not known then.
   absl::StatusOr<Result> Exec(const Statement& statement, const std::vector<Param>& params = {});
-  // One or more statements without parameters.
-  absl::Status Run(const std::string& sql);
+  // One or more statements without parameters. It gets `least` also when the thread has less time.
+  absl::Status Run(const std::string& sql, absl::Duration least = absl::ZeroDuration());
 
  private:
-  explicit Connection(PGconn* connection) : connection_(connection) {}
+  Connection(PGconn* connection, absl::Duration patience)
+      : connection_(connection), patience_(patience) {}
   absl::Status Fail(PGresult* result, absl::string_view what) const;
+  absl::Status CheckTime(absl::string_view what) const;
+  // The last result of what was sent (`sent`: as libpq's functions return it); null: see Fail().
+  PGresult* Await(int sent, absl::Duration least);
 
   PGconn* connection_;
+  const absl::Duration patience_;  // with a server that does not answer
+  bool given_up_ = false;
   std::vector<std::string> prepared_;
 };
 

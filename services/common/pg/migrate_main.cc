@@ -17,7 +17,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto run = [&]() -> absl::Status {
-    auto connection = godwit::pg::Connection::Open(database, absl::Minutes(30));
+    auto connection = godwit::pg::Connection::Open(
+        database, {.statement = absl::Minutes(30), .lock = absl::Minutes(30)});
     if (!connection.ok()) return connection.status();
     const auto applied = godwit::pg::Migrate(**connection);
     if (!applied.ok()) return applied.status();

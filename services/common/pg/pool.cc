@@ -1,6 +1,9 @@
 #include "services/common/pg/pool.h"
 
+#include <algorithm>
+
 #include "absl/time/clock.h"
+#include "services/common/base/deadline_scope.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::pg {
@@ -13,7 +16,8 @@ absl::StatusOr<Pool::Lease> Pool::Acquire() {
     };
     const absl::Time asked = absl::Now();
     ++waiting_;
-    const bool had = mutex_.AwaitWithTimeout(absl::Condition(&free), options_.acquire_timeout);
+    const bool had = mutex_.AwaitWithTimeout(absl::Condition(&free),
+                                             std::min(options_.acquire_timeout, TimeLeft()));
     --waiting_;
     waited_ += absl::Now() - asked;
     if (!had) {
@@ -28,7 +32,7 @@ absl::StatusOr<Pool::Lease> Pool::Acquire() {
     ++open_;
   }
   absl::StatusOr<std::unique_ptr<Connection>> connection =
-      Connection::Open(options_.conninfo, options_.statement_timeout);
+      Connection::Open(options_.conninfo, options_.limits);
   if (!connection.ok()) {
     absl::MutexLock lock(&mutex_);
     --open_;

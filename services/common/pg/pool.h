@@ -18,8 +18,8 @@ class Pool {
   struct Options {
     std::string conninfo;
     int max_connections = 8;
-    absl::Duration acquire_timeout = absl::Seconds(10);
-    absl::Duration statement_timeout = absl::Seconds(30);
+    absl::Duration acquire_timeout = absl::Seconds(10);  // less when the thread has less time
+    Connection::Limits limits{};
   };
   explicit Pool(Options options) : options_(std::move(options)) {}
 

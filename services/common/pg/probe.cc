@@ -12,7 +12,8 @@ constexpr absl::Duration kPatience = absl::Seconds(5);
 
 absl::Status Probe::Check() {
   if (connection_ == nullptr) {
-    ASSIGN_OR_RETURN(connection_, Connection::Open(conninfo_, kPatience));
+    ASSIGN_OR_RETURN(connection_,
+                     Connection::Open(conninfo_, {.statement = kPatience, .lock = kPatience}));
   }
   const absl::StatusOr<Result> standby = connection_->Exec(kStandby);
   if (!standby.ok() || standby->Bool(0, 0)) {

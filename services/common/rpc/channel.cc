@@ -165,7 +165,9 @@ absl::Status Retry(absl::Duration total, const std::function<absl::Status()>& ca
     // A quota makes no room by itself within a retry.
     const bool busy = status.code() == absl::StatusCode::kResourceExhausted &&
                       GetInfo(status).reason != kQuotaExceeded;
-    const bool again = busy || status.code() == absl::StatusCode::kUnavailable;
+    // A server that stops answers CANCELLED to calls that it had not begun.
+    const bool again = busy || status.code() == absl::StatusCode::kUnavailable ||
+                       status.code() == absl::StatusCode::kCancelled;
     std::uint8_t jitter = 0;
     RandomBytes({&jitter, 1});
     const absl::Duration wait = backoff * (0.5 + jitter / 256.0);

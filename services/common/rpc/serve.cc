@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "godwit/common/v1/error.pb.h"
+#include "services/common/base/deadline_scope.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/request_scope.h"
@@ -118,6 +119,8 @@ grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::
   const absl::Time start = absl::Now();
   const absl::StatusOr<Call> call = Admit(*context, method, access);
   const RequestScope scope(call.ok() ? call->request_id : "");
+  // Whoever asked has gone by then: nothing is waited for any more.
+  const DeadlineScope deadline(call.ok() ? call->deadline - start : absl::InfiniteDuration());
   const absl::Status status = call.ok() ? body(*call) : call.status();
   const absl::Duration took = absl::Now() - start;
   {

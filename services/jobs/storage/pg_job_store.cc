@@ -91,7 +91,8 @@ PgJobStore::PgJobStore(const std::string& conninfo, int max_connections)
       renewals_({.conninfo = conninfo,
                  .max_connections = 1,
                  .acquire_timeout = absl::Seconds(2),
-                 .statement_timeout = absl::Seconds(4)}) {}
+                 // A row that somebody holds must not make all others wait.
+                 .limits = {.statement = absl::Seconds(4), .lock = absl::Seconds(1)}}) {}
 
 absl::StatusOr<Job> PgJobStore::Create(const NewJob& job, const JobQuotas& quotas) {
   std::string job_id = job.job_id;
