@@ -162,6 +162,8 @@ std::vector<Command> AllCommands() {
                             AccessKeyCommands,
                             RevocationCommands,
                             AuditCommands,
+                            EventCommands,
+                            WebhookCommands,
                             OperationCommands,
                             WaveCommands,
                             PlanCommands,

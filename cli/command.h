@@ -40,6 +40,8 @@ std::vector<Command> AccessKeyCommands();   // access-keys
 std::vector<Command> RevocationCommands();  // revocations
 std::vector<Command> AuditCommands();       // audit
 std::vector<Command> TransferCommands();    // import, export, imports, exports, connectors
+std::vector<Command> EventCommands();       // events
+std::vector<Command> WebhookCommands();     // webhooks
 std::vector<Command> OperationCommands();   // health, support-bundle
 std::vector<Command> WaveCommands();        // waves
 std::vector<Command> PlanCommands();        // diff, apply, export-plan

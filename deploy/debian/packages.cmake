@@ -66,11 +66,11 @@ set(docs ${PROJECT_SOURCE_DIR}/docs)
 set(GODWIT_PACKAGES "")
 godwit_package(control USER yes STATE machines
   SUMMARY "Godwit: registry, replication coordinator, conversion service, jobs"
-  DEPENDS "adduser" RECOMMENDS "postgresql | postgresql-client, qemu-system-x86, qemu-utils, ovmf, openssh-client"
+  DEPENDS "adduser" RECOMMENDS "ca-certificates, postgresql | postgresql-client, qemu-system-x86, qemu-utils, ovmf, openssh-client"
   TARGETS godwit-registry godwit-replication godwit-conversion godwit-jobs godwit-migrate
   CONFIGS migrate registry replication conversion jobs
   UNITS godwit-migrate godwit-registry godwit-replication godwit-conversion godwit-jobs
-  DOCS ${docs}/operations.md ${docs}/metrics.md ${docs}/jobs.md ${docs}/targets.md ${docs}/replication.md)
+  DOCS ${docs}/operations.md ${docs}/events.md ${docs}/metrics.md ${docs}/jobs.md ${docs}/targets.md ${docs}/replication.md)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/deploy/profiles/ DESTINATION usr/share/godwit/profiles COMPONENT control
   FILES_MATCHING PATTERN *.json)
 install(FILES ${PROJECT_SOURCE_DIR}/deploy/sql/roles.sql DESTINATION usr/share/godwit COMPONENT control)

@@ -10,6 +10,7 @@
 #include "services/common/metrics/certificate_metrics.h"
 #include "services/common/metrics/metrics.h"
 #include "services/registry/ca_commands.h"
+#include "services/registry/event_options.h"
 #include "services/registry/rpc/server.h"
 
 namespace godwit::registry {
@@ -107,8 +108,11 @@ absl::Status RunServer(int argc, const char* const* argv) {
       "are none");
   flags.Duration("agent-certificate-lifetime", &config.agent_certificate_lifetime,
                  "of certificates for agents");
+  EventOptions events;
+  AddEventFlags(flags, events);
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));
   RETURN_IF_ERROR(NoMore(rest));
+  ASSIGN_OR_RETURN(config.webhooks, WebhookOptionsOf(events));
   RETURN_IF_ERROR(Required("database", config.database));
   RETURN_IF_ERROR(Required("tls-dir", tls_dir));
   RETURN_IF_ERROR(Required("ca-dir", ca_dir));

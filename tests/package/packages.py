@@ -9,7 +9,7 @@ import tempfile
 # QEMU is as large as all the rest: the base does without, and apt says whether it could come.
 LARGE = {"qemu-system-x86", "qemu-utils", "dosfstools"}
 # What else the packages depend on (debian_test.py proves it): one base for all tests.
-BASE = ["adduser", "libabsl20220623", "libc6", "libgcc-s1", "libgrpc++1.51", "libgrpc29", "libpq5", "libprometheus-cpp-core1.0",
+BASE = ["adduser", "libabsl20220623", "libc6", "libcurl4", "libgcc-s1", "libgrpc++1.51", "libgrpc29", "libpq5", "libprometheus-cpp-core1.0",
         "libprometheus-cpp-pull1.0", "libprotobuf32", "librados2", "librbd1", "libre2-9", "libssl3", "libstdc++6", "libvirt0", "libxml2",
         "libyaml-cpp0.7", "libzstd1", "zlib1g"]
 # What the tests themselves need in it.

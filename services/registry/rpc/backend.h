@@ -7,9 +7,11 @@
 #include "services/common/rpc/ca.h"
 #include "services/common/rpc/serve.h"
 #include "services/registry/clients/outbox_sender.h"
+#include "services/registry/clients/webhook_sender.h"
 #include "services/registry/domain/group_limits.h"
 #include "services/registry/domain/lifecycle.h"
 #include "services/registry/domain/quotas.h"
+#include "services/registry/rpc/event_hub.h"
 #include "services/registry/rpc/watch_hub.h"
 #include "services/registry/storage/access_key_store.h"
 #include "services/registry/storage/mutation.h"
@@ -20,6 +22,8 @@ struct Backend {
   storage::Mutator& mutator;
   OutboxSender& sender;
   WatchHub& watch_hub;
+  EventHub& event_hub;
+  WebhookSender& webhooks;
   Clock& clock;
   Profile profile = Profile::kStrict;
   rpc::CaMaterial ca;

@@ -33,5 +33,7 @@ std::unique_ptr<grpc::Service> MakeConnectorHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeTransferHandler(Backend& backend,
                                                    const storage::TransferFolder& folder,
                                                    TransferRunner& runner);
+std::unique_ptr<grpc::Service> MakeEventServiceHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeWebhookHandler(Backend& backend);
 
 }  // namespace godwit::registry

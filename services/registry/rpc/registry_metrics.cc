@@ -5,6 +5,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/registry/storage/figures.h"
 #include "services/registry/storage/outbox.h"
+#include "services/registry/storage/webhook_store.h"
 
 namespace godwit::registry {
 namespace {
@@ -25,6 +26,16 @@ absl::Status Collect(pg::Pool& pool, Samples& to) {
            static_cast<double>(load.waiting));
   to.Gauge("godwit_outbox_oldest_seconds", "How long the oldest of them has waited.", {},
            absl::ToDoubleSeconds(load.oldest));
+  ASSIGN_OR_RETURN(const storage::WebhookLoad webhooks, storage::LoadOfWebhooks(*connection, ""));
+  to.Gauge("godwit_webhook_waiting", "Webhook deliveries that have not arrived yet.", {},
+           static_cast<double>(webhooks.waiting));
+  to.Gauge("godwit_webhook_parked", "Webhook deliveries that failed for too long.", {},
+           static_cast<double>(webhooks.parked));
+  to.Gauge("godwit_webhook_oldest_seconds", "How long the oldest of both has waited.", {},
+           absl::ToDoubleSeconds(webhooks.oldest));
+  to.Gauge("godwit_webhook_behind_events",
+           "Events that no delivery was made of yet, of all webhooks.", {},
+           static_cast<double>(webhooks.behind));
   return absl::OkStatus();
 }
 

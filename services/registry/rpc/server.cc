@@ -21,6 +21,7 @@
 #include "services/registry/rpc/registry_metrics.h"
 #include "services/registry/rpc/server_quotas.h"
 #include "services/registry/rpc/transfer_runner.h"
+#include "services/registry/rpc/webhooks.h"
 #include "services/registry/storage/revocation_store.h"
 
 namespace godwit::registry {
@@ -31,6 +32,12 @@ constexpr pg::Statement kSchemaPresent = {
 
 rpc::Identity ServiceIdentity(const char* name) {
   return {.kind = rpc::PeerKind::kService, .id = name};
+}
+
+WebhookSender::Options WebhookOptions(const ServerConfig& config) {
+  WebhookSender::Options options = config.webhooks;
+  options.master_key_file = config.master_key_file;
+  return options;
 }
 
 class Server final : public RegistryServer {
@@ -46,10 +53,14 @@ class Server final : public RegistryServer {
         health_(pool_, rpc::Dial(config.replication, ServiceIdentity("replication"), config.tls),
                 {.pause = config.health_pause}),
         watch_hub_(pool_),
+        event_hub_(pool_),
+        webhooks_(pool_, WebhookOptions(config)),
         backend_{
             .mutator = mutator_,
             .sender = sender_,
             .watch_hub = watch_hub_,
+            .event_hub = event_hub_,
+            .webhooks = webhooks_,
             .clock = clock,
             .profile = config.profile,
             .ca = config.ca,
@@ -79,10 +90,14 @@ class Server final : public RegistryServer {
     handlers_.push_back(rpc::MakeQuotaHandler([this] { return ListQuotas(backend_); }));
     handlers_.push_back(MakeConnectorHandler(backend_));
     handlers_.push_back(MakeTransferHandler(backend_, transfer_folder_, transfers_));
+    handlers_.push_back(MakeEventServiceHandler(backend_));
+    handlers_.push_back(MakeWebhookHandler(backend_));
   }
   ~Server() override {
     lifeline_.reset();
     watch_hub_.Stop();  // ends the streams, so that the server need not cut them
+    event_hub_.Stop();
+    webhooks_.Stop();
     if (enroll_server_ != nullptr) enroll_server_->Stop();
     if (server_ != nullptr) server_->Stop();
     transfers_.Stop();
@@ -99,9 +114,10 @@ class Server final : public RegistryServer {
     if (!config.master_key_file.empty()) {
       ASSIGN_OR_RETURN(const crypt::MasterKeys keys, LoadMasterKeys(config.master_key_file));
       ASSIGN_OR_RETURN(const int rewrapped, RewrapAccessKeys(pool_, keys));
-      if (rewrapped > 0) {
-        Log(Severity::kInfo, "wrapped secrets of access keys anew",
-            {{"count", absl::StrCat(rewrapped)}, {"to", keys.current().id}});
+      ASSIGN_OR_RETURN(const int of_webhooks, RewrapWebhooks(pool_, keys));
+      if (rewrapped + of_webhooks > 0) {
+        Log(Severity::kInfo, "wrapped secrets of access keys and webhooks anew",
+            {{"count", absl::StrCat(rewrapped + of_webhooks)}, {"to", keys.current().id}});
       }
     }
     std::vector<grpc::Service*> services;
@@ -118,6 +134,8 @@ class Server final : public RegistryServer {
     health_.Start();
     transfers_.Start();
     watch_hub_.Start();
+    event_hub_.Start();
+    webhooks_.Start();
     deny_list_ =
         std::make_unique<rpc::DenyListFollower>([this] { return Denied(); }, absl::Seconds(1));
     lifeline_ = std::make_unique<rpc::Lifeline>(
@@ -149,6 +167,8 @@ class Server final : public RegistryServer {
   OutboxSender sender_;
   HealthFollower health_;
   WatchHub watch_hub_;
+  EventHub event_hub_;
+  WebhookSender webhooks_;
   Backend backend_;
   const storage::TransferFolder transfer_folder_;
   TransferRunner transfers_;

@@ -10,6 +10,7 @@
 #include "services/common/metrics/metrics.h"
 #include "services/common/rpc/ca.h"
 #include "services/common/rpc/channel.h"
+#include "services/registry/clients/webhook_sender.h"
 #include "services/registry/domain/group_limits.h"
 #include "services/registry/domain/lifecycle.h"
 #include "services/registry/domain/quotas.h"
@@ -35,6 +36,7 @@ struct ServerConfig {
   GroupLimits group_limits;
   absl::Duration health_pause = absl::Seconds(10);  // between looks at how replication goes
   std::string transfer_dir;  // holds the buckets of imports and exports; empty: there are none
+  WebhookSender::Options webhooks;  // without the master key file
 };
 
 class RegistryServer {
