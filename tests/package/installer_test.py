@@ -64,7 +64,7 @@ class Source(Chroot):
 
     def __exit__(self, *_):
         for mount in ("sys", self.disk[1:], "dev/null", "dev/urandom"):
-            subprocess.run(["umount", "-q", self.path / mount], check=False)
+            run("umount", self.path / mount)
         run("losetup", "--detach", self.disk)
         self.image.close()
         super().__exit__()
