@@ -21,10 +21,10 @@ finish() {
 }
 trap finish EXIT
 options=(--gateway)
-# A document that actions may name.
-mkdir "$dir/documents"
+# A document that actions may name, and a folder for inventories.
+mkdir "$dir/documents" "$dir/transfers"
 echo true >"$dir/documents/check-web"
-options+=(--with "gateway:--documents=$dir/documents")
+options+=(--with "gateway:--documents=$dir/documents" --with "registry:--transfer-dir=$dir/transfers")
 # Small enough for the checks of groups to reach them.
 options+=(--with registry:--quota-active-applications=40 --with registry:--quota-archived-applications=8)
 options+=(--with registry:--quota-active-waves=40 --with registry:--quota-archived-waves=8)
