@@ -47,7 +47,7 @@ class TakePoint final : public Step {
     ASSIGN_OR_RETURN(PointProgress progress, Request(context));
     ASSIGN_OR_RETURN(const absl::Duration since, SinceAsked(context));
     const absl::Duration patience = context.clock().Monotonic() + kHold - since;
-    if (since > kHold) {
+    if (since > absl::ZeroDuration()) {
       // Back from a pause: one look, so that hundreds that wait cost next to nothing.
       ASSIGN_OR_RETURN(progress, environment_.replication.GetPointRequest(progress.name));
     }

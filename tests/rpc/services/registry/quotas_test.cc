@@ -27,12 +27,17 @@ class QuotasTest : public RegistryTest {
  protected:
   void SetUp() override {
     installation_->jobs.Refuse(absl::OkStatus());
-    operator_ = pb::SourceServerService::NewStub(ChannelAs("user/operator/carol"));
     ASSERT_OK(WithQuotas(Quotas()));
   }
-  static absl::Status WithQuotas(const Quotas& quotas) {
+  // Starts the registry anew, on another port.
+  absl::Status WithQuotas(const Quotas& quotas) {
+    operator_.reset();
     installation_->config.quotas = quotas;
-    return StartRegistry();
+    const absl::Status started = StartRegistry();
+    if (started.ok()) {
+      operator_ = pb::SourceServerService::NewStub(ChannelAs("user/operator/carol"));
+    }
+    return started;
   }
   static std::map<std::string, common::v1::Quota> Listed() {
     const auto stub = common::v1::QuotaService::NewStub(ChannelAs("user/viewer/bob"));
@@ -106,10 +111,9 @@ TEST_F(QuotasTest, DefaultsAreThePublishedOnes) {
 TEST_F(QuotasTest, OfEnrolmentsAtTheLimitOneGetsTheLastPlace) {
   const std::int64_t active = Used("ACTIVE_SOURCE_SERVERS");
   ASSERT_OK(WithQuotas({.active_source_servers = active + 1}));
-  const std::string token = NewToken(8).secret();
-  std::vector<pb::EnrollRequest> requests;
+  std::vector<pb::EnrollRequest> requests;  // a token each, so that they meet at the quota alone
   for (int i = 0; i < 6; ++i) {
-    requests.push_back(EnrollRequestFor(token, *rpc::MakeKeyAndCsr("agent")));
+    requests.push_back(EnrollRequestFor(NewToken().secret(), *rpc::MakeKeyAndCsr("agent")));
   }
   std::vector<absl::Status> answers(requests.size());
   std::vector<std::thread> threads;
