@@ -8,7 +8,6 @@
 #include "services/gateway/mgn/rpc/call.h"
 #include "services/gateway/mgn/rpc/server_json.h"
 #include "services/gateway/mgn/rpc/tag_holders.h"
-#include "services/gateway/mgn/rpc/template_tags.h"
 
 namespace godwit::gateway::mgn {
 namespace {
@@ -18,18 +17,6 @@ using nlohmann::json;
 
 constexpr int kAttempts = 5;
 
-// A template that the ARN names.
-struct NamedTemplate {
-  Half half;
-  std::string id;
-};
-std::optional<NamedTemplate> TemplateIn(const Call& call, const json& input) {
-  const auto resource = ParseArn(input["resourceArn"].get<std::string>(), call.place());
-  const std::optional<Half> half = resource ? HalfOfArnType(resource->type) : std::nullopt;
-  if (!half) return std::nullopt;
-  return NamedTemplate{.half = *half, .id = resource->id};
-}
-
 struct Tagged {
   const TagHolder* holder = nullptr;
   std::string id;
@@ -38,7 +25,8 @@ struct Tagged {
 // What the ARN names.
 absl::StatusOr<Tagged> TaggedIn(const Call& call, const json& input) {
   static const auto* const kHolders = new std::array{
-      ServerTags(), ApplicationTags(), WaveTags(), ConnectorTags(), ImportTags(), ExportTags(),
+      ServerTags(),         ApplicationTags(), WaveTags(),   ReplicationTemplateTags(),
+      LaunchTemplateTags(), ConnectorTags(),   ImportTags(), ExportTags(),
   };
   const std::string arn = input["resourceArn"];
   const std::optional<Resource> resource = ParseArn(arn, call.place());
@@ -65,27 +53,18 @@ absl::StatusOr<json> Change(const Call& call, const json& input,
 }
 
 absl::StatusOr<json> TagResource(const Call& call, const json& input) {
-  if (const auto one = TemplateIn(call, input)) {
-    RETURN_IF_ERROR(AddTemplateTags(call, one->half, one->id, input["tags"]));
-    return json::object();
-  }
   return Change(call, input, [&](Tags& tags) {
     for (const auto& [key, value] : input["tags"].items()) tags[key] = value.get<std::string>();
   });
 }
 
 absl::StatusOr<json> UntagResource(const Call& call, const json& input) {
-  if (const auto one = TemplateIn(call, input)) {
-    RETURN_IF_ERROR(RemoveTemplateTags(call, one->half, one->id, input["tagKeys"]));
-    return json::object();
-  }
   return Change(call, input, [&](Tags& tags) {
     for (const json& key : input["tagKeys"]) tags.erase(key.get<std::string>());
   });
 }
 
 absl::StatusOr<json> ListTagsForResource(const Call& call, const json& input) {
-  if (const auto one = TemplateIn(call, input)) return ListTemplateTags(call, one->half, one->id);
   ASSIGN_OR_RETURN(const Tagged tagged, TaggedIn(call, input));
   ASSIGN_OR_RETURN(const Tags found, tagged.holder->read(call, tagged.id));
   json tags = json::object();

@@ -31,5 +31,7 @@ TagHolder WaveTags();
 TagHolder ConnectorTags();
 TagHolder ImportTags();
 TagHolder ExportTags();
+TagHolder ReplicationTemplateTags();
+TagHolder LaunchTemplateTags();
 
 }  // namespace godwit::gateway::mgn

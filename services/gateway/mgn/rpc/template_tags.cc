@@ -1,48 +1,39 @@
-#include "services/gateway/mgn/rpc/template_tags.h"
-
+// Tags of templates themselves, of each half its own: not those that new servers get.
 #include "services/common/base/status_macros.h"
 #include "services/gateway/mgn/rpc/changes.h"
+#include "services/gateway/mgn/rpc/member_names.h"
+#include "services/gateway/mgn/rpc/tag_holders.h"
+#include "services/gateway/mgn/rpc/template_json.h"
 
 namespace godwit::gateway::mgn {
 namespace {
 
 namespace pb = ::godwit::registry::v1;
-using nlohmann::json;
 
-absl::Status Change(const Call& call, Half half, const std::string& id,
-                    const std::function<absl::Status(pb::SettingsTemplate*)>& change) {
-  return ChangeTemplate(call, half, id,
-                        {half == Half::kReplication ? "replication_tags" : "launch_tags"}, change)
-      .status();
+TagHolder Holder(Half half) {
+  return {.type = TemplateArnType(half),
+          .read = [half](const Call& call, const std::string& id) -> absl::StatusOr<Tags> {
+            ASSIGN_OR_RETURN(pb::SettingsTemplate found, FindTemplate(call, half, id));
+            return *TemplateTags(half, &found);
+          },
+          .change =
+              [half](const Call& call, const std::string& id,
+                     const std::function<void(Tags&)>& change) {
+                const char* field = half == Half::kReplication ? "replication_tags" : "launch_tags";
+                return InMembers(
+                    ChangeTemplate(call, half, id, {field},
+                                   [&](pb::SettingsTemplate* one) {
+                                     change(*TemplateTags(half, one));
+                                     return absl::OkStatus();
+                                   })
+                        .status(),
+                    {{"template.replication_tags", "tags"}, {"template.launch_tags", "tags"}});
+              }};
 }
 
 }  // namespace
 
-std::optional<Half> HalfOfArnType(absl::string_view type) {
-  for (const Half half : {Half::kReplication, Half::kLaunch}) {
-    if (TemplateArnType(half) == type) return half;
-  }
-  return std::nullopt;
-}
-
-absl::StatusOr<json> ListTemplateTags(const Call& call, Half half, const std::string& id) {
-  ASSIGN_OR_RETURN(pb::SettingsTemplate found, FindTemplate(call, half, id));
-  json tags = json::object();
-  for (const auto& [key, value] : *TemplateTags(half, &found)) tags[key] = value;
-  return json{{"tags", tags}};
-}
-
-absl::Status AddTemplateTags(const Call& call, Half half, const std::string& id, const json& tags) {
-  return Change(call, half, id,
-                [&](pb::SettingsTemplate* one) { return ReadTemplateTags(half, tags, one); });
-}
-
-absl::Status RemoveTemplateTags(const Call& call, Half half, const std::string& id,
-                                const json& keys) {
-  return Change(call, half, id, [&](pb::SettingsTemplate* one) {
-    for (const json& key : keys) TemplateTags(half, one)->erase(key.get<std::string>());
-    return absl::OkStatus();
-  });
-}
+TagHolder ReplicationTemplateTags() { return Holder(Half::kReplication); }
+TagHolder LaunchTemplateTags() { return Holder(Half::kLaunch); }
 
 }  // namespace godwit::gateway::mgn
