@@ -269,6 +269,10 @@ class Fleet:
         until(lambda: not silent(), lambda: f"{what}: no success since then of {silent()}", patience)
         return time.monotonic() - since
 
+    def forget_moves(self):
+        for looping in [*self.workers.values(), *self.agents]:
+            (looping.lost if isinstance(looping, Worker) else looping.moves).clear()
+
     def ready(self):
         """Every server has its first point."""
         states = dict(self.rig.sql("SELECT 'sourceServers/' || id, lifecycle FROM registry.source_server"))

@@ -4,6 +4,7 @@ acknowledged, and go on by themselves when there is room (after the server was s
 
     full_disk_test.py SOURCE BIN
 """
+import errno
 import os
 import pathlib
 import subprocess
@@ -40,13 +41,15 @@ class FullDisk(unittest.TestCase):
         self.addCleanup(self.fleet.end)
         until(self.fleet.ready, lambda: f"servers are not ready: {self.fleet.errors()}")
 
-    def free(self):
-        stat = os.statvfs(self.place)
-        return stat.f_bavail * stat.f_frsize
-
-    def fill(self, leave=0):
-        """Everything but `leave` bytes."""
-        run("fallocate", "-l", str(max(self.free() - leave, 4096)), self.place / "ballast")
+    def fill(self):
+        """To the last block, while others write, too."""
+        with open(self.place / "ballast", "ab", buffering=0) as ballast:
+            for size in (1 << 20, 4096):
+                try:
+                    while ballast.write(bytes(size)) == size:
+                        pass
+                except OSError as error:
+                    self.assertEqual(error.errno, errno.ENOSPC)
 
     def make_room(self):
         (self.place / "ballast").unlink()

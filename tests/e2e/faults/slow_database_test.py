@@ -116,13 +116,8 @@ class SlowDatabase(unittest.TestCase):
         self.assertEqual(moved, [])
         # Its lease may have ended: nobody could renew it. It must have them back, and from now on nobody may move.
         until(lambda: time.monotonic() - held.last_success < LEASE / 2, "the worker does not get through again", patience=3 * LEASE)
-        for worker in self.workers:
-            worker.lost.clear()
-        for agent in self.fleet.agents:
-            agent.moves.clear()
         time.sleep(1.5)
-        for agent in self.fleet.agents:
-            agent.moves.clear()
+        self.fleet.forget_moves()
 
     def session(self, statements):
         """A session that runs these and keeps its transaction."""
