@@ -8,6 +8,7 @@
 #include "godwit/registry/v1/connector_service.grpc.pb.h"
 #include "godwit/registry/v1/transfer_service.grpc.pb.h"
 #include "services/common/base/file.h"
+#include "services/common/pg/pool.h"
 #include "services/registry/storage/transfer_store.h"
 #include "tests/rpc/services/registry/registry_fixture.h"
 #include "tests/support/process.h"
@@ -139,7 +140,7 @@ class TransferTest : public RegistryTest {
       ASSERT_OK(Call(*servers_, &Servers::DeleteSourceServer, remove));
     }
     const auto named = [](const std::string& name) {
-      pb::GetGroupRequest request;
+      pb::DeleteGroupRequest request;
       request.set_name(name);
       return request;
     };

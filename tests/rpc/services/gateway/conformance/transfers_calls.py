@@ -4,7 +4,7 @@ import os
 import transfer_calls as calls
 from frame import checks
 
-NO_QUOTA = {"ServiceQuotaExceededException": "tasks are not limited, only files"}
+NO_QUOTA = {"ServiceQuotaExceededException": "ten that have not ended: they end too fast"}
 
 
 def folder(run):
