@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/plan/plan_export.h"
+#include "services/common/base/status_macros.h"
 #include "tests/support/status_matchers.h"
 
 namespace godwit::cli {

@@ -56,7 +56,8 @@ TEST_F(WaveRunsTest, FromTestToFinalizeInOrderWithApprovalsAndAGate) {
               StatusIs(absl::StatusCode::kFailedPrecondition, applications_["App"]));
   approve.set_application(applications_["App"]);
   ASSERT_OK(Wave(&Waves::ApproveWaveRun, approve));
-  ASSERT_OK(Wave(&Waves::ApproveWaveRun, approve)) << "the same request again changes nothing";
+  // The same request again changes nothing.
+  ASSERT_OK(Wave(&Waves::ApproveWaveRun, approve));
 
   run = AwaitState(started.name(), WaveRun::STOPPED);
   EXPECT_THAT(run.state_reason(), HasSubstr("TCP port 22"));

@@ -270,7 +270,7 @@ TEST_F(WaveRulesTest, CancellingStartsNothingMoreAndWaitsForWhatIsUnderWay) {
   Go();
   Tell("a0", Kind::kJobKnown, "job-a0");
   ASSERT_OK(Cancel(run_, false, "user/operator/o", now_, events_));
-  ASSERT_OK(Cancel(run_, false, "user/operator/o", now_, events_)) << "twice is once";
+  ASSERT_OK(Cancel(run_, false, "user/operator/o", now_, events_));  // twice is once
   Go();
   EXPECT_THAT(InState(MemberState::kCancelled), ElementsAre("a2", "b0"));
   EXPECT_EQ(run_.state, WaveState::kCancelling);
