@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/deadline_scope.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/replication/coordinator/engine/verifications.h"
@@ -19,6 +20,7 @@ constexpr std::int64_t kHeartbeatsPerSecond = 1000;
 constexpr absl::Duration kLeastInterval = absl::Seconds(1);
 constexpr absl::Duration kMostInterval = absl::Seconds(10);
 constexpr absl::Duration kSoonest = absl::Milliseconds(100);
+constexpr absl::Duration kTogether = absl::Seconds(5);  // a batch of heartbeats may take
 // Rows of differences that are logged of one heartbeat.
 constexpr std::int64_t kMostLogged = 20;
 
@@ -119,6 +121,8 @@ absl::StatusOr<AgentAnswer> AgentReports::Heartbeat(const AgentReport& report) {
 }
 
 std::vector<AgentReports::Saved> AgentReports::SaveTogether(const std::vector<const Call*>& calls) {
+  // Not the time of the one caller whose thread this is.
+  const DeadlineScope scope(kTogether, DeadlineScope::ForOthers());
   std::vector<Saved> out;
   std::map<std::string, std::size_t> first;  // of each server; another one comes after it
   std::vector<std::string> ids;
