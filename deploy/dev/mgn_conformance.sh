@@ -26,8 +26,8 @@ mkdir "$dir/documents" "$dir/transfers"
 echo true >"$dir/documents/check-web"
 options+=(--with "gateway:--documents=$dir/documents" --with "registry:--transfer-dir=$dir/transfers")
 # Small enough for the checks of groups to reach them.
-options+=(--with registry:--quota-active-applications=40 --with registry:--quota-archived-applications=8)
-options+=(--with registry:--quota-active-waves=40 --with registry:--quota-archived-waves=8)
+options+=(--with registry:--quota-active-applications=30 --with registry:--quota-archived-applications=5)
+options+=(--with registry:--quota-active-waves=30 --with registry:--quota-archived-waves=5)
 options+=(--with registry:--quota-servers-per-application=5 --with registry:--quota-applications-per-wave=5)
 "$REPO/deploy/dev/installation.sh" start "$dir/installation" --bin "$build/bin" "${options[@]}"
 
