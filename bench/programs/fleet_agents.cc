@@ -1,5 +1,6 @@
 #include "bench/programs/fleet_agents.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
 #include <thread>

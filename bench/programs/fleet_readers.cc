@@ -1,5 +1,6 @@
 #include "bench/programs/fleet_readers.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
 #include "absl/strings/str_cat.h"

@@ -1,5 +1,6 @@
 #include "bench/programs/fleet_workers.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
 #include <algorithm>

@@ -47,7 +47,8 @@ constexpr pg::Statement kPlainStep = {
     "bench_plain_step", "UPDATE bench.item SET state = state + 1 WHERE id = $1::bigint"};
 
 absl::Status Fill(const Config& config) {
-  ASSIGN_OR_RETURN(const auto connection, pg::Connection::Open(config.database, absl::Minutes(10)));
+  ASSIGN_OR_RETURN(const auto connection,
+                   pg::Connection::Open(config.database, {.statement = absl::Minutes(10)}));
   const std::int64_t count = config.due;
   const std::int64_t of_job = config.servers_of_job;
   const std::int64_t jobs = (count + of_job - 1) / of_job;
