@@ -84,7 +84,8 @@ create table connector (
   create_time timestamptz not null default now(),
   constraint connector_pkey primary key (id),
   constraint connector_id_form check (id ~ '^connector-[0-9a-f]{17}$'),
-  constraint connector_display_name_form check (display_name ~ '^[A-Za-z0-9_-]{1,256}$'),
+  constraint connector_display_name_form check (
+    display_name ~ '^[A-Za-z0-9_-]+$' and length(display_name) <= 256),
   constraint connector_instance_id_length check (length(instance_id) between 19 and 20)
 );
 comment on table connector is 'Connectors of AWS MGN: records, which nothing here acts on.';
