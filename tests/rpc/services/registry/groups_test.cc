@@ -108,7 +108,7 @@ class GroupsTest : public RegistryTest {
     EXPECT_EQ(details["quota_code"], code);
     EXPECT_EQ(details["quota_value"], limit);
     EXPECT_EQ(details["quota_used"], limit);
-    EXPECT_EQ(details["option"], option);
+    EXPECT_EQ(details["option"], "--" + option);
   }
 
   std::unique_ptr<Fleet> fleet_;
