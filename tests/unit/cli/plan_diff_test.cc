@@ -130,7 +130,7 @@ TEST_F(PlanDiffTest, RefusesWhatIsNotClear) {
   AddApplication("A");
   AddApplication("A");
   EXPECT_THAT(Lines("applications: [{name: B, servers: [{host: web1}]}]"),
-              StatusIs(absl::StatusCode::kInvalidArgument, "plan.yaml:2:38: 2 servers have"));
+              StatusIs(absl::StatusCode::kInvalidArgument, "plan.yaml:2:36: 2 servers have"));
   EXPECT_THAT(Lines("applications: [{name: B, servers: [{host: web9}]}]"),
               StatusIs(absl::StatusCode::kInvalidArgument, "no server has the host \"web9\""));
   EXPECT_THAT(Lines("applications: [{name: A}]"),
