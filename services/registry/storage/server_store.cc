@@ -40,9 +40,10 @@ constexpr pg::Statement kInsert = {
     "registry_server_insert",
     "insert into registry.source_server (id, lifecycle, user_provided_id, public_key_hash,"
     " certificate_generation, renewal_hash, properties, tags, replication_settings,"
-    " launch_settings, enroll_time, replication_start_time) values ($1, $2::smallint, $3, $4,"
+    " launch_settings, enroll_time, notes, replication_start_time) values ($1, $2::smallint, $3, "
+    "$4,"
     " $5::bigint, $6, $7::jsonb, $8::jsonb, $9::jsonb, $10::jsonb,"
-    " to_timestamp($11::bigint / 1e6),"
+    " to_timestamp($11::bigint / 1e6), $12::jsonb,"
     " case when $2::smallint between 4 and 8 then now() end) returning " GODWIT_SERVER_COLUMNS};
 constexpr pg::Statement kSave = {
     "registry_server_save",
@@ -211,7 +212,7 @@ absl::StatusOr<SourceServer> InsertServer(pg::Connection& connection, const Sour
                            OrNull(server.public_key_hash), Number(server.certificate_generation),
                            OrNull(server.renewal_hash), OrNull(server.properties), server.tags,
                            server.replication_settings, server.launch_settings,
-                           MicrosOrNull(server.enroll_time)}),
+                           MicrosOrNull(server.enroll_time), server.notes}),
           server.id));
   RETURN_IF_ERROR(Remember(connection, saved, change));
   return saved;

@@ -134,7 +134,8 @@ class TransferTest : public RegistryTest {
     return list.ok() ? *list : pb::ListApplicationsResponse();
   }
   void DeleteEverything() {
-    for (const auto& server : AllServers().source_servers()) {
+    const auto servers = AllServers();
+    for (const auto& server : servers.source_servers()) {
       pb::DeleteSourceServerRequest remove;
       remove.set_name(server.name());
       ASSERT_OK(Call(*servers_, &Servers::DeleteSourceServer, remove));
@@ -144,7 +145,8 @@ class TransferTest : public RegistryTest {
       request.set_name(name);
       return request;
     };
-    for (const auto& application : Applications().applications()) {
+    const auto applications = Applications();
+    for (const auto& application : applications.applications()) {
       if (!application.wave().empty()) {
         pb::AssociateRequest leave;
         leave.set_name(application.wave());
@@ -297,7 +299,8 @@ TEST_F(TransferTest, WhatCannotBeDone) {
   expect(5, 8, pb::TransferError::VALIDATION_ERROR, "cells");
   expect(6, 9, pb::TransferError::VALIDATION_ERROR, "256");
   // Nothing of a row that failed remains.
-  for (const auto& application : Applications().applications()) {
+  const auto left = Applications();
+  for (const auto& application : left.applications()) {
     EXPECT_NE(application.display_name(), "Never made");
   }
   EXPECT_EQ(Get("sourceServers/" + server).application(), app);
