@@ -17,10 +17,10 @@ def update_source_server(run):
     run.effect(shown["notes"] == {"actionFqdn": FQDN, "platform": "linux", "connector": f"connectors/{connector}", "credentialsArn": SECRET},
                "gRPC shows it")
     run.effect(shown["userProvidedId"] == f"id of {server}", "gRPC shows the id")
+    run.effect(update(sourceServerID=server)["sourceServerID"] == server, "nothing to change is a read, no fault")
     update(sourceServerID=server, platform="windows", connectorAction={})
     left = {name: text for name, text in run.shown(server)["notes"].items() if text}
     run.effect(left == {"actionFqdn": FQDN, "platform": "windows"}, "the action is one value, the rest stays")
-    run.effect(update(sourceServerID=server)["sourceServerID"] == server, "nothing to change is no fault")
     run.refused("ConflictException", update, sourceServerID=server, userProvidedID="another")
     run.refused("ConflictException", update, sourceServerID=run.server(), userProvidedID=f"id of {server}")
     answer = run.refused("ValidationException", update, sourceServerID=server, connectorAction={"connectorArn": run.arn("wave", "w" * 17)})
