@@ -231,7 +231,8 @@ TEST_F(QuotasTest, OnlyTheFailedServersOfAJobAreLaunchedAgain) {
   ASSERT_OK_AND_ASSIGN(const auto again, Call(*operator_, &Stub::StartTest, retry));
   EXPECT_NE(again.name(), job.name());
   std::vector<std::string> launched, wanted = {names[0], names[2]};
-  for (const auto& server : installation_->jobs.requests().back().servers()) {
+  const jobs_pb::CreateJobRequest asked = installation_->jobs.requests().back();
+  for (const auto& server : asked.servers()) {
     launched.push_back(server.source_server());
   }
   std::sort(wanted.begin(), wanted.end());
