@@ -67,7 +67,7 @@ class Installation {
 absl::Status ReportStall(const Installation& installation, const testing::EnrolledServer& server) {
   replication_pb::HeartbeatRequest beat;
   replication_pb::AgentDisk* const disk = beat.add_disks();
-  disk->set_disk_id("sda");
+  disk->set_disk_id("d-00000000000000001");
   disk->set_device_name("/dev/sda");
   disk->set_size_bytes(1 << 30);
   disk->set_is_boot_disk(true);
