@@ -15,6 +15,7 @@ namespace {
 
 namespace pb = ::godwit::registry::v1;
 using ::godwit::testing::Process;
+using ::godwit::testing::Program;
 using nlohmann::json;
 
 // The job is cancelled, and has ended.

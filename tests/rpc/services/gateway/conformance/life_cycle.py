@@ -70,11 +70,11 @@ def until_cutover(way):
     if answer := way.differs("TerminateTargetInstances in TESTING", client.terminate_target_instances, 202, **one):
         way.ended(answer)
         way.is_in("TESTING")
+        way.change("READY_FOR_CUTOVER")
     else:
         way.change("READY_FOR_CUTOVER")
         way.ended(way.allowed(client.terminate_target_instances, 202, **one))
     assert "ec2InstanceID" not in way.state().get("launchedInstance", {}), way.state()
-    way.change("READY_FOR_CUTOVER")
     assert way.state()["lifeCycle"]["lastTest"]["finalized"]["apiCallDateTime"]
     way.change("READY_FOR_TEST")
     assert way.state()["lifeCycle"]["lastTest"]["reverted"]["apiCallDateTime"]
