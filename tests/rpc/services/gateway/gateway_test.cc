@@ -111,7 +111,7 @@ TEST_F(GatewayTest, ImportsExportsAndConnectors) {
   // The same inventory by the command line: what it exports changes nothing.
   i_->cluster->pki().Write("user/operator/ci", i_->dir / "operator");
   const auto godwit = [](std::vector<std::string> command) {
-    command.insert(command.begin(), Program("godwit"));
+    command.insert(command.begin(), ::godwit::testing::Program("godwit"));
     command.insert(command.end(), {"--tls-dir", i_->dir / "operator", "--registry",
                                    i_->cluster->Endpoint("registry")});
     return RunToEnd(command, i_->dir / "godwit.log", {{"HOME", "/nonexistent"}});
