@@ -54,7 +54,7 @@ class WebhookCrashTest : public EventsTest {
 TEST_F(WebhookCrashTest, NothingIsLostAndNothingComesOutOfOrder) {
   Receiver receiver;
   ASSERT_OK(receiver.Start(true));
-  // The one in this process makes the changes and sends nothing: its policy forbids it.
+  // The one in this process makes the changes and sends nothing: it has no threads for that.
   installation_->config.webhooks.addresses = AddressPolicy({*ParseNetwork("127.0.0.1")});
   installation_->config.webhooks.threads = 0;
   ASSERT_OK(StartRegistry());
