@@ -21,7 +21,7 @@ using registry::v1::EventService;
 
 struct Given {
   std::string since;
-  bool follow = false, json = false;
+  bool follow = false;
   EventFilterOptions filter;
 };
 
@@ -90,10 +90,8 @@ std::vector<Command> EventCommands() {
                                 "events after this token [the oldest kept; with --follow: from "
                                 "now]");
                  given->filter.AddTo(options);
-                 options.Bool("json", &given->json, "as --output json: one object a line");
                },
            .run = [given](Context& context, const Options&, const Arguments&) -> absl::Status {
-             if (given->json) context.set_json(true);
              ASSIGN_OR_RETURN(const registry::v1::EventFilter filter,
                               given->filter.Filter(context));
              return given->follow ? Follow(context, given->since, filter)

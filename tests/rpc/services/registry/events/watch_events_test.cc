@@ -273,7 +273,7 @@ TEST_F(EventsTest, CommandLine) {
   EXPECT_THAT(table.out, HasSubstr("UpdateSourceServer by user/operator/carol"));
   EXPECT_THAT(table.err, HasSubstr("--since "));
   const cli::Ran one =
-      Do("user/viewer/bob", {"events", "--since", begin, "--server", server, "--json"});
+      Do("user/viewer/bob", {"events", "--since", begin, "--server", server, "--output=json"});
   std::vector<std::string> resources;
   for (const absl::string_view line : absl::StrSplit(one.out, '\n', absl::SkipEmpty())) {
     const auto event = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
