@@ -56,7 +56,7 @@ def start_import(client, folder):
     assert TIME.fullmatch(task["creationDateTime"]) and TIME.fullmatch(task["endDateTime"]), task
     one = {"createdCount": 1, "modifiedCount": 0}
     assert task["summary"] == {"waves": one, "applications": one, "servers": one}, task
-    servers = [s for s in client.describe_source_servers()["items"] if s["tags"].get("Role") == 'web, "front"']
+    servers = [s for s in client.describe_source_servers(maxResults=1000)["items"] if s["tags"].get("Role") == 'web, "front"']
     assert len(servers) == 1 and servers[0]["lifeCycle"]["state"] == "PENDING_INSTALLATION", servers
     # The same token is the same import, whatever became of the file.
     os.remove(path(folder, "start.csv"))

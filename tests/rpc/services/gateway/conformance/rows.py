@@ -21,7 +21,7 @@ class Rows:
         self.table, self.missing, self.frame, self.client, self.run = table, set(missing), frame, client, run
         self.wrong = [f"{name} is no operation of the table" for name in sorted((frame.CHECKS.keys() | self.missing) - table.keys())]
         self.good = 0
-        self.done = {}  # operation -> request of the first call of boto3 that succeeded
+        self.done = {}  # operation -> request of a call of boto3 that succeeded
         self.errors = {name: set() for name in table}
         client.OBSERVERS.append(self.observe)
 
@@ -52,7 +52,9 @@ class Rows:
         elif facts["output"] is not None and status != 204:
             self.wrong += [f"{operation} answers: {fault}" for fault in mgn_table.faults(facts["output"], body)]
         if sent is not None:
-            self.done.setdefault(operation, sent)
+            # Of reads the last: what it names is there. Of changes the first: it changes something.
+            if operation not in self.done or operation.startswith(("Describe", "Get", "List")):
+                self.done[operation] = sent
 
     def check(self, operation, check, row):
         self.run.effects = []
