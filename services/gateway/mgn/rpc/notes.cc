@@ -54,6 +54,12 @@ absl::Status CheckTags(const std::string& member, const json& tags) {
   return absl::OkStatus();
 }
 
+json TagsJson(const google::protobuf::Map<std::string, std::string>& tags) {
+  json out = json::object();
+  for (const auto& [key, value] : tags) out[key] = value;
+  return out;
+}
+
 json Fitting(const Shape& shape, const json& out) {
   json fitting = json::object();
   for (const Member& member : shape.Members()) {

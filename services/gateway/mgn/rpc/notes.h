@@ -27,6 +27,7 @@ void ShowNotes(const Notes& notes, nlohmann::json* out);
 // Tags as they are here: keys of 1 to 128 bytes, values of at most 256 (MGN: up to 256 characters,
 // and empty keys). INVALID_ARGUMENT names `member`; null is fine.
 absl::Status CheckTags(const std::string& member, const nlohmann::json& tags);
+nlohmann::json TagsJson(const google::protobuf::Map<std::string, std::string>& tags);
 
 // `out` without the members that the structure `shape` lacks or that do not fit it: notes can be
 // written by others, and what gRPC allows, clients of MGN may refuse to read.

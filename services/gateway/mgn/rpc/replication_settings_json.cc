@@ -79,13 +79,11 @@ absl::Status ReadDisks(const json& input, const pb::SourceProperties& properties
 
 json ReplicationJson(const pb::ReplicationSettings& settings, const Shape& shape) {
   const std::int64_t bits = settings.bandwidth_limit_bytes_per_second() * 8;
-  json tags = json::object();
-  for (const auto& [key, value] : settings.staging_tags()) tags[key] = value;
   // A limit is never shown as 0, which would mean that there is none.
   json out = {{"bandwidthThrottling",
                std::min(kMostMegabits, (bits + kBitsOfMegabit - 1) / kBitsOfMegabit)},
               {"ebsEncryption", settings.encrypt_staging() ? "CUSTOM" : "DEFAULT"},
-              {"stagingAreaTags", tags}};
+              {"stagingAreaTags", TagsJson(settings.staging_tags())}};
   ShowNotes(settings.notes(), &out);
   return Fitting(shape, out);
 }

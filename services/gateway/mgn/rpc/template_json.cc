@@ -42,10 +42,7 @@ json TemplateJson(Half half, const pb::SettingsTemplate& one, const Place& place
   const std::string id = TemplateId(half, one.name());
   out[TemplateIdMember(half)] = id;
   out["arn"] = Arn(place, TemplateArnType(half), id);
-  json tags = json::object();
-  const auto& from = half == Half::kReplication ? one.replication_tags() : one.launch_tags();
-  for (const auto& [key, value] : from) tags[key] = value;
-  out["tags"] = tags;
+  out["tags"] = TagsJson(half == Half::kReplication ? one.replication_tags() : one.launch_tags());
   return out;
 }
 

@@ -1,7 +1,7 @@
 // Tags of templates themselves, of each half its own: not those that new servers get.
 #include "services/common/base/status_macros.h"
 #include "services/gateway/mgn/rpc/changes.h"
-#include "services/gateway/mgn/rpc/member_names.h"
+#include "services/gateway/mgn/rpc/notes.h"
 #include "services/gateway/mgn/rpc/tag_holders.h"
 #include "services/gateway/mgn/rpc/template_json.h"
 
@@ -20,14 +20,13 @@ TagHolder Holder(Half half) {
               [half](const Call& call, const std::string& id,
                      const std::function<void(Tags&)>& change) {
                 const char* field = half == Half::kReplication ? "replication_tags" : "launch_tags";
-                return InMembers(
-                    ChangeTemplate(call, half, id, {field},
-                                   [&](pb::SettingsTemplate* one) {
-                                     change(*TemplateTags(half, one));
-                                     return absl::OkStatus();
-                                   })
-                        .status(),
-                    {{"template.replication_tags", "tags"}, {"template.launch_tags", "tags"}});
+                return ChangeTemplate(call, half, id, {field},
+                                      [&](pb::SettingsTemplate* one) {
+                                        Tags& tags = *TemplateTags(half, one);
+                                        change(tags);
+                                        return CheckTags("tags", TagsJson(tags));
+                                      })
+                    .status();
               }};
 }
 
