@@ -292,7 +292,7 @@ def create_template(kind, members, half, effect):
     assert client.list_tags_for_resource(resourceArn=arn)["tags"] == {"made": "by é", "b": "c"}
     client.untag_resource(resourceArn=arn, tagKeys=["made", "none"])
     assert templates_of(kind)[made]["tags"] == {"b": "c"}
-    check_fields(refusal(client.tag_resource, resourceArn=arn, tags={"": "x"}), "tags (key)")
+    check_fields(refusal(client.tag_resource, resourceArn=arn, tags={"": "x"}), "tags")
     assert refusal(client.list_tags_for_resource, resourceArn=arn[:-17] + "f" * 17)[0] == "ResourceNotFoundException"
     return made
 
