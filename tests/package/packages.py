@@ -34,19 +34,6 @@ def make_packages(build, version, components):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def make_archive(build, version, component):
-    """The .tar.gz of a component with that version, in a folder that goes away."""
-    with tempfile.TemporaryDirectory(prefix="godwit-packages-") as folder:
-        made = subprocess.run(
-            ["cpack", "-G", "TGZ", "-B", folder, "-D", f"CPACK_PACKAGE_VERSION={version}", "-D", f"CPACK_COMPONENTS_ALL={component}",
-             "-D", "CPACK_ARCHIVE_COMPONENT_INSTALL=ON", "-D", f"CPACK_PACKAGE_FILE_NAME=godwit-{version}-linux-amd64"],
-            cwd=build, capture_output=True, text=True, check=False)
-        if made.returncode:
-            raise AssertionError(made.stdout + made.stderr)
-        yield next(pathlib.Path(folder).glob("*.tar.gz"))
-
-
 def depends(package):
     """Names of the packages that it depends on; the first of alternatives."""
     text = subprocess.run(["dpkg-deb", "--field", str(package), "Depends"], capture_output=True, text=True, check=True).stdout
