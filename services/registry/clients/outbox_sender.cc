@@ -121,8 +121,11 @@ OutboxSender::Delivery OutboxSender::Refuse(const storage::Command& command,
   int undone = 0;
   const absl::Status undo = pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
     ASSIGN_OR_RETURN(undone, storage::UndoLaunch(transaction.connection(), command.id));
-    // The verb was written down as accepted; this is what became of it.
-    return storage::WriteAudit(transaction.connection(), RefusedLaunch(command), status);
+    // The verb was written down as accepted; this is what became of it, in the code of the verb: a
+    // server that is in another job already is in the wrong state for it.
+    const absl::Status told =
+        absl::IsAlreadyExists(status) ? absl::FailedPreconditionError(status.message()) : status;
+    return storage::WriteAudit(transaction.connection(), RefusedLaunch(command), told);
   });
   if (!undo.ok()) {
     // The lease of the command ends; the background meets the same refusal and undoes then.
