@@ -19,6 +19,7 @@ import urllib.request
 SOURCE, BIN = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 DEV = SOURCE / "deploy/dev"
 PROCESSES = ["registry", "replication", "replication-worker", "conversion", "conversion-worker", "jobs"]
+CONFIGURED = [*PROCESSES, "gateway"]
 # Series of single servers and launches: there are none in an empty installation.
 OF_SERVERS = re.compile(r"^godwit_(replication_|group_|servers$|jobs$|conversion_tasks$)")
 PATIENCE = 60
@@ -94,7 +95,7 @@ class Operations(unittest.TestCase):
         """What is shipped has the names of options: a program that reads it gets as far as its certificate."""
         files = [path for folder in ("deploy/etc", "deploy/kubernetes/base/conf") for path in sorted((SOURCE / folder).glob("*.conf"))
                  if path.stem != "migrate"]
-        self.assertEqual(len(files), 2 * len(PROCESSES))
+        self.assertEqual(len(files), 2 * len(CONFIGURED))
         for path in files:
             text = path.read_text()
             every = self.folder / path.name
