@@ -33,7 +33,11 @@ def children_of(pid):
 
 
 def cpu_seconds(pid, ended_children=False):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    """None of a process that is gone: its parent has it."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
     return sum(int(field) for field in fields[11:15 if ended_children else 13]) / TICK
 
 
@@ -50,7 +54,7 @@ class ControlPlane:
     def __init__(self, build, folder):
         self.bin = pathlib.Path(build).resolve() / "bin"
         self.folder = pathlib.Path(devices.fresh_folder(folder))
-        self.ports = {name: free_port() for name in ("registry", "enrollment", "replication")}
+        self.ports = {name: free_port() for name in ("registry", "enrollment", "replication", "jobs")}
         self.services = {}
         self.database = None
 
@@ -85,6 +89,7 @@ class ControlPlane:
         words = [self.bin / f"godwit-{name}", "--tls-dir", self.folder / "tls" / name, "--database", self.database, "--listen", self.at(name)]
         if name == "registry":
             words += ["--ca-dir", self.folder / "ca", "--enroll-listen", self.at("enrollment"), "--replication", self.at("replication"),
+                      "--jobs", self.at("jobs"),  # nobody is there: nothing is launched
                       "--advertise", self.at("registry"), "--advertise-replication", self.at("replication"),
                       "--quota-active-source-servers", "1000000", "--quota-unarchived-source-servers", "1000000",
                       "--quota-source-servers", "1000000"]
