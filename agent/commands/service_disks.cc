@@ -123,7 +123,8 @@ absl::Status Service::StartEngine() {
         [this](const pb::Assignment& assignment) {
           const std::string worker = assignment.worker().substr(assignment.worker().find('/') + 1);
           const auto peer = rpc::ParsePrincipal(absl::StrCat("worker/", worker));
-          return rpc::Dial(assignment.endpoint(), peer.ok() ? *peer : rpc::Identity{}, Tls());
+          return rpc::Dial(assignment.endpoint(), peer.ok() ? *peer : rpc::Identity{}, Tls(),
+                           rpc::Traffic::kData);
         });
     engine_->Start();
     return absl::OkStatus();

@@ -169,11 +169,12 @@ absl::Status Run(const Config& config) {
   ASSIGN_OR_RETURN(const rpc::Identity worker,
                    rpc::ParsePrincipal(absl::StrCat("worker/", config.worker)));
   const auto dial = [&](const pb::Assignment& assignment) {
-    return rpc::Dial(assignment.endpoint(), worker, tls);
+    return rpc::Dial(assignment.endpoint(), worker, tls, rpc::Traffic::kData);
   };
   if (config.push_bytes > 0) {
-    ASSIGN_OR_RETURN(const PushResult result, Push(rpc::Dial(config.endpoint, worker, tls),
-                                                   config.server, config.push_bytes));
+    ASSIGN_OR_RETURN(const PushResult result,
+                     Push(rpc::Dial(config.endpoint, worker, tls, rpc::Traffic::kData),
+                          config.server, config.push_bytes));
     nlohmann::json line = Usage();
     line["plain_bytes"] = result.bytes;
     line["seconds"] = absl::ToDoubleSeconds(result.took);

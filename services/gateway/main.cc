@@ -12,6 +12,7 @@
 #include "services/common/base/json_log.h"
 #include "services/common/base/notify.h"
 #include "services/common/base/signals.h"
+#include "services/common/base/standstill.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/metrics/certificate_metrics.h"
 #include "services/common/metrics/metrics.h"
@@ -138,6 +139,12 @@ absl::Status RunService(const Config& config) {
                          .handle =
                              [&](Request request, std::function<void(Response)> answer) {
                                const std::string id = request.id;
+                               // Its client may have sent it again to another gateway since.
+                               if (StoodStill()) {
+                                 Log(Severity::kWarning, "request refused after a standstill",
+                                     {{"peer", request.client_address}});
+                                 return answer(mgn::OverloadedResponse(id));
+                               }
                                const bool taken =
                                    pool.Submit([&, request = std::move(request), answer] {
                                      answer(Installer::Wants(request.head.path())
@@ -154,6 +161,7 @@ absl::Status RunService(const Config& config) {
     CollectServer(*server, pool, to);
     CollectFace(face, to);
   });
+  WatchStandstill();
   Log(Severity::kInfo, "serving",
       {{"port", absl::StrCat(server->port())},
        {"metrics_port", absl::StrCat(health == nullptr ? 0 : health->port())},

@@ -43,6 +43,18 @@ TEST_P(CreationContract, AnOlderEpochMakesNothing) {
   EXPECT_EQ(PowerOf(), jobs::Power::kStopped);
 }
 
+TEST_P(CreationContract, AMachineThatWasRemovedIsNotMadeByAPausedRunner) {
+  ASSERT_OK(target_->Create(Spec()));
+  ASSERT_OK(target_->Destroy(spec_.machine_id));
+  const jobs::CreateWatch lost = {.check = [] { return jobs::LostLease(); }};
+  EXPECT_EQ(jobs::Classify(target_->CreateWatched(Spec(), lost)), jobs::ErrorClass::kLostLease);
+  EXPECT_EQ(PowerOf(), jobs::Power::kAbsent);
+  EXPECT_FALSE(std::filesystem::exists(world_->MachineDir(spec_.machine_id)));
+  // What is there already is nobody's to make.
+  ASSERT_OK(target_->Create(Spec()));
+  EXPECT_EQ(PowerOf(), jobs::Power::kStopped);
+}
+
 TEST_P(CreationContract, WhatWasCutOffIsMadeAnew) {
   const std::string dir = world_->MachineDir(spec_.machine_id);
   ASSERT_OK(MakeDirs(dir));

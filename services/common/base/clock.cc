@@ -23,7 +23,8 @@ constexpr int kFakeEpochUnixSeconds = 1'700'000'000;
 }  // namespace
 
 Clock& RealClock() {
-  static SystemClock clock;
+  // Never destroyed: threads may ask until the very end.
+  static SystemClock& clock = *new SystemClock();
   return clock;
 }
 

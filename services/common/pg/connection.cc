@@ -82,11 +82,11 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
                                                              Limits limits) {
   // A server whose client has gone stops working for it, also while it waits for a lock; and it
   // takes its locks away from one that stands still or is cut off, before the leases of others end.
-  const std::string options =
-      absl::StrCat("-c statement_timeout=", absl::ToInt64Milliseconds(limits.statement),
-                   " -c lock_timeout=", absl::ToInt64Milliseconds(limits.lock),
-                   " -c idle_in_transaction_session_timeout=10000"
-                   " -c client_connection_check_interval=1000");
+  const std::string options = absl::StrCat(
+      "-c statement_timeout=", absl::ToInt64Milliseconds(limits.statement),
+      " -c lock_timeout=", absl::ToInt64Milliseconds(limits.lock),
+      " -c idle_in_transaction_session_timeout=", absl::ToInt64Milliseconds(limits.idle),
+      " -c client_connection_check_interval=1000");
   const std::string connect = absl::StrCat(absl::ToInt64Seconds(
       std::clamp(absl::Ceil(TimeLeft(), absl::Seconds(1)), kLeastConnect, kMostConnect)));
   const char* keywords[] = {"dbname",           "connect_timeout", "keepalives_idle",

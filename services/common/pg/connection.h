@@ -61,6 +61,9 @@ class Connection {
   struct Limits {
     absl::Duration statement = absl::Seconds(30);  // kept by the server
     absl::Duration lock = absl::Seconds(30);       // of waiting for one lock; kept by the server
+    // A session that does nothing in a transaction for so long is ended by the server: its process
+    // stands still or is cut off, and others wait for its locks.
+    absl::Duration idle = absl::Seconds(10);
   };
   // `conninfo` as of libpq, PostgreSQL 14 or later. UNAVAILABLE when the server cannot be reached.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& conninfo,

@@ -14,6 +14,7 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/request_scope.h"
+#include "services/common/base/standstill.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/access.h"
 #include "services/common/rpc/caller.h"
@@ -28,8 +29,14 @@ namespace godwit::rpc {
 namespace {
 
 constexpr std::size_t kMaxPemBytes = 256 * 1024;
-constexpr int kKeepaliveMs = 20'000;
-constexpr int kKeepaliveTimeoutMs = 10'000;
+// Calls: a copy that hangs is left within 10 s, before any lease of 15 s has ended.
+constexpr int kCallKeepaliveMs = 5'000;
+constexpr int kCallKeepaliveTimeoutMs = 5'000;
+// Streams of data: a ping waits behind the megabytes that a slow line has to carry first.
+constexpr int kDataKeepaliveMs = 20'000;
+constexpr int kDataKeepaliveTimeoutMs = 10'000;
+// Pings that come more often end a connection: half of what callers keep to.
+constexpr int kLeastPingIntervalMs = 2'500;
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 
@@ -41,12 +48,16 @@ absl::StatusOr<std::string> ReadPem(const std::string& path) {
       "TLS material (make it with `godwit-registry ca-issue --identity KIND/ID --out DIR`)");
 }
 
-grpc::ChannelArguments Arguments(const Identity& peer) {
+grpc::ChannelArguments Arguments(const Identity& peer, Traffic traffic) {
+  const bool data = traffic == Traffic::kData;
   grpc::ChannelArguments arguments;
   arguments.SetSslTargetNameOverride(peer.DnsName());
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  // Connected to all copies at once: the next call is for the next one, whatever the last one met.
+  arguments.SetLoadBalancingPolicyName("round_robin");
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, data ? kDataKeepaliveMs : kCallKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                   data ? kDataKeepaliveTimeoutMs : kCallKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
   // Also the time an attempt may take: a TLS handshake with a busy machine needs seconds.
@@ -83,6 +94,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
     return true;
   }();
   (void)plugins_ready;
+  WatchStandstill();
 
   grpc::ServerBuilder builder;
   int port = 0;
@@ -95,7 +107,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 4);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kLeastPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   for (grpc::Service* service : services) builder.RegisterService(service);
@@ -140,8 +153,8 @@ void Server::Stop(absl::Duration grace) {
 }
 
 std::shared_ptr<grpc::Channel> Dial(const std::string& endpoint, const Identity& peer,
-                                    const TlsMaterial& tls) {
-  return grpc::CreateCustomChannel(endpoint, ChannelCredentials(tls), Arguments(peer));
+                                    const TlsMaterial& tls, Traffic traffic) {
+  return grpc::CreateCustomChannel(endpoint, ChannelCredentials(tls), Arguments(peer, traffic));
 }
 
 std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoint,
@@ -149,7 +162,8 @@ std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoin
                                                       const std::string& ca_pem) {
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = ca_pem;
-  return grpc::CreateCustomChannel(endpoint, grpc::SslCredentials(options), Arguments(peer));
+  return grpc::CreateCustomChannel(endpoint, grpc::SslCredentials(options),
+                                   Arguments(peer, Traffic::kCalls));
 }
 
 void SetTimeout(grpc::ClientContext& context, absl::Duration timeout) {

@@ -70,11 +70,20 @@ class Server {
   int port_ = 0;
 };
 
+// What a channel carries: it says how soon a connection is given up whose other end says nothing
+// while a call waits.
+enum class Traffic {
+  kCalls,  // 10 s
+  kData,   // blocks of disks: 30 s
+};
+
 // A lazily connecting channel to `endpoint` whose certificate must name `peer`. Each call gives a
-// channel with a connection of its own. The peer name "service/registry" has the DNS name
-// "registry.service.godwit.internal".
+// channel with connections of its own: one to every address of `endpoint`, which is "HOST:PORT"
+// (every address that the name has) or "ipv4:ADDRESS:PORT,ADDRESS:PORT...". Calls go to those that
+// are connected in turn, so that whoever calls again reaches another copy than the one that hangs.
+// The peer name "service/registry" has the DNS name "registry.service.godwit.internal".
 std::shared_ptr<grpc::Channel> Dial(const std::string& endpoint, const Identity& peer,
-                                    const TlsMaterial& tls);
+                                    const TlsMaterial& tls, Traffic traffic = Traffic::kCalls);
 // Without a client certificate (enrolment).
 std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoint,
                                                       const Identity& peer,

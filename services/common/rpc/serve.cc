@@ -15,6 +15,7 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/request_scope.h"
+#include "services/common/base/standstill.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/caller.h"
 #include "services/common/rpc/deny_list.h"
@@ -78,6 +79,12 @@ void LogCall(const grpc::ServerContextBase& context, absl::string_view method, c
 
 absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method,
                            std::uint32_t access) {
+  // It may have been sent long ago, and sent again to another copy since.
+  if (StoodStill()) {
+    Log(Severity::kWarning, "call refused after a standstill",
+        {{"method", std::string(method)}, {"peer", context.peer()}});
+    return absl::UnavailableError("this copy of the service stood still; try again");
+  }
   const MethodRule* const rule = FindRule(MethodOf(context));
   const bool anybody = rule != nullptr && (rule->access & access & kAnybody) != 0;
   absl::StatusOr<Caller> caller = CallerOf(context, anybody);

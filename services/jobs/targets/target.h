@@ -47,7 +47,9 @@ struct MachineSpec {
 
 // How a creation that takes long is watched; either may be null.
 struct CreateWatch {
-  // Asked several times a second; its error ends the creation and is given back.
+  // Asked before the first effect, once nobody else can change the machine, and then several times
+  // a second of a long creation; its error ends the creation and is given back. So a runner that
+  // was paused cannot make a machine that was removed since.
   std::function<absl::Status()> check;
   std::function<void(const std::string& message, std::int64_t done_bytes, std::int64_t total_bytes)>
       progress;
@@ -80,12 +82,10 @@ class Target {
   // Whether a machine with this description could be created here; INVALID_ARGUMENT or
   // FAILED_PRECONDITION says what is in the way.
   virtual absl::Status Validate(const MachineSpec& spec) = 0;
-  // Makes the machine's disks and description; does not start it.
-  virtual absl::Status Create(const MachineSpec& spec) = 0;
-  // The same for targets that take long; called again after an error it goes on where it was.
-  virtual absl::Status CreateWatched(const MachineSpec& spec, const CreateWatch&) {
-    return Create(spec);
-  }
+  // Makes the machine's disks and description; does not start it. Called again after an error it
+  // goes on where it was.
+  virtual absl::Status CreateWatched(const MachineSpec& spec, const CreateWatch& watch) = 0;
+  absl::Status Create(const MachineSpec& spec) { return CreateWatched(spec, {}); }
   virtual absl::Duration create_timeout() const { return absl::Minutes(5); }
   // False: machines are only made; Start is FAILED_PRECONDITION, there is nothing to look at.
   virtual bool starts_machines() const { return true; }

@@ -1,4 +1,5 @@
 // godwit-replication: the replication coordinator.
+#include <algorithm>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -45,8 +46,12 @@ absl::Status Run(const Config& config) {
   RETURN_IF_ERROR(Check(config));
   ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadWatchedTls(config.tls_dir));
   ASSIGN_OR_RETURN(const rpc::Identity registry_peer, rpc::ParsePrincipal("service/registry"));
-  pg::Pool pool({.conninfo = config.database,
-                 .max_connections = static_cast<int>(config.database_connections)});
+  // A copy that stops between two statements holds the rows of workers: they must be free again
+  // while the worker may still renew its lease through another copy.
+  pg::Pool pool(
+      {.conninfo = config.database,
+       .max_connections = static_cast<int>(config.database_connections),
+       .limits = {.idle = std::min(pg::Connection::Limits().idle, config.lease_duration / 3)}});
   coordinator::RegistryClient registry(rpc::Dial(config.registry, registry_peer, tls), RealClock());
   const rpc::DenyListFollower deny_list(
       AskRegistryForDenyList(rpc::Dial(config.registry, registry_peer, tls)));

@@ -78,6 +78,7 @@ absl::Status Run(const Config& config) {
   options.endpoint =
       config.advertise.empty() ? absl::StrCat("127.0.0.1:", server->port()) : config.advertise;
   control = std::make_unique<worker::ControlClient>(rpc::Dial(config.replication, coordinator, tls),
+                                                    rpc::Dial(config.replication, coordinator, tls),
                                                     std::move(options), *store, host, leases);
   control->Start();
   // It goes on receiving while the coordinator or its database is away.

@@ -86,6 +86,10 @@ class Client:
             ("grpc.ssl_target_name_override", f"{service}.service.godwit.internal"),
             ("grpc.lb_policy_name", "round_robin"),
             ("grpc.use_local_subchannel_pool", 1),
+            # As services/common/rpc/channel.cc has it.
+            ("grpc.keepalive_time_ms", 5000),
+            ("grpc.keepalive_timeout_ms", 5000),
+            ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.max_reconnect_backoff_ms", 1000)))
         self._service = service

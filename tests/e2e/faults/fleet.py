@@ -67,12 +67,13 @@ class Worker(Looping):
         super().__init__()
         self.id = f"w-{number:017x}"
         self.tally = api.Tally()
-        self.client = rig.client("replication", f"worker/{self.id}", tally=self.tally)
+        # Heartbeats have a channel of their own, as in the real one.
+        self.client, self.heartbeats = (rig.client("replication", f"worker/{self.id}", tally=self.tally) for _ in range(2))
         self.store, self.lock = rig.dir / "store" / store, threading.Lock()
         self.store.mkdir(exist_ok=True)
         self.incarnation, self.groups, self.epochs, self.points, self.ended_orders = 0, {}, {}, {}, set()
         self.last_success, self.longest_gap, self.lost = time.monotonic(), 0.0, []
-        self.interval = 1.0
+        self.lease = 3.0
         with self.lock:
             template = self.store / "template.qcow2"
             if not template.exists():
@@ -88,13 +89,13 @@ class Worker(Looping):
             answer = self.client.once("WorkerService/RegisterWorker", endpoint=f"127.0.0.1:{1000 + int(self.id[2:], 16)}",
                                       store_id=f"store-{self.store.name}", max_server_count=1000, version="test")
             self.incarnation = answer.incarnation
-            self.interval = seconds(answer.lease_duration) / 3
+            self.lease = seconds(answer.lease_duration)
         with self.lock:
             groups = [{"source_server": server, "lease_generation": generation, "committed_epoch": self.epochs.get(server, 0),
                        "agent_connected": True} for server, generation in self.groups.items()]
         try:
-            answer = self.client.once("WorkerService/Heartbeat", timeout=self.interval * 2, incarnation=self.incarnation,
-                                      store_total_bytes=1 << 40, store_free_bytes=1 << 39, groups=groups)
+            answer = self.heartbeats.once("WorkerService/Heartbeat", timeout=max(self.lease / 3, 1), incarnation=self.incarnation,
+                                          store_total_bytes=1 << 40, store_free_bytes=1 << 39, groups=groups)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.ABORTED and "incarnation" in error.details():
                 self.lost.append(f"{self.id}: {error.details()}")
@@ -114,7 +115,7 @@ class Worker(Looping):
             self.groups = leases
         for order in answer.orders:
             self.carry_out(order)
-        return self.interval
+        return min(self.lease / 3, 1)
 
     def carry_out(self, order):
         if order.order_id in self.ended_orders:

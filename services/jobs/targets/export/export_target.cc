@@ -70,10 +70,11 @@ absl::Status ExportTarget::Validate(const MachineSpec& spec) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ExportState> ExportTarget::Claim(const MachineSpec& spec) {
+absl::StatusOr<ExportState> ExportTarget::Claim(const MachineSpec& spec, const CreateWatch& watch) {
   ASSIGN_OR_RETURN(const Fd lock, LockMachine(options_.export_dir, spec.machine_id));
   auto state = Load(spec.machine_id);
   if (absl::IsNotFound(state.status())) {
+    if (watch.check != nullptr) RETURN_IF_ERROR(watch.check());
     // The state is written first of all: what there is without one is none of ours.
     std::error_code error;
     fs::remove_all(Dir(spec.machine_id), error);
@@ -106,7 +107,7 @@ absl::Status ExportTarget::CreateWatched(const MachineSpec& given, const CreateW
   RETURN_IF_ERROR(Validate(given));
   MachineSpec spec = given;
   if (spec.export_format.empty()) spec.export_format = "qcow2";
-  ASSIGN_OR_RETURN(const ExportState state, Claim(spec));
+  ASSIGN_OR_RETURN(const ExportState state, Claim(spec, watch));
   if (state.complete) return absl::OkStatus();
   const std::string dir = Dir(spec.machine_id);
   ASSIGN_OR_RETURN(const Fd at_work, TryWorkLock(dir, spec.epoch));

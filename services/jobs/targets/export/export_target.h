@@ -34,7 +34,6 @@ class ExportTarget final : public Target {
 
   const std::string& name() const override { return name_; }
   absl::Status Validate(const MachineSpec& spec) override;
-  absl::Status Create(const MachineSpec& spec) override { return CreateWatched(spec, {}); }
   // FAILED_PRECONDITION, NO_SPACE: names how many bytes are needed and how many are free.
   // UNAVAILABLE: another call of the same epoch is at it.
   absl::Status CreateWatched(const MachineSpec& spec, const CreateWatch& watch) override;
@@ -64,7 +63,7 @@ class ExportTarget final : public Target {
   absl::Status Save(const std::string& machine_id, const ExportState& state);
   // Makes the folder belong to this epoch and takes away what older ones left half-done. LOST
   // LEASE: it belongs to a newer one.
-  absl::StatusOr<ExportState> Claim(const MachineSpec& spec);
+  absl::StatusOr<ExportState> Claim(const MachineSpec& spec, const CreateWatch& watch);
   // Calls `change` with the state under the machine's lock and keeps it, when the epoch still is
   // the newest.
   absl::StatusOr<ExportState> Commit(const MachineSpec& spec,

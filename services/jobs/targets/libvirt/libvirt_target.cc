@@ -132,12 +132,13 @@ absl::Status LibvirtTarget::Define(MachineState* state) {
   return domain == nullptr ? LibvirtError("define") : absl::OkStatus();
 }
 
-absl::Status LibvirtTarget::Create(const MachineSpec& spec) {
+absl::Status LibvirtTarget::CreateWatched(const MachineSpec& spec, const CreateWatch& watch) {
   RETURN_IF_ERROR(Validate(spec));
   ASSIGN_OR_RETURN(const Fd lock, LockMachine(options_.machines_dir, spec.machine_id));
   const auto present = Claim(spec.machine_id, spec.epoch);
   if (present.ok()) return absl::OkStatus();
   if (!absl::IsNotFound(present.status())) return present.status();
+  if (watch.check != nullptr) RETURN_IF_ERROR(watch.check());
   // The domain is defined last: what there is without one is of a creation that was cut off.
   const std::string dir = Dir(spec.machine_id);
   std::error_code error;

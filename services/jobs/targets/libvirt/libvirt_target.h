@@ -38,7 +38,7 @@ class LibvirtTarget final : public Target {
 
   const std::string& name() const override { return name_; }
   absl::Status Validate(const MachineSpec& spec) override;
-  absl::Status Create(const MachineSpec& spec) override;
+  absl::Status CreateWatched(const MachineSpec& spec, const CreateWatch& watch) override;
   absl::StatusOr<MachineStatus> Start(const std::string& machine_id, std::int64_t epoch) override;
   absl::Status Stop(const std::string& machine_id, absl::Duration grace) override;
   absl::StatusOr<MachineStatus> Describe(const std::string& machine_id) override;

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/failpoint.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -88,8 +89,9 @@ absl::Status QemuTarget::MakeDisks(const MachineSpec& spec, const std::string& d
   return absl::OkStatus();
 }
 
-absl::Status QemuTarget::Create(const MachineSpec& spec) {
+absl::Status QemuTarget::CreateWatched(const MachineSpec& spec, const CreateWatch& watch) {
   RETURN_IF_ERROR(Validate(spec));
+  GODWIT_FAILPOINT("jobs.qemu.create");
   ASSIGN_OR_RETURN(const Fd lock, Lock(spec.machine_id));
   if (auto present = Load(spec.machine_id); present.ok()) {
     if (spec.epoch < present->spec.epoch) return LostLease();
@@ -98,6 +100,7 @@ absl::Status QemuTarget::Create(const MachineSpec& spec) {
   } else if (!absl::IsNotFound(present.status())) {
     return present.status();
   }
+  if (watch.check != nullptr) RETURN_IF_ERROR(watch.check());
   // The state file is written last: a folder without one is a creation that was cut off.
   const std::string dir = Dir(spec.machine_id);
   std::error_code error;

@@ -60,9 +60,11 @@ absl::Duration ToDuration(const google::protobuf::Duration& duration) {
 
 }  // namespace
 
-ControlClient::ControlClient(std::shared_ptr<grpc::Channel> coordinator, Options options,
+ControlClient::ControlClient(std::shared_ptr<grpc::Channel> heartbeats,
+                             std::shared_ptr<grpc::Channel> coordinator, Options options,
                              store::Store& store, GroupHost& host, LeaseTable& leases)
-    : stub_(pb::WorkerService::NewStub(std::move(coordinator))),
+    : heartbeats_(pb::WorkerService::NewStub(std::move(heartbeats))),
+      stub_(pb::WorkerService::NewStub(std::move(coordinator))),
       options_(std::move(options)),
       store_(store),
       host_(host),
@@ -141,7 +143,7 @@ absl::Status ControlClient::Heartbeat(bool draining) {
   pb::WorkerHeartbeatResponse response;
   grpc::ClientContext context;
   rpc::SetTimeout(context, std::max(patience, absl::Seconds(1)));
-  RETURN_IF_ERROR(rpc::FromGrpc(stub_->Heartbeat(&context, request, &response)));
+  RETURN_IF_ERROR(rpc::FromGrpc(heartbeats_->Heartbeat(&context, request, &response)));
   std::map<std::string, Lease> leases;
   for (const pb::GroupLease& granted : response.leases()) {
     const auto server = ParseName("source_server", "sourceServers", "s-", granted.source_server());
@@ -391,7 +393,8 @@ void ControlClient::ReportLoop() {
     const absl::Status status = rpc::FromGrpc(stub_->ReportPoint(&context, report, &response));
     CountDatabase(RealClock().Monotonic() - from);
     const bool again = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-                       absl::IsResourceExhausted(status) || absl::IsUnknown(status);
+                       absl::IsResourceExhausted(status) || absl::IsUnknown(status) ||
+                       absl::IsCancelled(status);  // that copy stops
     if (!status.ok() && !again) {
       Log(Severity::kWarning, "point refused",
           {{"server", report.source_server()},

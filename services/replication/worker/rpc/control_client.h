@@ -26,7 +26,10 @@ class ControlClient {
     std::map<std::string, std::string> labels;
     std::string version;
   };
-  ControlClient(std::shared_ptr<grpc::Channel> coordinator, Options options, store::Store& store,
+  // Two channels to the same coordinators: heartbeats have one alone, so that the one after a copy
+  // that hangs is for the next copy, whatever else is asked meanwhile.
+  ControlClient(std::shared_ptr<grpc::Channel> heartbeats,
+                std::shared_ptr<grpc::Channel> coordinator, Options options, store::Store& store,
                 GroupHost& host, LeaseTable& leases);
   ~ControlClient() { Stop(); }
   void Start();
@@ -58,7 +61,7 @@ class ControlClient {
   // True when Stop() was called.
   bool Sleep(absl::Duration duration);
 
-  const std::unique_ptr<replication::v1::WorkerService::Stub> stub_;
+  const std::unique_ptr<replication::v1::WorkerService::Stub> heartbeats_, stub_;
   const Options options_;
   store::Store& store_;
   GroupHost& host_;
