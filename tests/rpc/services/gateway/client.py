@@ -47,6 +47,11 @@ def mgn(key="operator", region="us-east-1", **config):
     client = boto3.client("mgn", region_name=region, endpoint_url=URL, verify=CA,
                           aws_access_key_id=name, aws_secret_access_key=secret,
                           config=Config(retries={"max_attempts": 1}, connect_timeout=10, read_timeout=60, **config))
+    return observed(client)
+
+
+def observed(client):
+    """The client of boto3, whose answers the observers are told of."""
     client.meta.events.register("before-call.mgn", _before_call)
     client.meta.events.register("after-call.mgn", _after_call)
     return client

@@ -1,4 +1,5 @@
-"""boto3 with the operations of 2023 for imports, exports and connectors, which the packaged service model does not know.
+"""boto3 with the operations of 2023 for imports, exports and connectors, which the packaged service model does not know; written by hand, not
+made of the gateway's table: where the two differ, calls or answers fail.
 
 botocore merges a file "service-2.sdk-extras.json" of its search path into the model; this one is written into a folder of its own.
 """
@@ -10,7 +11,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from client import CA, KEYS, URL
+from client import CA, KEYS, URL, observed
 
 TEXT, NUMBER, FLAG = {"shape": "XText"}, {"shape": "XNumber"}, {"shape": "XFlag"}
 TAGS, PAGE = {"shape": "TagsMap"}, {"shape": "XNumber"}
@@ -99,7 +100,7 @@ def mgn_2023(key="operator"):
             json.dump({"version": 1.0, "merge": {"operations": OPERATIONS, "shapes": SHAPES}}, file)
         session = botocore.session.Session()
         session.get_component("data_loader").search_paths.insert(0, folder)
-        return boto3.session.Session(botocore_session=session).client(
+        return observed(boto3.session.Session(botocore_session=session).client(
             "mgn", region_name="us-east-1", endpoint_url=URL, verify=CA, aws_access_key_id=KEYS[key][0],
             aws_secret_access_key=KEYS[key][1],
-            config=Config(retries={"max_attempts": 1}, connect_timeout=10, read_timeout=60))
+            config=Config(retries={"max_attempts": 1}, connect_timeout=10, read_timeout=60)))

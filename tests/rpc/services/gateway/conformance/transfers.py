@@ -1,11 +1,9 @@
-#!/usr/bin/python3
-"""Imports, exports and connectors through boto3. Argument: the registry's transfer folder.
+"""Imports, exports and connectors through boto3: what each operation answers and refuses, one function each (transfers_calls.py calls them).
 
-One function an operation, each by itself: called, its answer read, its effect seen, its refusals checked.
+`client` is one of mgn_2023(), whose model is written by hand, `folder` the bucket in the registry's transfer folder.
 """
 import os
 import re
-import sys
 import time
 
 from client import call, refusal
@@ -158,7 +156,7 @@ def make_connector(client, name, **members):
     return client.create_connector(name=name, ssmInstanceID="i-0123456789abcdef0", **members)
 
 
-def create_connector(client, _folder):
+def create_connector(client):
     config = {"s3OutputEnabled": True, "outputS3BucketName": "out", "cloudWatchOutputEnabled": False}
     made = make_connector(client, "site_1", tags={"k": "v"}, ssmCommandConfig=config)
     assert made.pop("ResponseMetadata")["HTTPStatusCode"] == 201
@@ -171,7 +169,7 @@ def create_connector(client, _folder):
     assert refusal(make_connector, client=mgn_2023("viewer"), name="x")[0] == "AccessDeniedException"
 
 
-def update_connector(client, _folder):
+def update_connector(client):
     identity = make_connector(client, "before", tags={"k": "v"})["connectorID"]
     config = {"s3OutputEnabled": False, "cloudWatchOutputEnabled": True, "cloudWatchLogGroupName": "a/b"}
     changed = client.update_connector(connectorID=identity, name="after", ssmCommandConfig=config)
@@ -182,7 +180,7 @@ def update_connector(client, _folder):
     assert call("UpdateConnector", connectorID=identity, name="a b")[0] == 400
 
 
-def list_connectors(client, _folder):
+def list_connectors(client):
     made = [make_connector(client, "listed-%d" % i)["connectorID"] for i in range(3)]
     first = client.list_connectors(maxResults=2, filters={"connectorIDs": made})
     rest = client.list_connectors(maxResults=2, filters={"connectorIDs": made}, nextToken=first["nextToken"])
@@ -191,28 +189,8 @@ def list_connectors(client, _folder):
     assert client.list_connectors(filters={"connectorIDs": ["connector-zzzzzzzzzzzzzzzzz"]})["items"] == []
 
 
-def delete_connector(client, _folder):
+def delete_connector(client):
     identity = make_connector(client, "short-lived")["connectorID"]
     assert client.delete_connector(connectorID=identity)["ResponseMetadata"]["HTTPStatusCode"] == 204
     assert client.list_connectors(filters={"connectorIDs": [identity]})["items"] == []
     assert refusal(client.delete_connector, connectorID=identity)[0] == "ResourceNotFoundException"
-
-
-CHECKS = {"StartImport": start_import, "ListImports": list_imports, "ListImportErrors": list_import_errors,
-          "StartExport": start_export, "ListExports": list_exports, "ListExportErrors": list_export_errors,
-          "CreateConnector": create_connector, "UpdateConnector": update_connector, "ListConnectors": list_connectors,
-          "DeleteConnector": delete_connector}
-
-
-def main():
-    folder = os.path.join(sys.argv[1], BUCKET)
-    os.makedirs(folder, exist_ok=True)
-    client = mgn_2023()
-    for name, check in CHECKS.items():
-        check(client, folder)
-        print("%s: called, validated, effect, errors" % name)
-    print("done")
-
-
-if __name__ == "__main__":
-    main()
