@@ -81,6 +81,11 @@ absl::StatusOr<std::string> SimpleName(absl::string_view field, absl::string_vie
   return absl::StrCat(collection, "/", id);
 }
 
+std::string TemplateName(absl::string_view text) {
+  constexpr absl::string_view kCollection = "settingsTemplates/";
+  return absl::StartsWith(text, kCollection) ? std::string(text) : absl::StrCat(kCollection, text);
+}
+
 absl::StatusOr<std::string> JobName(absl::string_view text) {
   return SimpleName("JOB", "jobs", "job-", text);
 }

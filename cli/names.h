@@ -23,6 +23,8 @@ absl::StatusOr<std::vector<std::string>> ServerNames(Context& context,
 // "x-…" or "collection/x-…" -> "collection/x-…". INVALID_ARGUMENT names `field`.
 absl::StatusOr<std::string> SimpleName(absl::string_view field, absl::string_view collection,
                                        absl::string_view prefix, absl::string_view text);
+// "databases" or "settingsTemplates/databases" -> "settingsTemplates/databases".
+std::string TemplateName(absl::string_view text);
 absl::StatusOr<std::string> JobName(absl::string_view text);
 // A point of `server` ("sourceServers/s-…"): "p-…" or its full name.
 absl::StatusOr<std::string> PointName(absl::string_view server, absl::string_view text);

@@ -32,33 +32,46 @@ Command CreateToken() {
     std::int64_t max_uses = 1;
     std::string description;
     std::vector<std::string> tags;
+    std::string both, replication, launch;  // templates
   };
   auto given = std::make_shared<Given>();
-  return {.words = "tokens create",
-          .purpose = "prints the token, the CA pin and the command that installs an agent",
-          .options =
-              [given](Options& options) {
-                options.Duration("lifetime", &given->lifetime, "until it expires");
-                options.Int("max-uses", &given->max_uses, 1, 10000,
-                            "how many agents may enrol with it [1]");
-                options.String("description", &given->description, "TEXT", "for people");
-                options.Strings("tag", &given->tags, "K=V",
-                                "tag for the servers that enrol with it");
-              },
-          .run = [given](Context& context, const Options&, const Arguments&) -> absl::Status {
-            registry::v1::CreateTokenRequest request;
-            request.set_request_id(NewUuid());
-            *request.mutable_lifetime() = FromDuration(given->lifetime);
-            request.set_max_uses(static_cast<int>(given->max_uses));
-            request.set_description(given->description);
-            ASSIGN_OR_RETURN(const auto tags, KeyValues("--tag", given->tags));
-            request.mutable_tags()->insert(tags.begin(), tags.end());
-            ASSIGN_OR_RETURN(const Token token,
-                             Call(context, &TokenService::Stub::CreateToken, request));
-            if (context.json()) return PrintJson(context, token);
-            PrintNewToken(token, context.enrollment(), context.out());
-            return absl::OkStatus();
-          }};
+  return {
+      .words = "tokens create",
+      .purpose = "prints the token, the CA pin and the command that installs an agent",
+      .options =
+          [given](Options& options) {
+            options.Duration("lifetime", &given->lifetime, "until it expires");
+            options.Int("max-uses", &given->max_uses, 1, 10000,
+                        "how many agents may enrol with it [1]");
+            options.String("description", &given->description, "TEXT", "for people");
+            options.Strings("tag", &given->tags, "K=V", "tag for the servers that enrol with it");
+            options.String("template", &given->both, "TEMPLATE",
+                           "what new servers that enrol with it start with [default]");
+            options.String("replication-template", &given->replication, "TEMPLATE",
+                           "their replication settings alone");
+            options.String("launch-template", &given->launch, "TEMPLATE",
+                           "their launch settings alone");
+          },
+      .run = [given](Context& context, const Options&, const Arguments&) -> absl::Status {
+        registry::v1::CreateTokenRequest request;
+        request.set_request_id(NewUuid());
+        *request.mutable_lifetime() = FromDuration(given->lifetime);
+        request.set_max_uses(static_cast<int>(given->max_uses));
+        request.set_description(given->description);
+        ASSIGN_OR_RETURN(const auto tags, KeyValues("--tag", given->tags));
+        request.mutable_tags()->insert(tags.begin(), tags.end());
+        const auto chosen = [&](const std::string& one) {
+          return one.empty() && given->both.empty() ? std::string()
+                                                    : TemplateName(one.empty() ? given->both : one);
+        };
+        request.set_replication_template(chosen(given->replication));
+        request.set_launch_template(chosen(given->launch));
+        ASSIGN_OR_RETURN(const Token token,
+                         Call(context, &TokenService::Stub::CreateToken, request));
+        if (context.json()) return PrintJson(context, token);
+        PrintNewToken(token, context.enrollment(), context.out());
+        return absl::OkStatus();
+      }};
 }
 
 Command ListTokens() {

@@ -3,11 +3,11 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/call.h"
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/names.h"
 #include "cli/output.h"
 #include "cli/views/server_view.h"
 #include "cli/views/settings_view.h"
@@ -19,15 +19,9 @@ namespace {
 using registry::v1::SettingsTemplate;
 using registry::v1::SettingsTemplateService;
 
-constexpr char kPrefix[] = "settingsTemplates/";
-
-std::string NameOf(const std::string& text) {
-  return absl::StartsWith(text, kPrefix) ? text : absl::StrCat(kPrefix, text);
-}
-
 Command List() {
   return {.words = "templates list",
-          .purpose = "templates of settings; new servers start with \"default\"",
+          .purpose = "what new servers start with: \"default\", or what their token names",
           .run = [](Context& context, const Options&, const Arguments&) -> absl::Status {
             ASSIGN_OR_RETURN(
                 const auto list,
@@ -37,7 +31,7 @@ Command List() {
             Table table({"TEMPLATE", "TARGET", "ACTIONS", "TAGS OF SERVERS"});
             for (const SettingsTemplate& one : list.templates()) {
               const std::string& target = one.launch().target();
-              table.Row({one.name().substr(sizeof kPrefix - 1), target.empty() ? "qemu" : target,
+              table.Row({ShortName(one.name()), target.empty() ? "qemu" : target,
                          absl::StrCat(one.launch().post_launch_actions_size()),
                          one.tags().empty() ? "-" : Tags(one.tags())});
             }
@@ -54,13 +48,13 @@ Command Get() {
           .most = 1,
           .run = [](Context& context, const Options&, const Arguments& arguments) -> absl::Status {
             registry::v1::GetSettingsTemplateRequest request;
-            request.set_name(NameOf(arguments[0]));
+            request.set_name(TemplateName(arguments[0]));
             ASSIGN_OR_RETURN(
                 const SettingsTemplate one,
                 Call(context, &SettingsTemplateService::Stub::GetSettingsTemplate, request));
             if (context.json()) return PrintJson(context, one);
             Fields fields;
-            fields.Add("Template", one.name().substr(sizeof kPrefix - 1));
+            fields.Add("Template", ShortName(one.name()));
             fields.Add("Tags of servers", Tags(one.tags()));
             fields.Print(context.out());
             PrintReplicationSettings(one.replication(), context.out());
@@ -77,7 +71,7 @@ Command Delete() {
           .most = 1,
           .run = [](Context& context, const Options&, const Arguments& arguments) -> absl::Status {
             registry::v1::DeleteSettingsTemplateRequest request;
-            request.set_name(NameOf(arguments[0]));
+            request.set_name(TemplateName(arguments[0]));
             ASSIGN_OR_RETURN(
                 const auto gone,
                 Call(context, &SettingsTemplateService::Stub::DeleteSettingsTemplate, request));

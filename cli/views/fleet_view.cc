@@ -26,6 +26,16 @@ std::string TokenState(const Token& token, absl::Time now) {
   return token.use_count() >= token.max_uses() ? "used up" : "valid";
 }
 
+// "default", "databases", or of two: "databases + lct-...".
+std::string TemplatesOf(const Token& token) {
+  const auto short_name = [](const std::string& name) {
+    return name.empty() ? std::string("default") : ShortName(name);
+  };
+  const std::string replication = short_name(token.replication_template());
+  const std::string launch = short_name(token.launch_template());
+  return replication == launch ? launch : absl::StrCat(replication, " + ", launch);
+}
+
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
 void PrintInspection(const conversion::v1::Inspection& inspection, std::ostream& out) {
@@ -52,6 +62,7 @@ void PrintNewToken(const Token& token, const std::string& enrollment, std::ostre
   fields.Add("Name", ShortName(token.name()));
   fields.Add("Valid until", When(token.expire_time()));
   fields.Add("Uses", absl::StrCat(token.max_uses()));
+  fields.Add("Template", TemplatesOf(token));
   fields.Print(out);
   out << "\nThe token is shown only now. On the source, as root, with the token in a file that "
          "only root can read:\n"
@@ -62,11 +73,12 @@ void PrintNewToken(const Token& token, const std::string& enrollment, std::ostre
 }
 
 void PrintTokens(const registry::v1::ListTokensResponse& list, absl::Time now, std::ostream& out) {
-  Table table({"TOKEN", "STATE", "USES", "CREATED", "EXPIRES", "DESCRIPTION", "TAGS"});
+  Table table({"TOKEN", "STATE", "USES", "CREATED", "EXPIRES", "TEMPLATE", "DESCRIPTION", "TAGS"});
   for (const Token& token : list.tokens()) {
     table.Row({ShortName(token.name()), TokenState(token, now),
                absl::StrCat(token.use_count(), "/", token.max_uses()), When(token.create_time()),
-               When(token.expire_time()), OrDash(token.description()), OrDash(Tags(token.tags()))});
+               When(token.expire_time()), TemplatesOf(token), OrDash(token.description()),
+               OrDash(Tags(token.tags()))});
   }
   table.Print(out, "no tokens");
 }

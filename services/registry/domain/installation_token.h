@@ -25,6 +25,8 @@ struct InstallationToken {
   bool revoked = false;
   std::string description;
   std::string tags = "{}";  // JSON document
+  // Ids of settings templates for new servers; empty: the default.
+  std::string replication_template, launch_template;
 };
 
 struct TokenText {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
+#include "services/registry/rpc/template_names.h"
 
 namespace godwit::registry {
 namespace {
@@ -118,6 +119,8 @@ absl::StatusOr<pb::Token> ToProto(const InstallationToken& token, const std::str
   out.set_description(token.description);
   RETURN_IF_ERROR(TagsFromJson(token.tags, out.mutable_tags()));
   out.set_ca_pin(ca_pin);
+  out.set_replication_template(TemplateName(token.replication_template));
+  out.set_launch_template(TemplateName(token.launch_template));
   return out;
 }
 

@@ -12,9 +12,9 @@
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/properties_rules.h"
 #include "services/registry/rpc/server_quotas.h"
+#include "services/registry/rpc/starting_settings.h"
 #include "services/registry/storage/outbox.h"
 #include "services/registry/storage/server_store.h"
-#include "services/registry/storage/template_store.h"
 #include "services/registry/storage/token_store.h"
 
 namespace godwit::registry {
@@ -102,12 +102,11 @@ absl::Status ForgetFormerLife(SourceServer& server) {
   return absl::OkStatus();
 }
 
-// Tags of the template, the token and the request; later ones win.
+// Tags of the templates, the token and the request; later ones win.
 absl::StatusOr<std::string> MergeTags(const std::string& a, const std::string& b, const Tags& c) {
-  Tags merged, more;
-  RETURN_IF_ERROR(TagsFromJson(a, &merged));
-  RETURN_IF_ERROR(TagsFromJson(b, &more));
-  for (const auto& [key, value] : more) merged[key] = value;
+  Tags merged;
+  RETURN_IF_ERROR(AddTags(a, &merged));
+  RETURN_IF_ERROR(AddTags(b, &merged));
   for (const auto& [key, value] : c) merged[key] = value;
   RETURN_IF_ERROR(CheckTags("tags", merged));
   return TagsToJson(merged);
@@ -175,12 +174,8 @@ absl::StatusOr<pb::EnrollResponse> Enroll(Backend& backend, pg::Connection& conn
   const SourceServer found = server;
   const Lifecycle before = server.lifecycle;
   if (is_new) {
-    ASSIGN_OR_RETURN(const storage::Template defaults,
-                     storage::GetTemplate(connection, storage::kDefaultTemplate));
     server.id = NewId("s-");
-    server.replication_settings = defaults.replication;
-    server.launch_settings = defaults.launch;
-    server.tags = defaults.tags;
+    RETURN_IF_ERROR(Furnish(connection, token, &server));
   } else {
     server.lifecycle = *Next(backend.profile, before, Event::kEnroll);
     if (before == Lifecycle::kDisconnected || before == Lifecycle::kCutover) {

@@ -2,21 +2,18 @@
 
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
-#include "services/registry/storage/template_store.h"
+#include "services/registry/rpc/starting_settings.h"
 
 namespace godwit::registry {
 
 absl::StatusOr<SourceServer> NewPendingServer(pg::Connection& connection, absl::Time now,
                                               const std::string& user_provided_id) {
-  ASSIGN_OR_RETURN(const storage::Template defaults,
-                   storage::GetTemplate(connection, storage::kDefaultTemplate));
-  return SourceServer{.id = NewId("s-"),
+  SourceServer server{.id = NewId("s-"),
                       .lifecycle = Lifecycle::kPendingInstallation,
                       .state_time = now,
-                      .user_provided_id = user_provided_id,
-                      .tags = defaults.tags,
-                      .replication_settings = defaults.replication,
-                      .launch_settings = defaults.launch};
+                      .user_provided_id = user_provided_id};
+  RETURN_IF_ERROR(Furnish(connection, InstallationToken(), &server));
+  return server;
 }
 
 }  // namespace godwit::registry

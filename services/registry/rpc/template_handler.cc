@@ -1,35 +1,18 @@
 #include <grpcpp/impl/codegen/server_context.h>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "godwit/registry/v1/settings.grpc.pb.h"
 #include "services/common/base/status_macros.h"
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/frame.h"
 #include "services/registry/rpc/handlers.h"
 #include "services/registry/rpc/settings_rules.h"
+#include "services/registry/rpc/template_names.h"
 #include "services/registry/storage/template_store.h"
+#include "services/registry/storage/token_store.h"
 
 namespace godwit::registry {
 namespace {
-
-constexpr std::size_t kMaxTemplateId = 64;
-
-absl::StatusOr<std::string> CheckTemplateId(absl::string_view field, absl::string_view id) {
-  bool good = !id.empty() && id.size() <= kMaxTemplateId;
-  for (const char c : id)
-    good = good && (absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-');
-  if (!good) return rpc::FieldError(field, "must be 1 to 64 characters of a-z, 0-9 and dash");
-  return std::string(id);
-}
-
-absl::StatusOr<std::string> TemplateId(absl::string_view field, absl::string_view name) {
-  if (!absl::ConsumePrefix(&name, "settingsTemplates/")) {
-    return rpc::FieldError(field, "must be settingsTemplates/{id}");
-  }
-  return CheckTemplateId(field, name);
-}
 
 absl::Status CheckContent(const pb::SettingsTemplate& content) {
   RETURN_IF_ERROR(CheckReplicationSettings("template.replication", content.replication()));
@@ -41,7 +24,7 @@ absl::Status CheckContent(const pb::SettingsTemplate& content) {
 
 absl::StatusOr<pb::SettingsTemplate> FromRow(const storage::Template& row) {
   pb::SettingsTemplate out;
-  out.set_name(absl::StrCat("settingsTemplates/", row.id));
+  out.set_name(TemplateName(row.id));
   RETURN_IF_ERROR(FromJson(row.replication, out.mutable_replication()));
   RETURN_IF_ERROR(FromJson(row.launch, out.mutable_launch()));
   RETURN_IF_ERROR(TagsFromJson(row.tags, out.mutable_tags()));
@@ -188,12 +171,27 @@ class TemplateHandler final : public pb::SettingsTemplateService::Service {
                   .domain = "registry",
                   .metadata = {{"helpful_call", "UpdateSettingsTemplate"}}});
            }
+           // A token that is being made locks it too, and is then found here.
            RETURN_IF_ERROR(storage::LockTemplate(connection, id));
+           RETURN_IF_ERROR(CheckNoToken(connection, id));
            return storage::DeleteTemplate(connection, id);
          }});
   }
 
  private:
+  absl::Status CheckNoToken(pg::Connection& connection, const std::string& id) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> token,
+                     storage::LiveTokenOfTemplate(connection, id, backend_.clock.Now()));
+    if (!token) return absl::OkStatus();
+    const std::string name = absl::StrCat("tokens/", *token);
+    return rpc::WithInfo(absl::FailedPreconditionError(absl::StrCat(
+                             "name: agents that enrol with ", name, " get ", TemplateName(id),
+                             "; revoke that token first, or wait until it has expired")),
+                         {.reason = "TEMPLATE_IN_USE",
+                          .domain = "registry",
+                          .metadata = {{"token", name}, {"helpful_call", "RevokeToken"}}});
+  }
+
   Backend& backend_;
 };
 

@@ -7,6 +7,8 @@
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/frame.h"
 #include "services/registry/rpc/handlers.h"
+#include "services/registry/rpc/starting_settings.h"
+#include "services/registry/rpc/template_names.h"
 #include "services/registry/storage/server_store.h"
 #include "services/registry/storage/token_store.h"
 
@@ -33,7 +35,10 @@ absl::Status CheckCreate(const pb::CreateTokenRequest& request) {
     return rpc::FieldError("max_uses", absl::StrCat("must be from 1 to ", kMaxTokenUses));
   }
   RETURN_IF_ERROR(CheckText("description", request.description(), 0, kMaxDescription));
-  return CheckTags("tags", request.tags());
+  RETURN_IF_ERROR(CheckTags("tags", request.tags()));
+  RETURN_IF_ERROR(TemplateOf("replication_template", request.replication_template(),
+                             TemplateHalf::kReplication));
+  return TemplateOf("launch_template", request.launch_template(), TemplateHalf::kLaunch).status();
 }
 
 class TokenHandler final : public pb::TokenService::Service {
@@ -57,15 +62,21 @@ class TokenHandler final : public pb::TokenService::Service {
            const std::string id = NewId("t-");
            const absl::Duration lifetime =
                request->has_lifetime() ? DurationOf(request->lifetime()) : kDefaultTokenLifetime;
+           InstallationToken wanted{.id = id,
+                                    .secret_hash = HashOf(TokenSecret(backend_.token_key, id)),
+                                    .expire_time = backend_.clock.Now() + lifetime,
+                                    .max_uses = std::max(request->max_uses(), 1),
+                                    .description = request->description(),
+                                    .tags = TagsToJson(request->tags())};
+           ASSIGN_OR_RETURN(wanted.replication_template,
+                            TemplateOf("replication_template", request->replication_template(),
+                                       TemplateHalf::kReplication));
            ASSIGN_OR_RETURN(
-               const InstallationToken token,
-               storage::InsertToken(connection,
-                                    {.id = id,
-                                     .secret_hash = HashOf(TokenSecret(backend_.token_key, id)),
-                                     .expire_time = backend_.clock.Now() + lifetime,
-                                     .max_uses = std::max(request->max_uses(), 1),
-                                     .description = request->description(),
-                                     .tags = TagsToJson(request->tags())}));
+               wanted.launch_template,
+               TemplateOf("launch_template", request->launch_template(), TemplateHalf::kLaunch));
+           RETURN_IF_ERROR(LockTemplatesOf(connection, wanted));
+           ASSIGN_OR_RETURN(const InstallationToken token,
+                            storage::InsertToken(connection, wanted));
            ASSIGN_OR_RETURN(*response, ToProto(token, backend_.ca_pin));
            name = response->name();
            return absl::OkStatus();

@@ -9,12 +9,13 @@ namespace {
 
 #define GODWIT_TOKEN_COLUMNS                                                                \
   "id, secret_hash, registry.micros(create_time), registry.micros(expire_time), max_uses, " \
-  "use_count, revoked, description, tags"
+  "use_count, revoked, description, tags, replication_template, launch_template"
 
 constexpr pg::Statement kInsert = {
     "registry_token_insert",
     "insert into registry.installation_token (id, secret_hash, expire_time, max_uses, description,"
-    " tags) values ($1, $2, to_timestamp($3::bigint / 1e6), $4::integer, $5, $6::jsonb)"
+    " tags, replication_template, launch_template)"
+    " values ($1, $2, to_timestamp($3::bigint / 1e6), $4::integer, $5, $6::jsonb, $7, $8)"
     " returning " GODWIT_TOKEN_COLUMNS};
 constexpr pg::Statement kLock = {"registry_token_lock",
                                  "select " GODWIT_TOKEN_COLUMNS
@@ -28,6 +29,12 @@ constexpr pg::Statement kRevoke = {
     "registry_token_revoke",
     "update registry.installation_token set revoked = true where id = $1"
     " returning " GODWIT_TOKEN_COLUMNS};
+constexpr pg::Statement kOfTemplate = {
+    "registry_token_of_template",
+    "select id from registry.installation_token"
+    " where (replication_template = $1 or launch_template = $1)"
+    " and not revoked and expire_time > to_timestamp($2::bigint / 1e6)"
+    " order by create_time, id limit 1"};
 constexpr pg::Statement kUsedBy = {
     "registry_token_used_by",
     "select exists (select 1 from registry.installation_token_use where token_id = $1"
@@ -48,7 +55,9 @@ InstallationToken FromRow(const pg::Result& result, int row) {
           .use_count = static_cast<int>(result.Int(row, 5)),
           .revoked = result.Bool(row, 6),
           .description = std::string(result.Text(row, 7)),
-          .tags = std::string(result.Text(row, 8))};
+          .tags = std::string(result.Text(row, 8)),
+          .replication_template = std::string(result.Text(row, 9)),
+          .launch_template = std::string(result.Text(row, 10))};
 }
 
 absl::StatusOr<InstallationToken> One(const absl::StatusOr<pg::Result>& result,
@@ -63,7 +72,8 @@ absl::StatusOr<InstallationToken> One(const absl::StatusOr<pg::Result>& result,
 absl::StatusOr<InstallationToken> InsertToken(pg::Connection& connection,
                                               const InstallationToken& token) {
   return One(connection.Exec(kInsert, {token.id, token.secret_hash, pg::Micros(token.expire_time),
-                                       Number(token.max_uses), token.description, token.tags}),
+                                       Number(token.max_uses), token.description, token.tags,
+                                       token.replication_template, token.launch_template}),
              token.id);
 }
 
@@ -84,6 +94,15 @@ absl::StatusOr<std::vector<InstallationToken>> ListTokens(pg::Connection& connec
 
 absl::StatusOr<InstallationToken> RevokeToken(pg::Connection& connection, const std::string& id) {
   return One(connection.Exec(kRevoke, {id}), id);
+}
+
+absl::StatusOr<std::optional<std::string>> LiveTokenOfTemplate(pg::Connection& connection,
+                                                               const std::string& template_id,
+                                                               absl::Time now) {
+  ASSIGN_OR_RETURN(const pg::Result result,
+                   connection.Exec(kOfTemplate, {template_id, pg::Micros(now)}));
+  if (result.rows() == 0) return std::nullopt;
+  return std::string(result.Text(0, 0));
 }
 
 absl::StatusOr<bool> TokenUsedBy(pg::Connection& connection, const std::string& id,

@@ -1,6 +1,7 @@
 // Installation tokens in PostgreSQL. Functions work on the connection of the caller's transaction.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,11 @@ absl::StatusOr<std::vector<InstallationToken>> ListTokens(pg::Connection& connec
                                                           absl::Time after_time,
                                                           const std::string& after_id, int limit);
 absl::StatusOr<InstallationToken> RevokeToken(pg::Connection& connection, const std::string& id);
+
+// The oldest token, neither revoked nor expired, that names the template; its id.
+absl::StatusOr<std::optional<std::string>> LiveTokenOfTemplate(pg::Connection& connection,
+                                                               const std::string& template_id,
+                                                               absl::Time now);
 
 // Whether the key enrolled with the token before.
 absl::StatusOr<bool> TokenUsedBy(pg::Connection& connection, const std::string& id,

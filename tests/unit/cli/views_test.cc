@@ -210,6 +210,11 @@ TEST(FleetView, ATokensStateAndHowToUseIt) {
   EXPECT_THAT(state(), HasSubstr("expired"));
   token.set_revoked(true);
   EXPECT_THAT(state(), HasSubstr("revoked"));
+  EXPECT_THAT(state(), HasSubstr("  default "));
+  token.set_launch_template("settingsTemplates/databases");
+  EXPECT_THAT(state(), HasSubstr("default + databases"));
+  token.set_replication_template("settingsTemplates/databases");
+  EXPECT_THAT(state(), HasSubstr("  databases "));
 
   token.set_secret("godwit-t-1.secret");
   token.set_ca_pin("abcd");
