@@ -6,6 +6,7 @@
 #include <grpcpp/client_context.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "godwit/registry/v1/source_server_service.grpc.pb.h"
@@ -82,7 +83,9 @@ absl::StatusOr<ServerFacts> RegistryClient::Describe(const std::string& server_i
       return found->second.facts;
     }
   }
-  const Facts facts = asked_.Do(server_id);
+  const std::optional<Facts> answer = asked_.Do(server_id);
+  if (!answer) return absl::DeadlineExceededError("the registry is asked for others; call again");
+  const Facts& facts = *answer;
   absl::MutexLock lock(&mutex_);
   if (cache_.size() >= kMostCached) cache_.clear();
   cache_.insert_or_assign(server_id, Cached{clock_.Monotonic(), facts});

@@ -94,7 +94,10 @@ absl::Duration AgentReports::Interval() const {
 absl::StatusOr<AgentAnswer> AgentReports::Heartbeat(const AgentReport& report) {
   const absl::StatusOr<ServerFacts> facts = registry_.Describe(report.server.id);
   if (facts.ok() && facts->revoked) return NotInService(report.server.id);
-  ASSIGN_OR_RETURN(std::optional<AgentAnswer> figures, together_.Do({report, facts}));
+  std::optional<Saved> together =
+      together_.Do({std::make_shared<const AgentReport>(report), facts});
+  if (!together) return absl::DeadlineExceededError("other heartbeats are being saved; call again");
+  ASSIGN_OR_RETURN(std::optional<AgentAnswer> figures, *std::move(together));
   AgentAnswer answer;
   absl::Status saved;
   if (figures) {
@@ -127,7 +130,7 @@ std::vector<AgentReports::Saved> AgentReports::SaveTogether(const std::vector<co
   std::map<std::string, std::size_t> first;  // of each server; another one comes after it
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < calls.size(); ++i) {
-    const std::string& id = calls[i]->report.server.id;
+    const std::string& id = calls[i]->report->server.id;
     if (first.try_emplace(id, i).second) ids.push_back(id);
   }
   const absl::Status saved = pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
@@ -139,7 +142,7 @@ std::vector<AgentReports::Saved> AgentReports::SaveTogether(const std::vector<co
     for (const Server& before : servers) {
       const std::size_t i = first[before.id];
       if (ordered.contains(before.id)) continue;
-      std::optional<store::Reported> row = NewFigures(before, calls[i]->report, calls[i]->facts);
+      std::optional<store::Reported> row = NewFigures(before, *calls[i]->report, calls[i]->facts);
       if (!row) continue;
       out[i] = AgentAnswer{.action = ActionFor(row->server),
                            .server = row->server,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -40,6 +41,7 @@ class AgentReports {
                   kTransactions) {}
 
   // PERMISSION_DENIED: revoked or not in service. UNAVAILABLE: the database is away.
+  // DEADLINE_EXCEEDED: so many others are saved that the caller's time is over.
   absl::StatusOr<AgentAnswer> Heartbeat(const AgentReport& report);
 
   // So many servers replicate; agents of a large fleet are heard of less often.
@@ -49,8 +51,8 @@ class AgentReports {
   static constexpr std::size_t kMostTogether = 256;
   static constexpr int kTransactions = 2;
   struct Call {
-    const AgentReport& report;
-    const absl::StatusOr<ServerFacts>& facts;
+    std::shared_ptr<const AgentReport> report;
+    absl::StatusOr<ServerFacts> facts;
   };
   // nullopt: it is a case for Save().
   using Saved = absl::StatusOr<std::optional<AgentAnswer>>;
