@@ -89,15 +89,12 @@ bool Begin(WaveRun& run, WaveGroup& group, absl::Time now, Events& events) {
   return true;
 }
 
-bool WasLaunched(const WaveMember& member) {
-  return !member.job.empty() &&
-         (member.state == MemberState::kProven || member.state == MemberState::kSucceeded);
-}
-
 // True when the gate's checks hold or there are none.
-bool ChecksHold(WaveGroup& group, absl::Time now, Events& events) {
+bool ChecksHold(const WaveRun& run, WaveGroup& group, absl::Time now, Events& events) {
   if (group.checks_passed) return true;
-  const bool any = std::any_of(group.members.begin(), group.members.end(), WasLaunched);
+  const bool any =
+      std::any_of(group.members.begin(), group.members.end(),
+                  [&](const WaveMember& member) { return MachineStands(run, member); });
   if (group.checks.empty() || !any) {
     group.checks_passed = true;
   } else if (group.state == GroupState::kRunning) {
@@ -126,7 +123,7 @@ bool AdvanceGroup(WaveRun& run, WaveGroup& group, absl::Time now, Events& events
   for (const WaveMember& member : group.members) {
     if (!Settled(member.state) && member.state != MemberState::kRemoving) return false;
   }
-  if (!ChecksHold(group, now, events)) return false;
+  if (!ChecksHold(run, group, now, events)) return false;
   for (WaveMember& member : group.members) {
     if (member.state == MemberState::kProven) member.state = MemberState::kRemoving;
   }
@@ -279,7 +276,8 @@ void ApplyChecks(WaveRun& run, const std::string& application, const std::string
     group.reason = problem;
     if (problem.empty()) {
       group.checks_passed = true;
-    } else if (group.check_start && now - *group.check_start >= group.check_timeout) {
+    } else if (group.check_start && now - *group.check_start >= group.check_timeout &&
+               MembersInFlight(run).empty()) {
       Stop(run, group,
            absl::StrCat("a check does not hold after ", absl::FormatDuration(group.check_timeout),
                         ": ", problem),
@@ -355,6 +353,13 @@ absl::Status Cancel(WaveRun& run, bool leave_jobs, const std::string& principal,
   Enter(run, WaveState::kCancelling, absl::StrCat("cancelled by ", principal), now);
   events.push_back({.type = WaveEventType::kCancelRequested, .message = run.reason});
   return absl::OkStatus();
+}
+
+bool MachineStands(const WaveRun& run, const WaveMember& member) {
+  if (member.job.empty() || !Launches(run.kind)) return false;
+  const bool removes = run.kind == WaveKind::kTest && run.options.remove_test_machines;
+  return member.state == MemberState::kProven ||
+         (member.state == MemberState::kSucceeded && !removes);
 }
 
 std::vector<WaveMember> MembersInFlight(const WaveRun& run) {

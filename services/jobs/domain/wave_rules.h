@@ -36,7 +36,9 @@ struct MemberResult {
 void Apply(WaveRun& run, const MemberResult& result, absl::Time now,
            std::vector<WaveEvent>& events);
 
-// The checks of a group that is kChecking hold (empty reason), or this one does not (yet).
+// The checks of a group that is kChecking hold (empty reason), or this one does not (yet). When
+// their time is over the run stops, as soon as nothing is in flight: nobody looks after a stopped
+// run.
 void ApplyChecks(WaveRun& run, const std::string& application, const std::string& problem,
                  absl::Time now, std::vector<WaveEvent>& events);
 
@@ -49,6 +51,9 @@ absl::Status Resume(WaveRun& run, bool retry_failed, const std::string& principa
 absl::Status Cancel(WaveRun& run, bool leave_jobs, const std::string& principal, absl::Time now,
                     std::vector<WaveEvent>& events);
 
+// Whether the member's launched machine is there for the checks of its group's gate: a run that
+// removes its machines has none of members that are done.
+bool MachineStands(const WaveRun& run, const WaveMember& member);
 // Members in flight that a runner has to look after.
 std::vector<WaveMember> MembersInFlight(const WaveRun& run);
 // The group whose checks are to be tried; null when there is none. Points into `run`.

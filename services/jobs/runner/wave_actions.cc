@@ -197,12 +197,11 @@ MemberResult LookAfter(const WaveEnvironment& environment, const WaveRun& run,
   return Actions(environment, run, member).Look();
 }
 
-std::string TryCheck(const WaveEnvironment& environment, const WaveGroup& group,
+std::string TryCheck(const WaveEnvironment& environment, const WaveRun& run, const WaveGroup& group,
                      const WaveCheck& check) {
   for (const WaveMember& member : group.members) {
-    const bool launched = !member.job.empty() && (member.state == MemberState::kProven ||
-                                                  member.state == MemberState::kSucceeded);
-    if (!launched || (!check.server.empty() && check.server != member.server)) continue;
+    if (!MachineStands(run, member) || (!check.server.empty() && check.server != member.server))
+      continue;
     const absl::Status held = environment.gate.Try(member.job, member.server, check);
     if (held.ok()) continue;
     return absl::StrCat(member.hostname.empty() ? member.server : member.hostname, ": ",

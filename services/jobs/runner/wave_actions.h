@@ -25,9 +25,9 @@ std::string WaveRequestId(const WaveRun& run, const WaveMember& member, absl::st
 MemberResult LookAfter(const WaveEnvironment& environment, const WaveRun& run,
                        const WaveMember& member);
 
-// Tries one check on the members of the group that it is about; the first problem, empty when it
+// Tries one check on the machines of the group that it is about; the first problem, empty when it
 // holds.
-std::string TryCheck(const WaveEnvironment& environment, const WaveGroup& group,
+std::string TryCheck(const WaveEnvironment& environment, const WaveRun& run, const WaveGroup& group,
                      const WaveCheck& check);
 
 }  // namespace godwit::jobs

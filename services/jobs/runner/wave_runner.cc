@@ -63,7 +63,7 @@ class Visit {
       checked = group->application;
       for (const WaveCheck& check : group->checks) {
         RETURN_IF_ERROR(environment_.store.Renew(claimed_.lease, options_.lease));
-        problem = TryCheck(environment_, *group, check);
+        problem = TryCheck(environment_, run, *group, check);
         if (!problem.empty() || stopping_) break;
       }
       if (stopping_) checked.clear();

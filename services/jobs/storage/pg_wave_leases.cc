@@ -26,10 +26,13 @@ constexpr pg::Statement kLockHeld = {
                       " FROM jobs.wave_run w WHERE w.run_id = $1 AND w.generation = $2::bigint "
                       "AND w.owner IS NOT NULL FOR UPDATE"};
 // What waits for an operator (states 3 and 4) or has ended is not due: whoever changes it wakes it.
+// While a server of it is in flight (states 2 to 4 of members) somebody has to look after that.
 constexpr pg::Statement kRelease = {
     "wave_release",
-    "UPDATE jobs.wave_run SET owner = NULL, due_at = CASE WHEN state IN (3, 4) OR state >= 6 "
-    "THEN NULL ELSE clock_timestamp() + $3::bigint * interval '1 millisecond' END "
+    "UPDATE jobs.wave_run w SET owner = NULL, due_at = CASE WHEN state >= 6 OR (state IN (3, 4) "
+    "AND NOT EXISTS (SELECT FROM jobs.wave_member m WHERE m.run_id = w.run_id "
+    "AND m.state BETWEEN 2 AND 4)) THEN NULL ELSE clock_timestamp() + $3::bigint * interval '1 "
+    "millisecond' END "
     "WHERE run_id = $1 AND generation = $2::bigint AND owner IS NOT NULL"};
 
 std::string Millis(absl::Duration duration) { return Number(absl::ToInt64Milliseconds(duration)); }

@@ -264,6 +264,49 @@ TEST_F(WaveRulesTest, MachinesThatAGateNeedsAreRemovedWhenItPassed) {
   EXPECT_EQ(run_.state, WaveState::kSucceeded);
 }
 
+TEST_F(WaveRulesTest, AGateThatIsTriedAgainAsksNoMachineThatWasRemoved) {
+  Make({2});
+  run_.options.remove_test_machines = true;
+  run_.groups[0].checks = {{.tcp_port = 22}};
+  Go();
+  Launch("a0");
+  Launch("a1");
+  ApplyChecks(run_, "a", "", now_, events_);
+  Go();
+  Tell("a0", Kind::kRemoved);
+  Tell("a1", Kind::kFailed, "its machine was not removed");
+  ASSERT_EQ(run_.state, WaveState::kStopped);
+  ASSERT_OK(Resume(run_, /*retry_failed=*/true, "o", now_, events_));
+  Go();
+  Launch("a1");
+  ASSERT_EQ(run_.groups[0].state, GroupState::kChecking);
+  EXPECT_FALSE(MachineStands(run_, run_.groups[0].members[0]))
+      << "it is gone: nothing would answer";
+  EXPECT_TRUE(MachineStands(run_, run_.groups[0].members[1]));
+  ApplyChecks(run_, "a", "", now_, events_);
+  Go();
+  Tell("a1", Kind::kRemoved);
+  EXPECT_EQ(run_.state, WaveState::kSucceeded);
+}
+
+TEST_F(WaveRulesTest, AGateThatFailsStopsTheRunWhenRemovalsUnderWayHaveEnded) {
+  Make({2});
+  run_.options.remove_test_machines = true;
+  run_.groups[0].checks = {{.tcp_port = 22}};
+  Go();
+  Launch("a0");
+  Launch("a1");
+  ASSERT_EQ(run_.groups[0].state, GroupState::kChecking);
+  run_.groups[0].members[0].state = MemberState::kRemoving;
+  now_ += run_.groups[0].check_timeout;
+  ApplyChecks(run_, "a", "refused", now_, events_);
+  EXPECT_EQ(run_.state, WaveState::kRunning) << "a stopped run would leave the removal alone";
+  Tell("a0", Kind::kRemoved);
+  ApplyChecks(run_, "a", "refused", now_, events_);
+  EXPECT_EQ(run_.state, WaveState::kStopped);
+  EXPECT_TRUE(Rests(run_));
+}
+
 TEST_F(WaveRulesTest, CancellingStartsNothingMoreAndWaitsForWhatIsUnderWay) {
   Make({3, 1});
   run_.options.max_parallel_servers = 2;
