@@ -84,16 +84,17 @@ absl::StatusOr<Job> WaitForJob(Context& context, const std::string& name, absl::
   Job last;
   Progress progress(context);
   StepLines lines(progress);
-  const absl::Status watched = Watch(
-      context, &jobs::v1::JobService::Stub::WatchJob, request,
-      context.clock().Monotonic() + timeout, std::function<bool(const Job&)>([&](const Job& job) {
-        last = job;
-        lines.See(job);
-        if (Ended(job)) return false;
-        progress.Show(absl::StrCat(ShortName(name), " ", EnumWord(job.state())), JobNow(job),
-                      JobFraction(job));
-        return true;
-      }));
+  const absl::Status watched =
+      WatchStates(context, &jobs::v1::JobService::Stub::WatchJob, request,
+                  context.clock().Monotonic() + timeout, &Job::etag,
+                  std::function<bool(const Job&)>([&](const Job& job) {
+                    last = job;
+                    lines.See(job);
+                    if (Ended(job)) return false;
+                    progress.Show(absl::StrCat(ShortName(name), " ", EnumWord(job.state())),
+                                  JobNow(job), JobFraction(job));
+                    return true;
+                  }));
   if (absl::IsDeadlineExceeded(watched)) return StillRunning(last, name, timeout);
   RETURN_IF_ERROR(watched);
   return last;

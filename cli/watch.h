@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "cli/call.h"
@@ -12,9 +13,9 @@
 namespace godwit::cli {
 
 // Reads `method`'s stream until `see` says that it saw enough (false) or `deadline` of the
-// context's monotonic clock is over. The stream begins with the present state, so that it is opened
-// again when the service went away (kRetryTime without an answer is the end). DEADLINE_EXCEEDED:
-// the time is over.
+// context's monotonic clock is over. It is opened again when the service went away (kRetryTime
+// without an answer is the end), with `request` as `see` left it. DEADLINE_EXCEEDED: the time is
+// over.
 template <typename Stub, typename Request, typename Response>
 absl::Status Watch(Context& context,
                    std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(
@@ -50,6 +51,27 @@ absl::Status Watch(Context& context,
     }
     if (deadline - context.clock().Monotonic() > absl::ZeroDuration())
       context.clock().Sleep(absl::Milliseconds(500));
+  }
+}
+
+// Watch() of a stream of states: each message has a token (empty: it keeps the one before), and the
+// stream is opened again with the last one, so that nothing comes twice and nothing is missed.
+// Begins with the present states again when the service does not know the token any more.
+template <typename Stub, typename Request, typename Response>
+absl::Status WatchStates(Context& context,
+                         std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(
+                             grpc::ClientContext*, const Request&),
+                         Request request, absl::Duration deadline,
+                         const std::string& (Response::*token)() const,
+                         const std::function<bool(const Response&)>& see) {
+  const std::function<bool(const Response&)> remember = [&](const Response& message) {
+    if (!(message.*token)().empty()) request.set_since((message.*token)());
+    return see(message);
+  };
+  while (true) {
+    const absl::Status ended = Watch(context, method, request, deadline, remember);
+    if (!absl::IsOutOfRange(ended) || request.since().empty()) return ended;
+    request.clear_since();
   }
 }
 

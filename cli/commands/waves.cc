@@ -71,14 +71,14 @@ absl::StatusOr<WaveRun> WatchRun(Context& context, const std::string& name,
   Progress progress(context);
   Lines lines(progress);
   const absl::Status watched =
-      Watch(context, &Stub::WatchWaveRun, request, context.clock().Monotonic() + timeout,
-            std::function<bool(const WaveRun&)>([&](const WaveRun& run) {
-              last = run;
-              lines.See(run);
-              if (Ended(run) || run.state() == WaveRun::STOPPED) return false;
-              progress.Show(EnumWord(run.state()), WaveNow(run), WaveFraction(run));
-              return true;
-            }));
+      WatchStates(context, &Stub::WatchWaveRun, request, context.clock().Monotonic() + timeout,
+                  &WaveRun::etag, std::function<bool(const WaveRun&)>([&](const WaveRun& run) {
+                    last = run;
+                    lines.See(run);
+                    if (Ended(run) || run.state() == WaveRun::STOPPED) return false;
+                    progress.Show(EnumWord(run.state()), WaveNow(run), WaveFraction(run));
+                    return true;
+                  }));
   if (absl::IsDeadlineExceeded(watched)) {
     return absl::DeadlineExceededError(absl::StrCat(ShortName(name), " is ", EnumWord(last.state()),
                                                     " after ", Span(timeout), "; it goes on"));

@@ -32,6 +32,7 @@
 #include "services/jobs/storage/listener.h"
 #include "services/jobs/storage/pg_job_store.h"
 #include "services/jobs/storage/pg_wave_store.h"
+#include "services/jobs/storage/retention.h"
 #include "services/jobs/targets/export/export_target.h"
 #include "services/jobs/targets/libvirt/libvirt_target.h"
 #include "services/jobs/targets/qemu/qemu_target.h"
@@ -48,6 +49,7 @@ struct Config {
   std::int64_t runner_count = 4, runners_of_job = 0;
   JobQuotas quotas;
   absl::Duration lease = absl::Seconds(15);
+  RetentionOptions retention;
   std::string accelerator = "auto";
   std::string probe_kernel;
   std::string uefi_code = "/usr/share/OVMF/OVMF_CODE_4M.fd";
@@ -81,6 +83,11 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
             "most servers in one of these");
   flags.Duration("lease-duration", &config->lease,
                  "after this long a job of a dead process is taken over");
+  flags.Duration("wave-run-retention", &config->retention.wave_runs,
+                 "how long wave runs are kept after their end");
+  flags.Duration("job-retention", &config->retention.jobs,
+                 "how long jobs and their logs are kept after their end; those stay whose machines "
+                 "still exist");
   flags.String("accelerator", &config->accelerator, "auto, kvm or tcg");
   flags.String("probe-kernel", &config->probe_kernel,
                "kernel image whose boot proves KVM; empty: the newest of /boot");
@@ -130,6 +137,15 @@ absl::Status ParseFlags(int argc, char** argv, Config* config) {
     return absl::InvalidArgumentError("--export-dir: must not be that of --machines-dir");
   if (config->lease < absl::Seconds(1) || config->lease > absl::Hours(1)) {
     return absl::InvalidArgumentError("--lease-duration: must be 1s to 1h");
+  }
+  for (const auto& [name, age] :
+       {std::pair<const char*, absl::Duration>{"wave-run-retention", config->retention.wave_runs},
+        {"job-retention", config->retention.jobs}}) {
+    // Requests are known by their ids for a day.
+    if (age < absl::Hours(24) || age > absl::Hours(24 * 366 * 100)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", name, ": must be 24h to 878400h (a hundred years)"));
+    }
   }
   return absl::OkStatus();
 }
@@ -262,12 +278,14 @@ absl::Status RunService(const Config& config) {
   rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
   // A scrape takes no connection from the runners.
   pg::Pool figures({.conninfo = config.database, .max_connections = 1});
+  pg::Pool tidying({.conninfo = config.database, .max_connections = 1});
   ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
   metrics->Add([&](Samples& to) {
     CollectService(&lifeline, tls, to);
     CollectPool(store.pool(), to);
-    CollectJobs(figures, to);
+    CollectJobs(figures, config.quotas, to);
   });
+  const Retention retention(tidying, config.retention);
   Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
   while (!WaitForShutdownSignal(absl::Seconds(15))) qemu->LookAfter();
   Log(Severity::kInfo, "stopping");

@@ -13,6 +13,7 @@
 #include "services/jobs/domain/errors.h"
 #include "services/jobs/rpc/messages.h"
 #include "services/jobs/rpc/requests.h"
+#include "services/jobs/rpc/since.h"
 
 namespace godwit::jobs {
 namespace {
@@ -136,18 +137,26 @@ grpc::Status JobHandler::WatchJob(grpc::ServerContext* context, const v1::WatchJ
   if (!call.ok()) return rpc::ToGrpc(call.status());
   const auto id = JobId(request->name());
   if (!id.ok()) return rpc::ToGrpc(id.status());
+  const auto since = ReadSince(request->since());
+  if (!since.ok()) return rpc::ToGrpc(since.status());
   if (++watchers_ > options_.most_watchers) {
     --watchers_;
     return rpc::ToGrpc(absl::ResourceExhaustedError("too many watches are open; use GetJob"));
   }
-  const absl::Status status = Watch(context, *id, writer);
+  const absl::Status status = Watch(context, *id, *since, writer);
   --watchers_;
   return rpc::ToGrpc(status);
 }
 
 absl::Status JobHandler::Watch(grpc::ServerContext* context, const std::string& job_id,
-                               grpc::ServerWriter<v1::Job>* writer) {
-  std::int64_t shown = -1;
+                               std::int64_t since, grpc::ServerWriter<v1::Job>* writer) {
+  std::int64_t shown = kNothingSeen;
+  if (since != kNothingSeen) {
+    ASSIGN_OR_RETURN(const Job job, store_.Get(job_id));
+    RETURN_IF_ERROR(CheckSince(absl::StrCat("jobs/", job_id), since, job.version));
+    if (job.version == since && IsFinal(job)) return absl::OkStatus();
+    shown = since;
+  }
   absl::Duration pause = options_.watch_poll;
   while (!context->IsCancelled()) {
     if (stopping_) return absl::UnavailableError("the service is stopping; watch again");

@@ -54,7 +54,7 @@ class JobHandler final : public v1::JobService::Service {
 
  private:
   absl::Status Create(NewJob job, v1::Job* response);
-  absl::Status Watch(grpc::ServerContext* context, const std::string& job_id,
+  absl::Status Watch(grpc::ServerContext* context, const std::string& job_id, std::int64_t since,
                      grpc::ServerWriter<v1::Job>* writer);
 
   JobStore& store_;

@@ -12,6 +12,7 @@
 #include "services/jobs/domain/wave_errors.h"
 #include "services/jobs/domain/wave_rules.h"
 #include "services/jobs/rpc/requests.h"
+#include "services/jobs/rpc/since.h"
 #include "services/jobs/rpc/wave_messages.h"
 #include "services/jobs/rpc/wave_requests.h"
 
@@ -180,16 +181,23 @@ grpc::Status WaveRunHandler::WatchWaveRun(grpc::ServerContext* context,
   if (!call.ok()) return rpc::ToGrpc(call.status());
   const auto id = ReadWaveRunName(request->name());
   if (!id.ok()) return rpc::ToGrpc(id.status());
+  const auto since = ReadSince(request->since());
+  if (!since.ok()) return rpc::ToGrpc(since.status());
   const absl::Cleanup leave = [this] { --watchers_; };
   if (++watchers_ > options_.most_watchers) {
     return rpc::ToGrpc(absl::ResourceExhaustedError("too many watches are open; use GetWaveRun"));
   }
-  return rpc::ToGrpc(Watch(context, *id, writer));
+  return rpc::ToGrpc(Watch(context, *id, *since, writer));
 }
 
 absl::Status WaveRunHandler::Watch(grpc::ServerContext* context, const std::string& run_id,
-                                   grpc::ServerWriter<v1::WaveRun>* writer) {
-  for (std::int64_t shown = -1; !context->IsCancelled(); absl::SleepFor(options_.watch_poll)) {
+                                   std::int64_t since, grpc::ServerWriter<v1::WaveRun>* writer) {
+  if (since != kNothingSeen) {
+    ASSIGN_OR_RETURN(const WaveRun run, store_.Get(run_id));
+    RETURN_IF_ERROR(CheckSince(absl::StrCat("waveRuns/", run_id), since, run.version));
+    if (run.version == since && Ended(run.state)) return absl::OkStatus();
+  }
+  for (std::int64_t shown = since; !context->IsCancelled(); absl::SleepFor(options_.watch_poll)) {
     if (stopping_) return absl::UnavailableError("the service is stopping; watch again");
     ASSIGN_OR_RETURN(const std::int64_t version, store_.Version(run_id));
     if (version == shown) continue;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/metrics/quota_metrics.h"
 #include "services/common/metrics/service_metrics.h"
 #include "services/common/pg/probe.h"
 #include "services/common/rpc/deny_list.h"
@@ -150,6 +151,7 @@ class Server final : public RegistryServer {
     CollectService(lifeline_.get(), tls_, to);
     CollectPool(pool_, to);
     CollectRegistry(pool_, to);
+    if (const auto quotas = ListQuotas(backend_); quotas.ok()) CollectQuotas(*quotas, to);
   }
 
  private:
