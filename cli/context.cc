@@ -1,7 +1,9 @@
 #include "cli/context.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/certificate_life.h"
 #include "services/common/rpc/channel.h"
 
 namespace godwit::cli {
@@ -58,6 +60,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Context::Channel(absl::string_vie
   }
   const absl::StatusOr<rpc::TlsMaterial> tls = rpc::LoadTls(tls_dir_);
   if (!tls.ok()) return absl::PermissionDeniedError(tls.status().message());
+  const absl::Status good = rpc::CheckLife(tls->certificate_chain, tls_dir_ + "/tls.crt",
+                                           rpc::IssueAnew(tls_dir_), absl::Now());
+  if (!good.ok()) return absl::PermissionDeniedError(good.message());
   const rpc::Identity peer = {.kind = rpc::PeerKind::kService, .id = name};
   return channels_[name] = rpc::Dial(endpoints_[name], peer, *tls);
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::agent {
@@ -38,7 +39,7 @@ absl::Status ForEachPart(const Volume& volume, std::uint64_t offset, std::uint64
 }  // namespace
 
 const absl::Status& Picker::LookAtClock() {
-  if (spent_.ok() && absl::Now() > end_) {
+  if (spent_.ok() && SteadyNow() > end_) {
     spent_ = absl::DeadlineExceededError(
         absl::StrCat("looking took longer than ", absl::FormatDuration(limits_.time)));
   }

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "services/common/base/clock.h"
 #include "services/common/block/block.h"
 
 namespace godwit::agent {
@@ -58,7 +59,7 @@ class Picker {
     int names = 200'000;  // of files and folders
   };
   Picker(std::vector<PickedDisk> disks, const Limits& limits)
-      : disks_(std::move(disks)), limits_(limits), end_(absl::Now() + limits.time) {}
+      : disks_(std::move(disks)), limits_(limits), end_(SteadyNow() + limits.time) {}
 
   const std::vector<PickedDisk>& disks() const { return disks_; }
   // `size` bytes at `offset`. OUT_OF_RANGE: the volume has no such bytes; RESOURCE_EXHAUSTED or

@@ -21,6 +21,7 @@
 #include "agent/tracker/bio_notes.h"
 #include "agent/tracker/device_probe.h"
 #include "agent/tracker/in_flight_audit.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/block/block.h"
@@ -116,7 +117,7 @@ class EbpfCapture final : public WriteCapture {
     }
     // Whoever looked at `enabled` before Begin has accounted for its write after this.
     RETURN_IF_ERROR(AwaitPrograms());
-    for (const absl::Time end = absl::Now() + patience;; absl::SleepFor(kPause)) {
+    for (const absl::Time end = SteadyNow() + patience;; absl::SleepFor(kPause)) {
       std::erase_if(open, [](__s64* slot) {
         const __s64 value = Load(*slot);
         // Under way when the program came: ended without having begun.
@@ -128,7 +129,7 @@ class EbpfCapture final : public WriteCapture {
         return absl::OkStatus();
       }
       Upkeep();
-      if (absl::Now() >= end) {
+      if (SteadyNow() >= end) {
         return absl::DeadlineExceededError(absl::StrCat("earlier writes are still under way in ",
                                                         open.size(), " places after ",
                                                         absl::FormatDuration(patience)));
@@ -139,8 +140,8 @@ class EbpfCapture final : public WriteCapture {
   absl::Status Drain(const std::function<void(const CapturedWrite&)>& take) override {
     const auto record = [&](std::span<const std::uint8_t> bytes) { TakeRecord(bytes, take); };
     const std::uint64_t position = ring_->Begun();
-    for (const absl::Time end = absl::Now() + kWritingPatience; !ring_->Read(position, record);) {
-      if (absl::Now() >= end)
+    for (const absl::Time end = SteadyNow() + kWritingPatience; !ring_->Read(position, record);) {
+      if (SteadyNow() >= end)
         return absl::UnavailableError("a captured write is still being copied");
       absl::SleepFor(kPause);
     }

@@ -4,6 +4,7 @@
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -12,11 +13,13 @@
 #include "agent/tracker/pins.h"
 #include "godwit/registry/v1/enrollment_service.grpc.pb.h"
 #include "godwit/replication/v1/agent_service.grpc.pb.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/base/version.h"
 #include "services/common/rpc/ca.h"
+#include "services/common/rpc/certificate_life.h"
 #include "services/common/rpc/serve.h"
 
 namespace godwit::agent {
@@ -108,11 +111,14 @@ void Service::Obey(const pb::Directive& directive) {
 }
 
 void Service::RenewWhenDue() {
-  if (absl::Now() < next_renewal_check_) return;
-  next_renewal_check_ = absl::Now() + kRenewalCheck;
-  const absl::StatusOr<absl::Time> end = rpc::NotAfter(Tls().certificate_chain);
-  // A day's certificate is renewed after 16 hours.
-  if (end.ok() && *end - absl::Now() > absl::Hours(8)) return;
+  if (SteadyNow() < next_renewal_check_) return;
+  const absl::StatusOr<rpc::CertificateLife> life = rpc::LifeOf(Tls().certificate_chain);
+  const absl::Duration length = life.ok() ? life->end - life->begin : absl::ZeroDuration();
+  next_renewal_check_ = SteadyNow() + std::clamp(length / 30, absl::Seconds(2), kRenewalCheck);
+  // A day's certificate is renewed after 16 hours, also when the wall clock is behind.
+  if (life.ok() && absl::Now() < life->due() && SteadyNow() - certificate_since_ < length * 2 / 3) {
+    return;
+  }
   const auto renew = [&]() -> absl::Status {
     ASSIGN_OR_RETURN(const rpc::KeyAndCsr key, rpc::MakeKeyAndCsr("godwit-agent"));
     registry_pb::RenewRequest request;
@@ -138,6 +144,7 @@ void Service::RenewWhenDue() {
     {
       absl::MutexLock lock(&mutex_);
       tls_ = tls;
+      certificate_since_ = SteadyNow();
     }
     coordinator_ =
         rpc::Dial(installation_.replication, *rpc::ParsePrincipal("service/replication"), tls);
@@ -150,8 +157,17 @@ void Service::RenewWhenDue() {
       {{"error", std::string(status.message())}});
 }
 
+std::string Service::CertificateProblem() {
+  return std::string(
+      rpc::CheckLife(Tls().certificate_chain, "the agent's certificate",
+                     "enrol this server again (godwit-agent install with a new token); what "
+                     "changed meanwhile is sent then",
+                     absl::Now())
+          .message());
+}
+
 void Service::ReportProperties() {
-  if (absl::Now() < next_properties_) return;
+  if (SteadyNow() < next_properties_) return;
   registry_pb::UpdatePropertiesRequest request;
   *request.mutable_properties() = Discover(disks_);
   const UseSummary use = use_meter_.Summary();
@@ -162,7 +178,7 @@ void Service::ReportProperties() {
   const absl::Status status =
       rpc::FromGrpc(registry_pb::EnrollmentService::NewStub(registry_)->UpdateProperties(
           &context, request, &response));
-  next_properties_ = absl::Now() + (status.ok() ? kPropertiesInterval : absl::Minutes(1));
+  next_properties_ = SteadyNow() + (status.ok() ? kPropertiesInterval : absl::Minutes(1));
   if (status.ok()) use_is_told_ = use.sample_count >= kEnoughSamples;
   if (!status.ok())
     Log(Severity::kWarning, "properties not reported", {{"error", status.ToString()}});
@@ -196,6 +212,7 @@ void Service::WriteStatus(const absl::Status& heartbeat) {
       {"replication", installation_.replication},
       {"action", pb::Directive::Action_Name(directive_.action())},
       {"coordinator", heartbeat.ok() ? "connected" : std::string(heartbeat.message())},
+      {"certificate", CertificateProblem()},
       {"time", absl::FormatTime(absl::Now(), absl::UTCTimeZone())},
       {"points", engine_ == nullptr       ? "none: nothing is replicated now"
                  : freeze_reason_.empty() ? absl::StrCat("by capture: ", capture_)
@@ -211,18 +228,18 @@ void Service::WriteStatus(const absl::Status& heartbeat) {
 }
 
 bool Service::Rest(absl::Duration pause) {
-  const absl::Time end = absl::Now() + pause;
+  const absl::Time end = SteadyNow() + pause;
   do {
-    if (WaitForShutdownSignal(std::clamp(end - absl::Now(), absl::ZeroDuration(), kLook)))
+    if (WaitForShutdownSignal(std::clamp(end - SteadyNow(), absl::ZeroDuration(), kLook)))
       return true;
-    if (absl::Now() < next_look_) continue;
-    next_look_ = absl::Now() + kLook;
+    if (SteadyNow() < next_look_) continue;
+    next_look_ = SteadyNow() + kLook;
     MeasureUse();
     // Another size is seen at once by whoever reads behind the end.
     const bool failed =
         engine_ != nullptr && progress_.stall_cause() == pb::Replication::SOURCE_READ_ERROR;
     if ((source_disks_.Changed() || failed) && LookAtDisks()) return false;
-  } while (absl::Now() < end);
+  } while (SteadyNow() < end);
   return false;
 }
 
@@ -253,7 +270,7 @@ absl::Status Service::Run(bool* removed) {
     } else {
       if (directive.status() != last) {
         Log(Severity::kWarning, "no answer from the coordinator",
-            {{"error", directive.status().ToString()}});
+            {{"error", directive.status().ToString()}, {"certificate", CertificateProblem()}});
       }
       backoff =
           std::min(backoff * 2,

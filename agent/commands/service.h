@@ -14,6 +14,7 @@
 #include "agent/engine/freezer.h"
 #include "agent/state/installation.h"
 #include "agent/use/use_meter.h"
+#include "services/common/base/clock.h"
 #include "services/common/rpc/channel.h"
 
 namespace godwit::agent {
@@ -41,6 +42,8 @@ class Service {
   absl::StatusOr<replication::v1::Directive> Heartbeat(bool released);
   void Obey(const replication::v1::Directive& directive);
   void RenewWhenDue();
+  // Why nobody accepts the agent's certificate any more, and what to do; empty: it is good.
+  std::string CertificateProblem();
   void ReportProperties();
   // CPU and memory that this machine uses.
   void MeasureUse();
@@ -66,6 +69,7 @@ class Service {
   replication::v1::AgentProgress progress_;     // of the last heartbeat
   replication::v1::Directive directive_;
   std::shared_ptr<grpc::Channel> coordinator_, registry_;
+  absl::Time certificate_since_ = SteadyNow();  // by this process
   absl::Time next_renewal_check_, next_properties_, next_look_;
   absl::Mutex mutex_;
   rpc::TlsMaterial tls_ ABSL_GUARDED_BY(mutex_);

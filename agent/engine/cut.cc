@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/engine/engine.h"
 #include "agent/engine/hooks.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -182,7 +183,7 @@ absl::Status Engine::CutQuiesced(BlockSession& session, Sender& sender, const pb
       bool unchanged = true;
       for (const auto& disk : disks_) unchanged = unchanged && disk->durable() == 0;
       if (unchanged) {
-        consistent_ = cut_time;
+        consistent_ = OnSteadyClock(cut_time);
         return absl::OkStatus();
       }
     }
@@ -219,7 +220,7 @@ absl::Status Engine::CutQuiesced(BlockSession& session, Sender& sender, const pb
   absl::MutexLock lock(&mutex_);
   for (const auto& disk : disks_) disk->Committed();
   first_point_ = true;
-  consistent_ = cut_time;
+  consistent_ = OnSteadyClock(cut_time);
   return interim ? absl::OkStatus() : SaveReplicaState(options_.state_path, state_);
 }
 
@@ -251,14 +252,14 @@ void Engine::Resume() {
 
 absl::Status Engine::Cut(BlockSession& session, Sender& sender, const pb::PointOrder* order,
                          bool interim) {
-  const absl::Time from = absl::Now();
+  const absl::Time from = SteadyNow();
   if (order != nullptr) RETURN_IF_ERROR(Quiesce(*order));
   const absl::Status status = CutQuiesced(session, sender, order, interim);
   if (status.ok() && interim) return status;
   Log(status.ok() ? Severity::kInfo : Severity::kWarning,
       status.ok() ? "point made" : "cut given up",
       {{"epoch", absl::StrCat(state_.committed_epoch + (status.ok() ? 0 : 1))},
-       {"took", absl::FormatDuration(absl::Now() - from)},
+       {"took", absl::FormatDuration(SteadyNow() - from)},
        {"request", order == nullptr ? "" : order->request_id()},
        {"error", std::string(status.message())}});
   if (!status.ok()) {

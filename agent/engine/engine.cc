@@ -4,6 +4,7 @@
 #include <grpcpp/channel.h>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
@@ -127,12 +128,12 @@ pb::AgentProgress Engine::Progress() {
   progress.set_wire_bytes(wire_bytes_);
   progress.set_sent_bytes(plain_bytes_);
   progress.set_codec(codec_);
-  const absl::Duration age = absl::Now() - rate_since_;
+  const absl::Duration age = SteadyNow() - rate_since_;
   if (age >= absl::Seconds(2)) {
     rate_ = static_cast<std::int64_t>(static_cast<double>(plain_bytes_ - rate_bytes_) /
                                       absl::ToDoubleSeconds(age));
     rate_bytes_ = plain_bytes_;
-    rate_since_ = absl::Now();
+    rate_since_ = SteadyNow();
   }
   progress.set_bytes_per_second(rate_);
   progress.set_error_message(error_);
@@ -143,7 +144,7 @@ pb::AgentProgress Engine::Progress() {
   *progress.mutable_verification() = verification_;
   if (consistent_ != absl::InfinitePast())
     *progress.mutable_lag() =
-        TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - consistent_));
+        TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(SteadyNow() - consistent_));
   TrackerLosses losses;
   for (const auto& disk : disks_) losses = losses + disk->tracker().Losses();
   *progress.mutable_health() =
@@ -198,7 +199,7 @@ void Engine::Loop() {
       absl::SleepFor(kIdle);
       continue;
     }
-    const absl::Time from = absl::Now();
+    const absl::Time from = SteadyNow();
     const absl::Status status = Replicate(directive.assignment());
     bool connected = false;
     {
@@ -215,10 +216,10 @@ void Engine::Loop() {
     Log(Severity::kWarning, "replication interrupted", {{"error", status.ToString()}});
     // A line that flaps is there now and then: then it is used. Whoever is refused after it was let
     // in comes back more slowly.
-    if (connected && (absl::IsUnavailable(status) || absl::Now() - from > absl::Seconds(30)))
+    if (connected && (absl::IsUnavailable(status) || SteadyNow() - from > absl::Seconds(30)))
       backoff = absl::Milliseconds(200);
-    for (const absl::Time end = absl::Now() + backoff;
-         absl::Now() < end && StillAssigned(directive.assignment());) {
+    for (const absl::Time end = SteadyNow() + backoff;
+         SteadyNow() < end && StillAssigned(directive.assignment());) {
       absl::SleepFor(kIdle);
     }
     backoff = std::min(backoff * 2, kMaxBackoff);
@@ -401,7 +402,7 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
       last_order = ordered->request_id();
       next_point = absl::InfinitePast();  // an order does not wait for the interval
     }
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     const bool point_due =
         now >= next_point && !work.rescanning && !paused &&
         (following_ || ordered != nullptr ||
@@ -409,12 +410,12 @@ absl::Status Engine::Send(const pb::Assignment& assignment, BlockSession& sessio
     if (point_due || (following_ && now >= next_epoch)) {
       const absl::Status cut = Cut(session, sender, ordered, /*interim=*/!point_due);
       RETURN_IF_ERROR(session.Ended());
-      if (point_due || !cut.ok()) next_point = absl::Now() + EndCut(cut, ordered);
+      if (point_due || !cut.ok()) next_point = SteadyNow() + EndCut(cut, ordered);
       next_epoch = now + options_.follow_interval;
     }
     if (following_) {
       RETURN_IF_ERROR(ReadToVerify());
-      absl::SleepFor(std::clamp(next_epoch - absl::Now(), absl::ZeroDuration(), kIdle / 2));
+      absl::SleepFor(std::clamp(next_epoch - SteadyNow(), absl::ZeroDuration(), kIdle / 2));
     } else if (!sent && !hashed) {
       absl::SleepFor(kIdle);
     }

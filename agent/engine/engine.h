@@ -28,6 +28,7 @@
 #include "agent/state/replica_state.h"
 #include "agent/uplink/block_session.h"
 #include "godwit/replication/v1/agent_service.pb.h"
+#include "services/common/base/clock.h"
 #include "services/common/block/hash.h"
 
 namespace godwit::agent {
@@ -249,7 +250,7 @@ class Engine {
   std::string codec_ ABSL_GUARDED_BY(mutex_);  // as the last sender had it
   std::int64_t wire_bytes_ ABSL_GUARDED_BY(mutex_) = 0, plain_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int64_t rate_bytes_ ABSL_GUARDED_BY(mutex_) = 0, rate_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::Time rate_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+  absl::Time rate_since_ ABSL_GUARDED_BY(mutex_) = SteadyNow();
   Convergence convergence_ ABSL_GUARDED_BY(mutex_);
   bool first_point_ ABSL_GUARDED_BY(mutex_) = false;  // a point exists
   // The replica holds the source as of then; InfinitePast: not known.

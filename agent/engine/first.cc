@@ -9,6 +9,7 @@
 #include "agent/boot/device_place.h"
 #include "agent/boot/plan.h"
 #include "agent/engine/engine.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 
@@ -44,7 +45,7 @@ absl::Status Engine::BeginWhole() {
 
 void Engine::PlanFirst() {
   first_planned_ = true;
-  const absl::Time from = absl::Now();
+  const absl::Time from = SteadyNow();
   PlanSource source{.mountinfo = ReadFile("/proc/self/mountinfo").value_or(""),
                     .devices = options_.devices,
                     .root = options_.root};
@@ -62,7 +63,7 @@ void Engine::PlanFirst() {
   first_.Want(plan.runs, disks_);
   Log(Severity::kInfo, "what the machine boots from is sent first",
       {{"bytes", absl::StrCat(first_.wanted() * kBlockSize)},
-       {"looking_took", absl::FormatDuration(absl::Now() - from)},
+       {"looking_took", absl::FormatDuration(SteadyNow() - from)},
        {"left_out", absl::StrJoin(plan.left_out, "; ")}});
 }
 

@@ -2,6 +2,7 @@
 // has the argument.
 #include "absl/strings/str_cat.h"
 #include "agent/engine/engine.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 
@@ -77,7 +78,7 @@ absl::Status Engine::Gather(BlockSession& session, Sender& sender, absl::Time* c
 }
 
 void Engine::Followed() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   for (const BlockPlace& place : window_.blocks()) recent_[place] = now;
   if (now - recent_swept_ > kLongestWrite / 4) {
     recent_swept_ = now;

@@ -19,6 +19,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "agent/boot/mounts.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::agent {
@@ -129,7 +130,7 @@ absl::Status Freezer::Freeze(const std::vector<MountedFileSystem>& file_systems,
       recv(socket_.get(), &ready, 1, 0) != 1 || ready != 'r') {
     return absl::InternalError("the thaw watchdog is gone: restart the agent");
   }
-  since_ = absl::Now();
+  since_ = SteadyNow();
   *all_frozen = true;
   absl::Status status;
   for (std::size_t i = 0; i < fds.size(); ++i) {
@@ -153,7 +154,7 @@ absl::StatusOr<absl::Duration> Freezer::Thaw() {
     // EINVAL: it is not frozen any more.
     if (ioctl(fd->get(), FITHAW, 0) != 0) early = true;
   }
-  const absl::Duration frozen = absl::Now() - since_;
+  const absl::Duration frozen = SteadyNow() - since_;
   frozen_.clear();
   char answer = 0;
   if (send(socket_.get(), "t", 1, MSG_NOSIGNAL) != 1 || recv(socket_.get(), &answer, 1, 0) != 1) {

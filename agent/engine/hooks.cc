@@ -14,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -54,12 +55,12 @@ absl::Status RunHook(const std::string& path, absl::Duration limit) {
     return ErrnoStatus(path);
   }
   std::string output;
-  const absl::Time end = absl::Now() + limit;
+  const absl::Time end = SteadyNow() + limit;
   int status = 0;
   bool expired = false;
   while (true) {
     if (waitpid(child, &status, WNOHANG) == child) break;
-    if (absl::Now() > end) {
+    if (SteadyNow() > end) {
       expired = true;
       kill(-child, SIGKILL);
       waitpid(child, &status, 0);
@@ -102,10 +103,10 @@ absl::Status RunHooks(const std::string& folder, absl::Duration limit) {
   }
   std::sort(hooks.begin(), hooks.end());
   for (const std::string& hook : hooks) {
-    const absl::Time from = absl::Now();
+    const absl::Time from = SteadyNow();
     RETURN_IF_ERROR(RunHook(hook, limit));
     Log(Severity::kInfo, "hook done",
-        {{"hook", hook}, {"took", absl::FormatDuration(absl::Now() - from)}});
+        {{"hook", hook}, {"took", absl::FormatDuration(SteadyNow() - from)}});
   }
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/engine/engine.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/block/hash.h"
@@ -84,7 +85,7 @@ bool Engine::Comparable(const BlockPlace& place, bool* later) {
   }
   const auto recent = recent_.find(place);
   *later = window_.Covers(place.first, place.second) ||
-           (recent != recent_.end() && absl::Now() - recent->second < kQuiet);
+           (recent != recent_.end() && SteadyNow() - recent->second < kQuiet);
   return !*later;
 }
 
@@ -109,13 +110,13 @@ std::uint64_t Engine::NextToVerify(std::uint32_t* disk, std::uint64_t* first) {
     if (verify_block_ < end) continue;
     ++verify_disk_;
     verify_block_ = 0;
-    later_since_ = later_tried_ = absl::Now();
+    later_since_ = later_tried_ = SteadyNow();
     later_left_ = later_.size();
   }
-  if (absl::Now() - later_since_ > kLaterPatience) later_.clear();
-  if (later_left_ == 0 && absl::Now() - later_tried_ > kLaterPause) {
+  if (SteadyNow() - later_since_ > kLaterPatience) later_.clear();
+  if (later_left_ == 0 && SteadyNow() - later_tried_ > kLaterPause) {
     later_left_ = later_.size();
-    later_tried_ = absl::Now();
+    later_tried_ = SteadyNow();
   }
   for (; later_left_ > 0 && !later_.empty(); --later_left_) {
     const BlockPlace place = later_.front();
@@ -148,7 +149,7 @@ absl::Status Engine::ReadToVerify() {
     BeginPass(order);
   }
   if (!held_.empty() || asked > kMaxAsked) return absl::OkStatus();
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   std::int64_t budget = kOrderedBytes;
   if (verify_order_.empty()) {
     // What was not used is not saved up.

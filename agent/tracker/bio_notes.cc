@@ -7,12 +7,13 @@
 
 #include "absl/time/clock.h"
 #include "agent/tracker/dirty_layout.h"
+#include "services/common/base/clock.h"
 
 namespace godwit::agent {
 
 void BioNotes::Sweep(int map) {
-  if (absl::Now() < next_) return;
-  next_ = absl::Now() + absl::Minutes(1);
+  if (SteadyNow() < next_) return;
+  next_ = SteadyNow() + absl::Minutes(1);
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
   const std::int64_t now = std::int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;

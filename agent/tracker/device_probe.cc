@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/block/block.h"
 
@@ -52,7 +53,7 @@ absl::Status ReadOnce(const TrackedDevice& device) {
 }
 
 void AwaitIdle(const TrackedDevice& device, absl::Duration patience) {
-  for (const absl::Time end = absl::Now() + patience; absl::Now() < end;
+  for (const absl::Time end = SteadyNow() + patience; SteadyNow() < end;
        absl::SleepFor(absl::Milliseconds(1))) {
     // Reads and writes.
     const std::string text = ReadFile(SysfsOf(device) + "/inflight", kPage).value_or("");

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 
 namespace godwit::agent {
 namespace {
@@ -30,7 +31,7 @@ void InFlightAudit::Look(absl::Time now) {
 }
 
 void InFlightAudit::Check(bool exact, const std::function<void(std::size_t)>& suspect) {
-  const absl::Time begin = absl::Now();
+  const absl::Time begin = SteadyNow();
   for (auto& [slot, watch] : watched_) watch.in_check = kNotSeen;
   Look(begin);
   // Requests that begin after the first look do not matter: their slots were at zero.
@@ -39,11 +40,11 @@ void InFlightAudit::Check(bool exact, const std::function<void(std::size_t)>& su
       return entry.second.since <= begin && entry.second.in_check > entry.second.told;
     });
   };
-  while (exact && undecided() && absl::Now() - begin < kExactPatience) {
+  while (exact && undecided() && SteadyNow() - begin < kExactPatience) {
     absl::SleepFor(kPause);
-    Look(absl::Now());
+    Look(SteadyNow());
   }
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   for (auto entry = watched_.begin(); entry != watched_.end();) {
     auto& [slot, watch] = *entry;
     if (now - watch.since >= patience_) {

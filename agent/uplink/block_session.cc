@@ -54,7 +54,7 @@ WorkerWork WorkBetween(const pb::WorkerTimes& from, const pb::WorkerTimes& to) {
 absl::StatusOr<std::unique_ptr<BlockSession>> BlockSession::Open(const Dial& dial, pb::Open open,
                                                                  Callbacks callbacks) {
   std::unique_ptr<BlockSession> session(new BlockSession(std::move(callbacks)));
-  const absl::Time deadline = absl::Now() + kOpenPatience;
+  const absl::Time deadline = SteadyNow() + kOpenPatience;
   open.set_lane(0);
   RETURN_IF_ERROR(session->AddLane(dial, open, deadline));
   // A worker that knows no lanes says 0.
@@ -85,7 +85,7 @@ absl::Status BlockSession::AddLane(const Dial& dial, const pb::Open& open, absl:
   const auto answered = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return ended_ || opened_lanes_ > number;
   };
-  if (!mutex_.AwaitWithDeadline(absl::Condition(&answered), deadline))
+  if (!mutex_.AwaitWithTimeout(absl::Condition(&answered), deadline - SteadyNow()))
     return absl::UnavailableError("the worker did not answer within 60 s");
   return ended_ ? status_ : absl::OkStatus();
 }
@@ -179,10 +179,10 @@ absl::Status BlockSession::Send(pb::AgentFrame frame, InFlight in_flight) {
       return Room(frame, in_flight, &lane);
     };
     if (!room()) {
-      const absl::Time from = absl::Now();
+      const absl::Time from = SteadyNow();
       const bool waited = mutex_.AwaitWithTimeout(absl::Condition(&room), kWindowPatience);
-      waited_ += absl::Now() - from;
-      waits_.worker += absl::Now() - from;
+      waited_ += SteadyNow() - from;
+      waits_.worker += SteadyNow() - from;
       if (!waited) return absl::UnavailableError("the worker took nothing for two minutes");
     }
     if (ended_) return status_;
@@ -197,11 +197,11 @@ absl::Status BlockSession::Send(pb::AgentFrame frame, InFlight in_flight) {
       wire_bytes_ += static_cast<std::int64_t>(frame.ByteSizeLong());
     }
   }
-  const absl::Time from = absl::Now();
+  const absl::Time from = SteadyNow();
   const absl::Duration used = ThreadTime();
   if (lanes_[static_cast<std::size_t>(lane)]->Write(std::move(frame))) {
     // Neither running nor wanting to: HTTP/2's window or the line held it up.
-    const absl::Duration blocked = absl::Now() - from - (ThreadTime() - used);
+    const absl::Duration blocked = SteadyNow() - from - (ThreadTime() - used);
     absl::MutexLock lock(&mutex_);
     waited_ += std::max(blocked, absl::ZeroDuration());
     waits_.line += std::max(blocked, absl::ZeroDuration());
@@ -223,9 +223,9 @@ absl::Status BlockSession::Flush(absl::Duration patience) {
   const auto durable = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return ended_ || durable_ >= upto;
   };
-  const absl::Time from = absl::Now();
+  const absl::Time from = SteadyNow();
   const bool in_time = mutex_.AwaitWithTimeout(absl::Condition(&durable), patience);
-  waits_.worker += absl::Now() - from;
+  waits_.worker += SteadyNow() - from;
   if (!in_time) {
     return absl::DeadlineExceededError("the worker did not make the data durable in time");
   }
@@ -238,9 +238,9 @@ absl::StatusOr<pb::EpochCommitted> BlockSession::AwaitCommitted(std::int64_t epo
   const auto committed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return ended_ || committed_.epoch() == epoch;
   };
-  const absl::Time from = absl::Now();
+  const absl::Time from = SteadyNow();
   const bool in_time = mutex_.AwaitWithTimeout(absl::Condition(&committed), patience);
-  waits_.worker += absl::Now() - from;
+  waits_.worker += SteadyNow() - from;
   if (!in_time) {
     return absl::DeadlineExceededError("the worker did not commit the point in time");
   }
@@ -256,7 +256,7 @@ absl::Status BlockSession::Ended() {
 int BlockSession::TakeWaitPermille() {
   const absl::Duration runnable = RunDelay();
   absl::MutexLock lock(&mutex_);
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   // Time without a processor is no sign of a slow line.
   waited_ = std::max(waited_ - (runnable - runnable_before_), absl::ZeroDuration());
   runnable_before_ = runnable;

@@ -16,6 +16,7 @@
 #include "agent/uplink/lane.h"
 #include "agent/uplink/round_trip.h"
 #include "godwit/replication/v1/block_stream.grpc.pb.h"
+#include "services/common/base/clock.h"
 
 namespace godwit::agent {
 
@@ -99,7 +100,7 @@ class BlockSession {
   // What the worker told, and that of it which TakeWaits gave already.
   std::optional<replication::v1::WorkerTimes> told_ ABSL_GUARDED_BY(mutex_), taken_
       ABSL_GUARDED_BY(mutex_);
-  absl::Time wait_since_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+  absl::Time wait_since_ ABSL_GUARDED_BY(mutex_) = SteadyNow();
 };
 
 }  // namespace godwit::agent

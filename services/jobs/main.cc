@@ -228,6 +228,9 @@ absl::Status RunService(const Config& config) {
   PgJobStore store(config.database, static_cast<int>(config.runner_count) + 8);
   // Fails early when the database or its schema is missing.
   RETURN_IF_ERROR(Annotate(store.List({.limit = 1}).status(), "--database"));
+  pg::DatabaseClock clock(RealClock());
+  pg::Probe probe(config.database, &clock);
+  RETURN_IF_ERROR(Annotate(probe.Check(), "--database"));
   ASSIGN_OR_RETURN(const std::unique_ptr<QemuTarget> qemu, QemuTarget::Open(TargetOptions(config)));
 
   RegistryClient registry(DialService(config.registry, "registry", tls));
@@ -247,7 +250,7 @@ absl::Status RunService(const Config& config) {
                                 .targets = std::move(targets),
                                 .ssh = config.ssh};
   const Plans plans = MakePlans(environment);
-  RunnerPool runners(store, RealClock(), plans,
+  RunnerPool runners(store, clock, plans,
                      {.count = static_cast<int>(config.runner_count),
                       .most_of_job = RunnersOfJob(config),
                       .lease = config.lease,
@@ -256,7 +259,7 @@ absl::Status RunService(const Config& config) {
   FleetClient fleet(DialService(config.registry, "registry", tls),
                     DialService(config.replication, "replication", tls));
   MachineGate gate(store, environment.targets);
-  WaveRunners waves({.store = wave_store, .jobs = store, .fleet = fleet, .gate = gate}, RealClock(),
+  WaveRunners waves({.store = wave_store, .jobs = store, .fleet = fleet, .gate = gate}, clock,
                     {.lease = config.lease, .owner = ProcessOwner()});
   Listener listener(config.database, [&runners, &waves] {
     runners.Wake();
@@ -270,11 +273,11 @@ absl::Status RunService(const Config& config) {
   JobHandler handler(store, std::move(options));
   const auto quota_handler =
       rpc::MakeQuotaHandler([&] { return ListQuotas(store, config.quotas); });
-  WaveRunHandler wave_handler(wave_store, fleet, {.wake = [&waves] { waves.Wake(); }});
+  WaveRunHandler wave_handler(wave_store, fleet,
+                              {.wake = [&waves] { waves.Wake(); }, .clock = &clock});
   ASSIGN_OR_RETURN(const std::unique_ptr<rpc::Server> server,
                    rpc::Server::Start({.listen = config.listen, .tls = tls},
                                       {&handler, &wave_handler, quota_handler.get()}));
-  pg::Probe probe(config.database);
   rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
   // A scrape takes no connection from the runners.
   pg::Pool figures({.conninfo = config.database, .max_connections = 1});

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "absl/time/clock.h"
+#include "services/common/base/steady_waits.h"
 
 namespace godwit {
 namespace {
@@ -19,14 +20,23 @@ class SystemClock final : public Clock {
 };
 
 constexpr int kFakeEpochUnixSeconds = 1'700'000'000;
+constexpr int kSteadyStartUnixSeconds = 1'000'000'000;
 
 }  // namespace
 
 Clock& RealClock() {
   // Never destroyed: threads may ask until the very end.
   static SystemClock& clock = *new SystemClock();
+  KeepSteadyWaits();
   return clock;
 }
+
+absl::Time SteadyNow() {
+  // Far from the epoch: "a minute after absl::Time()" is past on a machine that just started, too.
+  return absl::FromUnixSeconds(kSteadyStartUnixSeconds) + RealClock().Monotonic();
+}
+
+absl::Time OnSteadyClock(absl::Time wall) { return SteadyNow() - (absl::Now() - wall); }
 
 absl::Time FakeClock::Now() {
   absl::MutexLock lock(&mutex_);

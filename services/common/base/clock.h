@@ -22,6 +22,13 @@ class Clock {
 // The machine's clocks. Lives for the whole process.
 Clock& RealClock();
 
+// Now on the monotonic clock, for deadlines and measured times within this process: steps of the
+// wall clock do not reach it. The date means nothing: compare it with other SteadyNow() only, never
+// store, show or send it. Thread-safe.
+absl::Time SteadyNow();
+// The moment on it that the wall clock calls `wall` now.
+absl::Time OnSteadyClock(absl::Time wall);
+
 // Stands still until told otherwise; Sleep advances it.
 class FakeClock final : public Clock {
  public:

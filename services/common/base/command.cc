@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 
 namespace godwit {
@@ -65,7 +66,7 @@ absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
                                          const std::function<absl::Status()>& check,
                                          int inherited_fd,
                                          const std::function<void(absl::string_view)>& on_output) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus("pipe");
   Fd read_end(ends[0]), write_end(ends[1]);
@@ -84,14 +85,14 @@ absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
   absl::Status stopped;
   while (true) {
     if (check != nullptr) stopped = check();
-    if (stopped.ok() && absl::Now() >= deadline) {
+    if (stopped.ok() && SteadyNow() >= deadline) {
       stopped = absl::DeadlineExceededError(absl::StrCat(argv[0], " took too long"));
     }
     if (!stopped.ok()) {
       kill(pid, SIGKILL);
       break;
     }
-    const absl::Duration wait = std::min(deadline - absl::Now(), kSlice);
+    const absl::Duration wait = std::min(deadline - SteadyNow(), kSlice);
     pollfd entry{.fd = read_end.get(), .events = POLLIN, .revents = 0};
     if (poll(&entry, 1, static_cast<int>(absl::ToInt64Milliseconds(wait)) + 1) <= 0) continue;
     char part[4096];

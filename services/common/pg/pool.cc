@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/deadline_scope.h"
 #include "services/common/base/status_macros.h"
 
@@ -14,12 +15,12 @@ absl::StatusOr<Pool::Lease> Pool::Acquire() {
     const auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return !idle_.empty() || open_ < options_.max_connections;
     };
-    const absl::Time asked = absl::Now();
+    const absl::Time asked = SteadyNow();
     ++waiting_;
     const bool had = mutex_.AwaitWithTimeout(absl::Condition(&free),
                                              std::min(options_.acquire_timeout, TimeLeft()));
     --waiting_;
-    waited_ += absl::Now() - asked;
+    waited_ += SteadyNow() - asked;
     if (!had) {
       ++failures_;
       return absl::UnavailableError("database: all connections are busy; try again");

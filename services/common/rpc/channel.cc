@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
@@ -172,7 +173,7 @@ void SetTimeout(grpc::ClientContext& context, absl::Duration timeout) {
 }
 
 absl::Status Retry(absl::Duration total, const std::function<absl::Status()>& call) {
-  const absl::Time end = absl::Now() + total;
+  const absl::Time end = SteadyNow() + total;
   absl::Duration backoff = kFirstBackoff;
   while (true) {
     absl::Status status = call();
@@ -185,7 +186,7 @@ absl::Status Retry(absl::Duration total, const std::function<absl::Status()>& ca
     std::uint8_t jitter = 0;
     RandomBytes({&jitter, 1});
     const absl::Duration wait = backoff * (0.5 + jitter / 256.0);
-    if (!again || absl::Now() + wait > end) return status;
+    if (!again || SteadyNow() + wait > end) return status;
     absl::SleepFor(wait);
     backoff = std::min(backoff * 2, kLastBackoff);
   }

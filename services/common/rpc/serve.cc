@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "godwit/common/v1/error.pb.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/deadline_scope.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
@@ -98,13 +99,13 @@ absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view m
         {{"method", std::string(method)}, {"peer", context.peer()}, {"error", allowed.ToString()}});
     return allowed;
   }
-  return Call{
-      .peer = std::move(caller->peer),
-      .address = std::move(caller->address),
-      .deadline = std::min(absl::FromChrono(context.deadline()), absl::Now() + kMaxUnaryTime),
-      .request_id = std::move(caller->request_id),
-      .gateway = std::move(caller->gateway),
-      .lifecycle_profile = std::move(caller->lifecycle_profile)};
+  return Call{.peer = std::move(caller->peer),
+              .address = std::move(caller->address),
+              .deadline = SteadyNow() + std::min(absl::FromChrono(context.deadline()) - absl::Now(),
+                                                 kMaxUnaryTime),
+              .request_id = std::move(caller->request_id),
+              .gateway = std::move(caller->gateway),
+              .lifecycle_profile = std::move(caller->lifecycle_profile)};
 }
 
 absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method) {
@@ -123,13 +124,13 @@ grpc::Status Serve(grpc::ServerContext* context, absl::string_view method,
 
 grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::uint32_t access,
                    const std::function<absl::Status(const Call&)>& body) {
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   const absl::StatusOr<Call> call = Admit(*context, method, access);
   const RequestScope scope(call.ok() ? call->request_id : "");
   // Whoever asked has gone by then: nothing is waited for any more.
   const DeadlineScope deadline(call.ok() ? call->deadline - start : absl::InfiniteDuration());
   const absl::Status status = call.ok() ? body(*call) : call.status();
-  const absl::Duration took = absl::Now() - start;
+  const absl::Duration took = SteadyNow() - start;
   {
     absl::ReaderMutexLock lock(&observer_mutex);
     if (Observer()) Observer()(method, static_cast<int>(status.code()), took);

@@ -26,7 +26,7 @@ namespace godwit::rpc {
 struct Call {
   Identity peer;           // whom the call counts for; empty id for kAnybody without a certificate
   std::string address;     // of the client, for the audit log
-  absl::Time deadline;     // never later than 5 minutes from now for unary calls
+  absl::Time deadline;     // of SteadyNow(); never later than 5 minutes from now for unary calls
   std::string request_id;  // of this request in all services; see caller.h
   std::string gateway;     // "service/gateway" when it speaks for `peer`
   std::string lifecycle_profile;  // that the gateway asks for: "", "strict", "lenient"

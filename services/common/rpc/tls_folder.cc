@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "services/common/base/check.h"
 #include "services/common/base/json_log.h"
 #include "services/common/rpc/ca.h"
+#include "services/common/rpc/certificate_life.h"
 #include "services/common/rpc/openssl_util.h"
 
 namespace godwit::rpc {
@@ -77,6 +79,26 @@ void TlsFolder::Run() {
       if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kLookEvery)) return;
     }
     Look();
+    WatchLife();
+  }
+}
+
+void TlsFolder::WatchLife() {
+  const absl::StatusOr<CertificateLife> life = LifeOf(present_.certificate_chain);
+  if (!life.ok()) return;
+  const absl::Time now = absl::Now();
+  const absl::Status good =
+      CheckLife(present_.certificate_chain, dir_ + "/tls.crt", IssueAnew(dir_), now);
+  const Age age = !good.ok() ? Age::kEnded : now > life->due() ? Age::kDue : Age::kGood;
+  if (age == age_) return;
+  age_ = age;
+  if (age == Age::kEnded) {
+    Log(Severity::kError, "the certificate is not good", {{"error", std::string(good.message())}});
+  } else if (age == Age::kDue) {
+    Log(Severity::kWarning, "the certificate ends soon",
+        {{"certificate", dir_ + "/tls.crt"},
+         {"end", absl::FormatTime(life->end, absl::UTCTimeZone())},
+         {"do", IssueAnew(dir_)}});
   }
 }
 

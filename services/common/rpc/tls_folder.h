@@ -38,10 +38,13 @@ class TlsFolder {
 
   void Run();
   void Look();
+  // Says in the log when the certificate nears its end, and when it has ended.
+  void WatchLife();
 
   const std::string dir_;
   TlsMaterial present_;
   std::string refused_;  // what was logged last
+  enum class Age { kGood, kDue, kEnded } age_ = Age::kGood;
   MemoryFile identity_, ca_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 #include "services/conversion/appliance/disk_keys.h"
@@ -161,7 +162,7 @@ absl::Status Appliance::RunOnce(const std::string& folder, const std::string& in
                                                          options_.max_console_bytes >> 10, " KiB"));
     }
     if (failed.ok() && cancel) failed = absl::CancelledError("cancelled");
-    if (failed.ok() && absl::Now() > end) {
+    if (failed.ok() && SteadyNow() > end) {
       failed = absl::DeadlineExceededError(
           absl::StrCat("the conversion took longer than ", absl::FormatDuration(timeout)));
     }
@@ -225,7 +226,7 @@ ApplianceResult Appliance::Run(const conversion::v1::ConversionTask& task,
     job.File("job.json", JobJson(task, scripts_));
     RETURN_IF_ERROR(AddDiskKeys(options_.disk_keys_folder, &job));
     const std::string initrd = absl::StrCat(appliance, job.Finish());
-    const absl::Time end = absl::Now() + timeout;
+    const absl::Time end = SteadyNow() + timeout;
     const auto once = [&](std::uint64_t* boot_disk_bytes) {
       return RunOnce(folder, initrd, disks, secrets, end, timeout, cancel, progress, &result.task,
                      boot_disk_bytes);

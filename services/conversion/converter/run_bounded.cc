@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 
 namespace godwit::convert {
@@ -64,7 +65,7 @@ absl::StatusOr<BoundedRun> RunBounded(const std::vector<std::string>& command,
   // It fits into the pipe: no deadlock.
   if (!input.empty() && write(in_write.get(), input.data(), input.size()) < 0)
     return ErrnoStatus("pipe");
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   const unsigned long flags =
       SIGCHLD | (limits.isolated ? static_cast<unsigned long>(CLONE_NEWPID | CLONE_NEWNS) : 0ul);
   const auto child = static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, 0));
@@ -91,7 +92,7 @@ absl::StatusOr<BoundedRun> RunBounded(const std::vector<std::string>& command,
   int status = 0;
   bool ended = false;
   while (!ended) {
-    run.timed_out = absl::Now() - start >= limits.timeout;
+    run.timed_out = SteadyNow() - start >= limits.timeout;
     if (run.timed_out || (limits.end_when_too_much && run.too_much)) {
       kill(-child, SIGKILL);
       kill(child, SIGKILL);  // in its own namespace this ends all of it
@@ -113,7 +114,7 @@ absl::StatusOr<BoundedRun> RunBounded(const std::vector<std::string>& command,
     }
   }
   run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  run.took = absl::Now() - start;
+  run.took = SteadyNow() - start;
   return run;
 }
 

@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 
@@ -154,7 +155,7 @@ absl::StatusOr<GuestRun> RunInGuest(const GuestRoot& root, const std::vector<std
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  const absl::Time from = absl::Now();
+  const absl::Time from = SteadyNow();
   // Process 1 of its namespace: when it ends or is killed, the kernel ends all that it started.
   const auto child = static_cast<pid_t>(syscall(
       SYS_clone, CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD,
@@ -171,7 +172,7 @@ absl::StatusOr<GuestRun> RunInGuest(const GuestRoot& root, const std::vector<std
     ended = waitpid(child, &status, WNOHANG);
     if (ended < 0 && errno != EINTR) return ErrnoStatus("waitpid");
     ended = std::max(ended, 0);
-    if (ended == 0 && absl::Now() - from > limit) {
+    if (ended == 0 && SteadyNow() - from > limit) {
       run.timed_out = true;
       kill(child, SIGKILL);
       while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -180,7 +181,7 @@ absl::StatusOr<GuestRun> RunInGuest(const GuestRoot& root, const std::vector<std
     }
   }
   Drain(read_end.get(), &run.output);
-  run.took = absl::Now() - from;
+  run.took = SteadyNow() - from;
   run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (run.exit_code == kSetupFailed && run.output.rfind("sandbox: ", 0) == 0)
     return absl::InternalError(run.output);

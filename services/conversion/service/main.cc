@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/signals.h"
@@ -57,13 +58,13 @@ absl::Status Run(const Config& config) {
     conversion::CollectTasks(pool, to);
   });
   Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port())}});
-  absl::Time next_removal = absl::Now();
+  absl::Time next_removal = SteadyNow();
   while (!WaitForShutdownSignal(config.lease / 3)) {
     const absl::StatusOr<std::int64_t> ended = store.EndAbandoned(grace.Over());
     if (ended.ok() && *ended > 0)
       Log(Severity::kWarning, "tasks given up", {{"count", absl::StrCat(*ended)}});
-    if (absl::Now() < next_removal) continue;
-    next_removal = absl::Now() + absl::Minutes(10);
+    if (SteadyNow() < next_removal) continue;
+    next_removal = SteadyNow() + absl::Minutes(10);
     store.RemoveEnded(config.keep).status().IgnoreError();
   }
   Log(Severity::kInfo, "stopping");

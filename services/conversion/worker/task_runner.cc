@@ -44,7 +44,7 @@ TaskRunner::Figures TaskRunner::figures() const {
 }
 
 bool TaskRunner::Sleep(absl::Duration duration) {
-  for (const absl::Time end = absl::Now() + duration; absl::Now() < end && !stopping_;)
+  for (const absl::Time end = SteadyNow() + duration; SteadyNow() < end && !stopping_;)
     absl::SleepFor(absl::Milliseconds(50));
   return stopping_;
 }
@@ -129,7 +129,7 @@ void TaskRunner::Renew(const v1::LeaseTaskResponse& lease, const std::atomic<boo
 }
 
 void TaskRunner::RunTask(const v1::LeaseTaskResponse& lease) {
-  const absl::Time from = absl::Now();
+  const absl::Time from = SteadyNow();
   Log(Severity::kInfo, "converting",
       {{"task", lease.task().name()}, {"generation", absl::StrCat(lease.lease_generation())}});
   std::atomic<bool> done{false}, lost{false};
@@ -147,11 +147,11 @@ void TaskRunner::RunTask(const v1::LeaseTaskResponse& lease) {
     absl::MutexLock lock(&mutex_);
     figures_.busy = false;
     ++(result.status.ok() ? figures_.succeeded : figures_.failed);
-    figures_.spent += absl::Now() - from;
+    figures_.spent += SteadyNow() - from;
   }
   Log(result.status.ok() ? Severity::kInfo : Severity::kWarning, "conversion ended",
       {{"task", lease.task().name()},
-       {"took", absl::FormatDuration(absl::Now() - from)},
+       {"took", absl::FormatDuration(SteadyNow() - from)},
        {"changes", absl::StrCat(result.task.changes_size())},
        {"error", result.status.ok() ? "" : result.status.ToString()}});
   if (lost) return;

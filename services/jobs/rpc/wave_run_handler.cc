@@ -227,20 +227,21 @@ absl::Status WaveRunHandler::Change(const Request& request, const std::string& e
 grpc::Status WaveRunHandler::ApproveWaveRun(grpc::ServerContext* context,
                                             const v1::ApproveWaveRunRequest* request,
                                             v1::WaveRun* response) {
-  return rpc::Serve(
-      context, "waves.Approve", rpc::kWriters, [&](const rpc::Call& call) -> absl::Status {
-        std::string application;
-        if (!request->application().empty()) {
-          ASSIGN_OR_RETURN(application, ParseName("application", "applications", "app-",
-                                                  request->application()));
-        }
-        return Change(
-            *request, request->etag(),
-            [&](WaveRun& run, std::vector<WaveEvent>& events) {
-              return Approve(run, application, call.peer.Principal(), absl::Now(), events);
-            },
-            response);
-      });
+  return rpc::Serve(context, "waves.Approve", rpc::kWriters,
+                    [&](const rpc::Call& call) -> absl::Status {
+                      std::string application;
+                      if (!request->application().empty()) {
+                        ASSIGN_OR_RETURN(application, ParseName("application", "applications",
+                                                                "app-", request->application()));
+                      }
+                      return Change(
+                          *request, request->etag(),
+                          [&](WaveRun& run, std::vector<WaveEvent>& events) {
+                            return Approve(run, application, call.peer.Principal(),
+                                           options_.clock->Now(), events);
+                          },
+                          response);
+                    });
 }
 
 grpc::Status WaveRunHandler::ResumeWaveRun(grpc::ServerContext* context,
@@ -250,7 +251,8 @@ grpc::Status WaveRunHandler::ResumeWaveRun(grpc::ServerContext* context,
     return Change(
         *request, request->etag(),
         [&](WaveRun& run, std::vector<WaveEvent>& events) {
-          return Resume(run, request->retry_failed(), call.peer.Principal(), absl::Now(), events);
+          return Resume(run, request->retry_failed(), call.peer.Principal(), options_.clock->Now(),
+                        events);
         },
         response);
   });
@@ -263,7 +265,8 @@ grpc::Status WaveRunHandler::CancelWaveRun(grpc::ServerContext* context,
     return Change(
         *request, "",
         [&](WaveRun& run, std::vector<WaveEvent>& events) {
-          return Cancel(run, request->leave_jobs(), call.peer.Principal(), absl::Now(), events);
+          return Cancel(run, request->leave_jobs(), call.peer.Principal(), options_.clock->Now(),
+                        events);
         },
         response);
   });

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "godwit/jobs/v1/wave_run_service.grpc.pb.h"
+#include "services/common/base/clock.h"
 #include "services/common/rpc/serve.h"
 #include "services/jobs/app/wave_plan.h"
 #include "services/jobs/app/wave_ports.h"
@@ -15,7 +16,8 @@ namespace godwit::jobs {
 struct WaveRunHandlerOptions {
   int most_watchers = 16;
   absl::Duration watch_poll = absl::Milliseconds(300);
-  std::function<void()> wake;  // a run was made or changed
+  std::function<void()> wake;   // a run was made or changed
+  Clock* clock = &RealClock();  // what runs' times are recorded by; must outlive the handler
 };
 
 // `store` and `fleet` must outlive it. Thread-safe.

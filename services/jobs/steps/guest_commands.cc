@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::jobs {
@@ -73,7 +74,7 @@ absl::Status PingAgent(Target& target, const std::string& machine_id) {
 absl::StatusOr<GuestResult> RunInGuest(Target& target, const std::string& machine_id,
                                        const GuestCommand& command, absl::Duration timeout,
                                        const std::function<absl::Status()>& check) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   ASSIGN_OR_RETURN(
       const json begun,
       Ask(target, machine_id, {{"execute", "guest-exec"}, {"arguments", ExecArguments(command)}}));
@@ -94,7 +95,7 @@ absl::StatusOr<GuestResult> RunInGuest(Target& target, const std::string& machin
       return result;
     }
     absl::Status stop = check();
-    if (stop.ok() && absl::Now() > deadline) {
+    if (stop.ok() && SteadyNow() > deadline) {
       stop = absl::DeadlineExceededError(
           absl::StrCat("it took longer than ", absl::FormatDuration(timeout)));
     }

@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 
@@ -26,7 +27,7 @@ absl::Status NotYet(absl::string_view what) { return absl::UnavailableError(what
 
 // True when the socket is ready for `events` before the deadline.
 bool Await(int fd, short events, absl::Time deadline) {
-  const auto left = absl::ToInt64Milliseconds(deadline - absl::Now());
+  const auto left = absl::ToInt64Milliseconds(deadline - SteadyNow());
   pollfd entry{.fd = fd, .events = events, .revents = 0};
   return left > 0 && poll(&entry, 1, static_cast<int>(left)) > 0;
 }
@@ -79,8 +80,8 @@ absl::StatusOr<std::string> Exchange(int fd, absl::string_view request, absl::Ti
 
 absl::Status ProbeTcp(const std::string& endpoint, absl::Duration timeout,
                       const std::function<absl::StatusOr<bool>()>& taken) {
-  ASSIGN_OR_RETURN(const Fd socket, Connect(endpoint, absl::Now() + timeout));
-  if (!Await(socket.get(), POLLIN, absl::Now() + kStaysOpen)) {
+  ASSIGN_OR_RETURN(const Fd socket, Connect(endpoint, SteadyNow() + timeout));
+  if (!Await(socket.get(), POLLIN, SteadyNow() + kStaysOpen)) {
     if (taken == nullptr) return absl::OkStatus();
     ASSIGN_OR_RETURN(const bool by_guest, taken());
     return by_guest ? absl::OkStatus() : NotYet("the machine does not answer");
@@ -92,7 +93,7 @@ absl::Status ProbeTcp(const std::string& endpoint, absl::Duration timeout,
 
 absl::StatusOr<std::string> ProbeHttp(const std::string& endpoint, const HttpCheck& check,
                                       absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   ASSIGN_OR_RETURN(const Fd socket, Connect(endpoint, deadline));
   const std::string path = check.path.empty() ? "/" : check.path;
   ASSIGN_OR_RETURN(const std::string answer,

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/app/facts.h"
 #include "services/jobs/domain/boot_evidence.h"
@@ -135,7 +136,7 @@ class RunActions final : public Step {
           "SSH needs --ssh-key-file of godwit-jobs and a forward of port 22");
     SshOptions by_ssh = environment_.ssh;
     by_ssh.host_name = GetServer(run.outputs).hostname;
-    const absl::Time deadline = absl::Now() + kReachable;
+    const absl::Time deadline = SteadyNow() + kReachable;
     absl::Status last;
     while (true) {
       if (may_ask) {
@@ -154,7 +155,7 @@ class RunActions final : public Step {
         last = ran.status();
       }
       RETURN_IF_ERROR(context.Check());
-      if (absl::Now() > deadline) {
+      if (SteadyNow() > deadline) {
         return absl::UnavailableError(
             absl::StrCat("nothing in the machine takes commands: ", last.message()));
       }

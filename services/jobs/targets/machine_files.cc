@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/ids.h"
 
 namespace godwit::jobs {
@@ -28,10 +29,10 @@ absl::StatusOr<Fd> LockMachine(const std::string& dir, const std::string& machin
   const std::string path = absl::StrCat(dir, "/.lock-", hash % kLockFiles);
   Fd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock.valid()) return ErrnoStatus(path);
-  const absl::Time deadline = absl::Now() + kLockTimeout;
+  const absl::Time deadline = SteadyNow() + kLockTimeout;
   while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoStatus(path);
-    if (absl::Now() > deadline)
+    if (SteadyNow() > deadline)
       return absl::UnavailableError("the machine stays locked by another call");
     absl::SleepFor(absl::Milliseconds(10));
   }

@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "godwit/replication/v1/replication_service.grpc.pb.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -101,14 +102,14 @@ absl::Status HealthFollower::Look() {
 void HealthFollower::Loop() {
   bool failed = false;
   while (!Stopping()) {
-    const absl::Time start = absl::Now();
+    const absl::Time start = SteadyNow();
     const absl::Status status = Look();
     if (!status.ok() && !failed) {
       Log(Severity::kWarning, "health of replication is not to be had; groups show the last known",
           {{"error", status.ToString()}});
     }
     failed = !status.ok();
-    const absl::Duration pause = std::max(options_.pause, kShare * (absl::Now() - start));
+    const absl::Duration pause = std::max(options_.pause, kShare * (SteadyNow() - start));
     absl::MutexLock lock(&mutex_);
     mutex_.AwaitWithTimeout(absl::Condition(&stopping_), pause);
   }

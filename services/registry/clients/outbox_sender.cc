@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "godwit/jobs/v1/job_service.grpc.pb.h"
 #include "godwit/replication/v1/replication_service.grpc.pb.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -214,10 +215,10 @@ int OutboxSender::DeliverDue() {
 }
 
 void OutboxSender::Loop() {
-  absl::Time next_housekeeping = absl::Now();
+  absl::Time next_housekeeping = SteadyNow();
   while (!Stopping()) {
-    if (absl::Now() >= next_housekeeping) {
-      next_housekeeping = absl::Now() + kHousekeeping;
+    if (SteadyNow() >= next_housekeeping) {
+      next_housekeeping = SteadyNow() + kHousekeeping;
       const absl::Status cleaned = [&]() -> absl::Status {
         ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
         ASSIGN_OR_RETURN(const storage::OutboxLoad load, storage::Load(*connection));

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/common/base/check.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::registry {
@@ -195,9 +196,9 @@ HttpAnswer PostToWebhook(const HttpPost& post, const AddressPolicy& policy,
   SetUp(curl.get(), post, transfer);
   curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, detail);
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   const CURLcode code = curl_easy_perform(curl.get());
-  HttpAnswer answer{.stopped = code == CURLE_ABORTED_BY_CALLBACK, .took = absl::Now() - start};
+  HttpAnswer answer{.stopped = code == CURLE_ABORTED_BY_CALLBACK, .took = SteadyNow() - start};
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
   curl_slist_free_all(headers);

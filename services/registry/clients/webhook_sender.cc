@@ -4,6 +4,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -118,10 +119,10 @@ void WebhookSender::KeepHouse() {
 }
 
 void WebhookSender::PlanLoop() {
-  absl::Time next_housekeeping = absl::Now();
+  absl::Time next_housekeeping = SteadyNow();
   while (!Stopping()) {
-    if (absl::Now() >= next_housekeeping) {
-      next_housekeeping = absl::Now() + kHousekeeping;
+    if (SteadyNow() >= next_housekeeping) {
+      next_housekeeping = SteadyNow() + kHousekeeping;
       KeepHouse();
     }
     const absl::StatusOr<bool> more = PlanAll();
@@ -136,7 +137,7 @@ std::vector<std::string> WebhookSender::Busy() {
   absl::MutexLock lock(&mutex_);
   std::vector<std::string> busy;
   for (const auto& [id, health] : health_) {
-    if (health.under_way >= options_.of_webhook || health.rest_until > absl::Now()) {
+    if (health.under_way >= options_.of_webhook || health.rest_until > SteadyNow()) {
       busy.push_back(id);
     }
   }
@@ -155,7 +156,7 @@ void WebhookSender::End(const std::string& webhook_id, bool ok) {
   if (ok) {
     health.failures = 0;
   } else {
-    health.rest_until = absl::Now() + RetryDelay(++health.failures, options_.least_backoff / 4,
+    health.rest_until = SteadyNow() + RetryDelay(++health.failures, options_.least_backoff / 4,
                                                  kMostRest, Chance());
   }
   if (ok && health.under_way == 0) health_.erase(webhook_id);

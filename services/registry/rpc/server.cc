@@ -45,7 +45,8 @@ class Server final : public RegistryServer {
  public:
   Server(const ServerConfig& config, Clock& clock, std::string ca_pin)
       : pool_({.conninfo = config.database, .max_connections = config.max_database_connections}),
-        probe_(config.database),
+        clock_(clock),
+        probe_(config.database, &clock_),
         tls_(config.tls),
         mutator_(pool_),
         sender_(pool_, rpc::Dial(config.jobs, ServiceIdentity("jobs"), config.tls),
@@ -62,7 +63,7 @@ class Server final : public RegistryServer {
             .watch_hub = watch_hub_,
             .event_hub = event_hub_,
             .webhooks = webhooks_,
-            .clock = clock,
+            .clock = clock_,
             .profile = config.profile,
             .ca = config.ca,
             .ca_pin = std::move(ca_pin),
@@ -112,6 +113,7 @@ class Server final : public RegistryServer {
       return absl::FailedPreconditionError(
           "the database has no registry schema; run godwit-migrate --database CONNINFO");
     }
+    RETURN_IF_ERROR(probe_.Check());  // and the time
     if (!config.master_key_file.empty()) {
       ASSIGN_OR_RETURN(const crypt::MasterKeys keys, LoadMasterKeys(config.master_key_file));
       ASSIGN_OR_RETURN(const int rewrapped, RewrapAccessKeys(pool_, keys));
@@ -163,6 +165,7 @@ class Server final : public RegistryServer {
   }
 
   pg::Pool pool_;
+  pg::DatabaseClock clock_;
   pg::Probe probe_;
   const rpc::TlsMaterial tls_;
   storage::Mutator mutator_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -92,12 +93,12 @@ bool TransferRunner::Stopping() {
 
 void TransferRunner::Loop(TransferKind kind) {
   int seen = 0;
-  absl::Time next_housekeeping = absl::Now();
+  absl::Time next_housekeeping = SteadyNow();
   while (!Stopping()) {
     bool ran = false;
     absl::Status status = RunNext(kind, &ran);
-    if (status.ok() && absl::Now() >= next_housekeeping) {
-      next_housekeeping = absl::Now() + kHousekeeping;
+    if (status.ok() && SteadyNow() >= next_housekeeping) {
+      next_housekeeping = SteadyNow() + kHousekeeping;
       status = pool_.InTransaction([&](pg::Transaction& transaction) {
         return storage::ForgetTransfers(transaction.connection(), kind, kKept, kMostKept).status();
       });

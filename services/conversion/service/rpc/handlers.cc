@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -116,7 +117,7 @@ grpc::Status ConversionWorkerHandler::LeaseTask(grpc::ServerContext* context,
                         modes.push_back(static_cast<TaskMode>(mode));
                       }
                       if (modes.empty()) return rpc::FieldError("modes", "at least one is needed");
-                      const absl::Time end = std::min(absl::Now() + options_.lease_wait,
+                      const absl::Time end = std::min(SteadyNow() + options_.lease_wait,
                                                       call.deadline - absl::Seconds(1));
                       while (true) {
                         ASSIGN_OR_RETURN(const std::optional<Task> task,
@@ -132,7 +133,7 @@ grpc::Status ConversionWorkerHandler::LeaseTask(grpc::ServerContext* context,
                                {"attempt", absl::StrCat(task->attempt_count)}});
                           return absl::OkStatus();
                         }
-                        if (absl::Now() + kLeasePoll > end || context->IsCancelled() || stopping_)
+                        if (SteadyNow() + kLeasePoll > end || context->IsCancelled() || stopping_)
                           return absl::OkStatus();
                         absl::SleepFor(kLeasePoll);
                       }

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/crypt/qemu_image.h"
@@ -130,8 +131,8 @@ absl::Status LibvirtTarget::Upload(virStoragePoolPtr pool, const std::string& pa
   const auto size = static_cast<unsigned long long>(info.st_size);
   if (stream == nullptr || virStorageVolUpload(made.get(), stream.get(), 0, size, 0) != 0)
     return LibvirtError(volume);
-  const absl::Time deadline = absl::Now() + options_.upload_timeout;
-  absl::Time shown = absl::Now();
+  const absl::Time deadline = SteadyNow() + options_.upload_timeout;
+  absl::Time shown = SteadyNow();
   std::vector<char> part(kPart);
   std::int64_t sent = 0;
   const auto abort = [&](absl::Status why) {
@@ -148,10 +149,10 @@ absl::Status LibvirtTarget::Upload(virStoragePoolPtr pool, const std::string& pa
       done += took;
     }
     sent += got;
-    if (absl::Now() > deadline)
+    if (SteadyNow() > deadline)
       return abort(absl::DeadlineExceededError(absl::StrCat("uploading ", volume)));
-    if (absl::Now() - shown > kShowEvery) {
-      shown = absl::Now();
+    if (SteadyNow() - shown > kShowEvery) {
+      shown = SteadyNow();
       Log(Severity::kInfo, "uploading",
           {{"volume", volume}, {"done", absl::StrCat(sent)}, {"of", absl::StrCat(info.st_size)}});
     }
@@ -205,7 +206,7 @@ absl::StatusOr<ConsoleChunk> LibvirtTarget::ReadPoolLog(const std::string& volum
 
 absl::Status LibvirtTarget::Detach(const std::string& machine_id, absl::Duration timeout,
                                    const std::function<absl::Status()>& check) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   ASSIGN_OR_RETURN(const MachineState state, Load(machine_id));
   if (pooled()) return absl::OkStatus();  // they never hung on the clone
   ASSIGN_OR_RETURN(const DomainPtr domain, connection_.FindDomain(machine_id));
@@ -218,7 +219,7 @@ absl::Status LibvirtTarget::Detach(const std::string& machine_id, absl::Duration
     ASSIGN_OR_RETURN(const bool attached, HasBacking(path));
     if (!attached) continue;
     RETURN_IF_ERROR(check());
-    RETURN_IF_ERROR(CopyChain(path, options_.master_key_file, deadline - absl::Now(), check));
+    RETURN_IF_ERROR(CopyChain(path, options_.master_key_file, deadline - SteadyNow(), check));
   }
   return SyncDir(Dir(machine_id));
 }
@@ -237,7 +238,7 @@ absl::Status LibvirtTarget::DetachRunning(const MachineState& state, virDomainPt
     if (running == 0 && virDomainBlockPull(domain, device.c_str(), 0, 0) != 0)
       return LibvirtError(absl::StrCat("copying ", device));
     do {
-      if (absl::Now() > deadline) {
+      if (SteadyNow() > deadline) {
         return absl::DeadlineExceededError(absl::StrCat("copying disk ", i, " takes too long"));
       }
       // The daemon goes on copying even when this caller has to stop.

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/domain/errors.h"
@@ -176,8 +177,8 @@ absl::Status LibvirtTarget::Stop(const std::string& machine_id, absl::Duration g
   ASSIGN_OR_RETURN(bool active, IsActive(domain->get()));
   if (active && grace > absl::ZeroDuration()) {
     virDomainShutdown(domain->get());
-    const absl::Time deadline = absl::Now() + grace;
-    while (active && absl::Now() < deadline) {
+    const absl::Time deadline = SteadyNow() + grace;
+    while (active && SteadyNow() < deadline) {
       absl::SleepFor(absl::Milliseconds(100));
       ASSIGN_OR_RETURN(active, IsActive(domain->get()));
     }

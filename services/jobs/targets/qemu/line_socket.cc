@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::jobs {
@@ -43,7 +44,7 @@ absl::StatusOr<LineSocket> LineSocket::Connect(const std::string& what, const st
 
 absl::Status LineSocket::Await(short events, absl::Time deadline) const {
   while (true) {
-    const auto left = absl::ToInt64Milliseconds(deadline - absl::Now());
+    const auto left = absl::ToInt64Milliseconds(deadline - SteadyNow());
     if (left <= 0) return absl::DeadlineExceededError(absl::StrCat(what_, ": no answer in time"));
     pollfd entry{.fd = socket_.get(), .events = events, .revents = 0};
     const int ready = poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/domain/errors.h"
 #include "services/jobs/targets/qemu/command.h"
@@ -25,7 +26,7 @@ constexpr absl::Duration kPoll = absl::Milliseconds(200);
 
 absl::Status QemuTarget::Detach(const std::string& machine_id, absl::Duration timeout,
                                 const std::function<absl::Status()>& check) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   ASSIGN_OR_RETURN(const MachineState state, Load(machine_id));
   if (state.pid != 0 && ProcessAlive(state.pid, state.start_time)) {
     return DetachRunning(state, deadline, check);
@@ -49,7 +50,7 @@ absl::Status QemuTarget::DetachRunning(const MachineState& state, absl::Time dea
     RETURN_IF_ERROR(BeginCopy(qmp, node, id));
     bool ended = false;
     while (!ended) {
-      if (absl::Now() > deadline) {
+      if (SteadyNow() > deadline) {
         return absl::DeadlineExceededError(absl::StrCat("copying disk ", i, " takes too long"));
       }
       // QEMU goes on copying even when this caller has to stop.
@@ -70,7 +71,7 @@ absl::Status QemuTarget::DetachStopped(const MachineState& state, absl::Time dea
     const std::string path = absl::StrCat(dir, "/", DiskFile(i));
     ASSIGN_OR_RETURN(const bool attached, HasBacking(path));
     if (!attached) continue;
-    RETURN_IF_ERROR(CopyChain(path, options_.master_key_file, deadline - absl::Now(), check));
+    RETURN_IF_ERROR(CopyChain(path, options_.master_key_file, deadline - SteadyNow(), check));
   }
   return SyncDir(dir);
 }

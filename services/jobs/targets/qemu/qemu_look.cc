@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
@@ -96,7 +97,7 @@ absl::StatusOr<std::string> QemuTarget::AskAgent(const std::string& machine_id,
                                                  const std::string& command,
                                                  absl::Duration timeout) {
   ASSIGN_OR_RETURN(const MachineState state, Load(machine_id));
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   auto socket = LineSocket::Connect("guest agent", Dir(machine_id), kAgentSocket, kMostAnswer);
   if (!socket.ok()) return absl::UnavailableError(socket.status().message());
   absl::Status synchronised = Synchronise(*socket, deadline);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/status_macros.h"
 #include "services/jobs/targets/qemu/command.h"
@@ -46,7 +47,7 @@ absl::Status QemuTarget::Adopt(MachineState* state) {
   state->pid = 0;
   const std::string dir = Dir(state->spec.machine_id);
   if (access(dir.c_str(), F_OK) != 0) return absl::OkStatus();
-  const absl::Time deadline = absl::Now() + kAdoptTimeout;
+  const absl::Time deadline = SteadyNow() + kAdoptTimeout;
   while (true) {
     ASSIGN_OR_RETURN(const Fd lock, TryRunLock(state->spec.machine_id));
     if (lock.valid()) return absl::OkStatus();  // nothing runs
@@ -60,7 +61,7 @@ absl::Status QemuTarget::Adopt(MachineState* state) {
         return absl::OkStatus();
       }
     }
-    if (absl::Now() > deadline) {
+    if (SteadyNow() > deadline) {
       return absl::UnavailableError(absl::StrCat(
           "machine ", state->spec.machine_id, ": something holds its lock but is no QEMU of it"));
     }
@@ -103,7 +104,7 @@ absl::Status QemuTarget::Launch(MachineState* state) {
 
 absl::Status QemuTarget::AwaitMonitor(MachineState* state) {
   const std::string dir = Dir(state->spec.machine_id);
-  const absl::Time deadline = absl::Now() + options_.start_timeout;
+  const absl::Time deadline = SteadyNow() + options_.start_timeout;
   while (true) {
     auto qmp = Qmp::Connect(dir, kQmpSocket, kCommandTimeout);
     if (qmp.ok()) {
@@ -117,7 +118,7 @@ absl::Status QemuTarget::AwaitMonitor(MachineState* state) {
       return absl::InternalError(
           absl::StrCat("QEMU ended at once: ", Tail(absl::StrCat(dir, "/", kQemuLog))));
     }
-    if (absl::Now() > deadline) return Annotate(qmp.status(), "QEMU does not answer");
+    if (SteadyNow() > deadline) return Annotate(qmp.status(), "QEMU does not answer");
     absl::SleepFor(absl::Milliseconds(50));
   }
 }
@@ -126,9 +127,9 @@ absl::Status QemuTarget::EndProcess(MachineState* state, absl::Duration grace) {
   if (state->pid == 0) return absl::OkStatus();
   const std::string dir = Dir(state->spec.machine_id);
   const auto wait_end = [&](absl::Duration most) {
-    const absl::Time deadline = absl::Now() + most;
+    const absl::Time deadline = SteadyNow() + most;
     while (ProcessAlive(state->pid, state->start_time)) {
-      if (absl::Now() > deadline) return false;
+      if (SteadyNow() > deadline) return false;
       absl::SleepFor(absl::Milliseconds(20));
     }
     return true;

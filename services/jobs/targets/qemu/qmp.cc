@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 
 namespace godwit::jobs {
@@ -50,20 +51,20 @@ absl::StatusOr<QmpMessage> ParseQmp(absl::string_view line) {
 
 absl::StatusOr<Qmp> Qmp::Connect(const std::string& dir, const std::string& socket_name,
                                  absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   ASSIGN_OR_RETURN(LineSocket socket, LineSocket::Connect("QMP", dir, socket_name, kMostLine));
   Qmp qmp(std::move(socket));
   ASSIGN_OR_RETURN(const QmpMessage greeting, qmp.Next(deadline));
   if (greeting.kind != QmpMessage::Kind::kGreeting) {
     return absl::InternalError("QMP: no greeting");
   }
-  RETURN_IF_ERROR(qmp.Execute("qmp_capabilities", "", deadline - absl::Now()));
+  RETURN_IF_ERROR(qmp.Execute("qmp_capabilities", "", deadline - SteadyNow()));
   return qmp;
 }
 
 absl::StatusOr<std::string> Qmp::Execute(absl::string_view command, absl::string_view arguments,
                                          absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   const std::string line = arguments.empty() ? absl::StrCat("{\"execute\":\"", command, "\"}\n")
                                              : absl::StrCat("{\"execute\":\"", command,
                                                             "\",\"arguments\":", arguments, "}\n");

@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 namespace godwit::coordinator {
 
@@ -16,11 +17,16 @@ std::vector<RetentionRule> DefaultRetention() {
 
 namespace {
 
+// By what was committed when: clocks may have gone back in between.
+bool Earlier(const KeptPoint& left, const KeptPoint& right) {
+  return std::tie(left.epoch, left.time) < std::tie(right.epoch, right.time);
+}
+
 std::vector<std::size_t> OldestFirst(const std::vector<KeptPoint>& points) {
   std::vector<std::size_t> order(points.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
-    return points[left].cut_time < points[right].cut_time;
+    return Earlier(points[left], points[right]);
   });
   return order;
 }
@@ -44,7 +50,7 @@ std::vector<std::optional<absl::Time>> ExpireTimes(const std::vector<KeptPoint>&
       const absl::Duration every = rules[rule].every;
       // Without a distance every point is alone in its slot.
       if (every <= absl::ZeroDuration()) return slots[{rule, static_cast<std::int64_t>(i)}];
-      return slots[{rule, (point.cut_time - absl::UnixEpoch()) / every}];
+      return slots[{rule, (point.time - absl::UnixEpoch()) / every}];
     };
     absl::Time until = now;
     const bool stays = point.pinned || point.in_use || i == order.back();
@@ -53,7 +59,7 @@ std::vector<std::optional<absl::Time>> ExpireTimes(const std::vector<KeptPoint>&
     for (bool longer = true; longer;) {
       longer = false;
       for (std::size_t rule = 0; rule < rules.size(); ++rule) {
-        const absl::Time end = point.cut_time + rules[rule].age;
+        const absl::Time end = point.time + rules[rule].age;
         if (end <= until || slot_of(rule).free > until) continue;
         until = end;
         longer = true;
@@ -61,7 +67,7 @@ std::vector<std::optional<absl::Time>> ExpireTimes(const std::vector<KeptPoint>&
     }
     for (std::size_t rule = 0; rule < rules.size(); ++rule) {
       Slot& slot = slot_of(rule);
-      slot.free = std::max(slot.free, std::min(until, point.cut_time + rules[rule].age));
+      slot.free = std::max(slot.free, std::min(until, point.time + rules[rule].age));
     }
     if (!stays) out[i] = until;
   }
@@ -72,18 +78,17 @@ std::vector<KeptPoint> Expired(const std::vector<KeptPoint>& points,
                                const std::vector<RetentionRule>& rules, absl::Time now) {
   std::vector<const KeptPoint*> oldest_first;
   for (const KeptPoint& point : points) oldest_first.push_back(&point);
-  std::stable_sort(oldest_first.begin(), oldest_first.end(),
-                   [](const KeptPoint* left, const KeptPoint* right) {
-                     return left->cut_time < right->cut_time;
-                   });
+  std::stable_sort(
+      oldest_first.begin(), oldest_first.end(),
+      [](const KeptPoint* left, const KeptPoint* right) { return Earlier(*left, *right); });
   std::set<const KeptPoint*> kept;
   if (!oldest_first.empty()) kept.insert(oldest_first.back());
   for (const RetentionRule& rule : rules) {
     std::set<std::int64_t> slots;
     for (const KeptPoint* point : oldest_first) {
-      if (now - point->cut_time > rule.age) continue;
+      if (now - point->time > rule.age) continue;
       if (rule.every <= absl::ZeroDuration() ||
-          slots.insert((point->cut_time - absl::UnixEpoch()) / rule.every).second) {
+          slots.insert((point->time - absl::UnixEpoch()) / rule.every).second) {
         kept.insert(point);
       }
     }

@@ -12,7 +12,8 @@ namespace godwit::coordinator {
 struct KeptPoint {
   std::string id;
   std::int64_t epoch = 0;
-  absl::Time cut_time;
+  // When it was committed, by clocks of this installation: those of sources may be wrong by years.
+  absl::Time time;
   bool pinned = false;
   bool in_use = false;  // a clone, or whoever asked for it, still needs it
 };
@@ -20,9 +21,9 @@ struct KeptPoint {
 // Every cut for 1 minute, one per 10 min for 1 h, hourly for 24 h, daily for 7 days.
 std::vector<RetentionRule> DefaultRetention();
 
-// The points to delete, in their order. Never the newest, never pinned ones or those in use. Of
-// each slot of a rule the oldest stays, so that a point once kept by a rule is kept until its age
-// is over.
+// The points to delete, in their order. Never the newest (of the largest epoch), never pinned ones
+// or those in use. Of each slot of a rule the oldest stays, so that a point once kept by a rule is
+// kept until its age is over.
 std::vector<KeptPoint> Expired(const std::vector<KeptPoint>& points,
                                const std::vector<RetentionRule>& rules, absl::Time now);
 

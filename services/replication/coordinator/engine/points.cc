@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
 #include "services/replication/coordinator/store/server_store.h"
@@ -137,7 +138,7 @@ absl::Status Points::Delete(const std::string& server_id, const std::string& id)
       return absl::FailedPreconditionError(absl::StrCat(name, " is the newest point"));
     }
     return DeletePoints(connection, server,
-                        {{.id = point.id, .epoch = point.epoch, .cut_time = point.cut_time}});
+                        {{.id = point.id, .epoch = point.epoch, .time = point.commit_time}});
   });
 }
 
@@ -189,7 +190,7 @@ absl::StatusOr<store::Clone> Points::CreateClone(const std::string& server_id,
                                                  absl::Time deadline) {
   ASSIGN_OR_RETURN(store::Clone clone, BeginClone(server_id, point_id, request_id));
   while (clone.state == store::CloneState::kMaking) {
-    if (absl::Now() + kPoll > deadline) {
+    if (SteadyNow() + kPoll > deadline) {
       return absl::UnavailableError(
           absl::StrCat("sourceServers/", server_id, "/clones/", clone.id,
                        ": the worker has not made it yet; call again with the same request_id"));

@@ -40,8 +40,8 @@ class Points {
   absl::Status Delete(const std::string& server_id, const std::string& id);
 
   // `point_id` may be kNewestPoint: the newest one or, while there is none, what arrived so far.
-  // Waits until `deadline` for the worker. The same `request_id` gives the same clone and waits on.
-  // UNAVAILABLE: not made in time; ask again.
+  // Waits until `deadline` (of SteadyNow()) for the worker. The same `request_id` gives the same
+  // clone and waits on. UNAVAILABLE: not made in time; ask again.
   absl::StatusOr<store::Clone> CreateClone(const std::string& server_id,
                                            const std::string& point_id,
                                            const std::string& request_id, absl::Time deadline);

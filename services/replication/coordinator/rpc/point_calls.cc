@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/serve.h"
 #include "services/replication/coordinator/rpc/convert.h"
@@ -205,7 +206,7 @@ grpc::Status PointCalls::CreateClone(grpc::ServerContext* context,
         ASSIGN_OR_RETURN(const ChildName name,
                          ParseChild("point", "points", "p-", request->point(), /*wildcard=*/true));
         RETURN_IF_ERROR(CheckRequestId(request->request_id()));
-        const absl::Time until = std::min(call.deadline - kCloneMargin, absl::Now() + kCloneWait);
+        const absl::Time until = std::min(call.deadline - kCloneMargin, SteadyNow() + kCloneWait);
         ASSIGN_OR_RETURN(
             const store::Clone clone,
             points_.CreateClone(name.server_id, name.id, request->request_id(), until));

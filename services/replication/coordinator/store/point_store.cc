@@ -11,8 +11,11 @@ constexpr pg::Statement kInsert = {
     "point_insert",
     "insert into replication.point (id, server_id, store_id, epoch, generation, cut_time,"
     " commit_time, consistency, root_hash, changed_bytes, freeze_micros, quiesce_time, requested)"
-    " values ($1, $2, $3, $4::bigint, $5::bigint, to_timestamp($6::bigint / 1e6),"
-    " to_timestamp($7::bigint / 1e6), $8::smallint, $9, $10::bigint, $11::bigint,"
+    " values ($1, $2, $3, $4::bigint, $5::bigint,"
+    // No point lies in the future, whatever the clocks of sources and workers say.
+    " least(to_timestamp($6::bigint / 1e6), clock_timestamp()),"
+    " least(to_timestamp($7::bigint / 1e6), clock_timestamp()), $8::smallint, $9, $10::bigint,"
+    " $11::bigint,"
     " to_timestamp($12::bigint / 1e6), $13::bool)"
     " on conflict on constraint point_once do nothing"};
 
@@ -61,7 +64,7 @@ constexpr pg::Statement kForget = {
     " and not exists (select from replication.clone where point_id = p.id)"};
 constexpr pg::Statement kRetention = {
     "point_retention",
-    "select p.id, p.epoch, replication.micros(p.cut_time), p.pinned,"
+    "select p.id, p.epoch, replication.micros(least(p.commit_time, p.create_time)), p.pinned,"
     " (p.requested and p.create_time > now() - interval '1 hour') or exists"
     "  (select from replication.clone c where c.point_id = p.id and c.state in (1, 2, 3))"
     " from replication.point p join replication.server s"
@@ -164,7 +167,7 @@ absl::StatusOr<std::vector<KeptPoint>> ListForRetention(pg::Connection& connecti
     KeptPoint point;
     point.id = row.Text();
     point.epoch = row.Int();
-    point.cut_time = row.TimeOrPast();
+    point.time = row.TimeOrPast();
     point.pinned = row.Bool();
     point.in_use = row.Bool();
     out.push_back(std::move(point));

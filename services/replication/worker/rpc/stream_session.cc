@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/failpoint.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
@@ -386,16 +387,16 @@ absl::Status StreamSession::SendAck(const std::vector<SessionLanes::Position>& l
 
 void StreamSession::Acknowledge() {
   std::vector<SessionLanes::Position> told(static_cast<std::size_t>(lanes_.count()));
-  absl::Time next_sync = absl::Now() + options_.sync_interval;
+  absl::Time next_sync = SteadyNow() + options_.sync_interval;
   while (true) {
     lanes_.AwaitUrgent(options_.sync_bytes, options_.ack_interval);
     bool urgent = false;
     const bool pending = lanes_.Pending(options_.sync_bytes, &urgent);
     if (lanes_.Ended()) return;
     absl::Status status;
-    if (pending && (urgent || absl::Now() >= next_sync)) {
+    if (pending && (urgent || SteadyNow() >= next_sync)) {
       status = MakeDurable();
-      next_sync = absl::Now() + options_.sync_interval;
+      next_sync = SteadyNow() + options_.sync_interval;
     }
     std::vector<SessionLanes::Position> positions = lanes_.Positions();
     if (status.ok() && positions != told) {

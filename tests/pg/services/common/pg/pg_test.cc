@@ -5,6 +5,7 @@
 
 #include "services/common/pg/migrate.h"
 #include "services/common/pg/pool.h"
+#include "services/common/pg/probe.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_database.h"
 
@@ -39,6 +40,24 @@ TEST_F(PgTest, CarriesEveryKindOfValue) {
   EXPECT_EQ(result.Bytes(0, 3), bytes);
   EXPECT_TRUE(result.IsNull(0, 4));
   EXPECT_EQ(result.Time(0, 5), time);
+}
+
+// The fake host's clock is years behind: after the first look the database's counts.
+TEST_F(PgTest, AProbeTeachesTheDatabasesTime) {
+  FakeClock host;
+  DatabaseClock clock(host);
+  EXPECT_EQ(clock.Now(), host.Now());
+  EXPECT_EQ(clock.HostAhead(), absl::ZeroDuration());
+  Probe probe(database_->conninfo(), &clock);
+  ASSERT_OK(probe.Check());
+  EXPECT_LT(absl::AbsDuration(clock.Now() - absl::Now()), absl::Minutes(1));
+  EXPECT_LT(clock.HostAhead(), -absl::Hours(24 * 300));
+  host.Advance(absl::Hours(1));
+  EXPECT_GT(clock.Now(), absl::Now() + absl::Minutes(59)) << "carried on by the monotonic clock";
+  // An answer that took long says little.
+  const absl::Time before = clock.Now();
+  clock.Learn(absl::UnixEpoch(), host.Monotonic() - absl::Seconds(2));
+  EXPECT_EQ(clock.Now(), before);
 }
 
 TEST_F(PgTest, MigratesOnceRefusesChangedFilesAndNewerDatabases) {

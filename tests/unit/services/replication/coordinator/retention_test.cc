@@ -15,7 +15,7 @@ namespace {
 const absl::Time kStart = absl::FromUnixSeconds(1780000000);
 
 KeptPoint At(absl::Duration after, const std::string& id) {
-  return {.id = id, .epoch = absl::ToInt64Seconds(after) + 1, .cut_time = kStart + after};
+  return {.id = id, .epoch = absl::ToInt64Seconds(after) + 1, .time = kStart + after};
 }
 
 std::set<std::string> Gone(const std::vector<KeptPoint>& points, absl::Time now) {
@@ -28,6 +28,15 @@ TEST(RetentionTest, KeepsTheNewestHoweverOld) {
   EXPECT_EQ(Gone({At(absl::ZeroDuration(), "old"), At(absl::Seconds(1), "newest")},
                  kStart + absl::Hours(24 * 300)),
             std::set<std::string>{"old"});
+}
+
+// The clock went back by a day between two points: what was committed last is the newest.
+TEST(RetentionTest, TheNewestIsTheLargestEpochWhateverTheClockSaid) {
+  const std::vector<KeptPoint> points = {
+      {.id = "ahead", .epoch = 1, .time = kStart + absl::Hours(24)},
+      {.id = "newest", .epoch = 2, .time = kStart}};
+  EXPECT_EQ(Gone(points, kStart + absl::Hours(24 * 300)), std::set<std::string>{"ahead"});
+  EXPECT_FALSE(ExpireTimes(points, DefaultRetention(), kStart)[1].has_value());
 }
 
 TEST(RetentionTest, KeepsPinnedAndUsed) {
@@ -53,7 +62,7 @@ TEST(RetentionTest, LongRunKeepsEveryRule) {
   }
   const auto count = [&](absl::Duration from, absl::Duration to) {
     return std::count_if(points.begin(), points.end(), [&](const KeptPoint& point) {
-      return now - point.cut_time >= from && now - point.cut_time < to;
+      return now - point.time >= from && now - point.time < to;
     });
   };
   EXPECT_GE(count(absl::ZeroDuration(), absl::Minutes(1)), 2);
@@ -97,7 +106,7 @@ TEST(RetentionTest, ExpireTimesAreWhenRetentionDeletes) {
     std::set<absl::Time> moments = {now};
     for (const KeptPoint& point : points) {
       for (const RetentionRule& rule : rules) {
-        if (point.cut_time + rule.age >= now) moments.insert(point.cut_time + rule.age);
+        if (point.time + rule.age >= now) moments.insert(point.time + rule.age);
       }
     }
     std::map<std::string, absl::Time> gone;
