@@ -22,6 +22,8 @@ namespace godwit::agent {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kHookFolders[] = {"/etc/godwit/quiesce.d", "/etc/godwit/resume.d"};
+
 absl::Status CopyFile(const std::string& from, const std::string& to, unsigned mode) {
   const Fd in(open(from.c_str(), O_RDONLY | O_CLOEXEC));
   if (!in.valid()) return ErrnoStatus(from);
@@ -89,8 +91,7 @@ absl::Status PlaceProgram() {
   const std::string self = fs::read_symlink("/proc/self/exe", error).string();
   RETURN_IF_ERROR(MakeDirs(fs::path(kBinary).parent_path().string()));
   if (self != kBinary) RETURN_IF_ERROR(CopyFile(self, kBinary, 0755));
-  for (const char* folder : {"/etc/godwit/quiesce.d", "/etc/godwit/resume.d"})
-    RETURN_IF_ERROR(MakeDirs(folder));
+  for (const char* folder : kHookFolders) RETURN_IF_ERROR(MakeDirs(folder));
   if (!HasSystemd()) return absl::OkStatus();
   RETURN_IF_ERROR(WriteFileAtomically(kUnit, kUnitText, 0644));
   return Systemctl({"daemon-reload"});
@@ -113,6 +114,9 @@ absl::Status RemoveProgram() {
   remove(kBinary);
   remove(kStateFolder);
   remove(kRunFolder);
+  // Those that hold hooks stay.
+  for (const char* folder : kHookFolders) fs::remove(folder, error);
+  fs::remove(fs::path(kHookFolders[0]).parent_path(), error);
   status.Update(RemoveAllPins());
   return status;
 }

@@ -13,8 +13,8 @@ absl::Status Systemctl(const std::vector<std::string>& arguments);
 bool HasSystemd();
 // Copies this program to kBinary, writes the unit and the hook folders.
 absl::Status PlaceProgram();
-// Removes unit, program, state and pins, in this order; what is missing is fine. The service must
-// not run (or be the caller).
+// Removes unit, program, state, empty hook folders and pins, in this order; what is missing is
+// fine. The service must not run (or be the caller).
 absl::Status RemoveProgram();
 
 }  // namespace godwit::agent

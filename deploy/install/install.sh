@@ -11,10 +11,10 @@
 # -- OPTION...           for `godwit-agent install`: --disk, --exclude-disk, --tag, --no-start and so on
 #
 # Run again it brings the agent up to date. On Debian and its relatives the .deb is installed, elsewhere the program out of the
-# .tar.gz. Nothing is installed that has not the SHA-256 that the gateway tells.
+# .tar.gz. Nothing is installed that has not the SHA-256 that the gateway tells, and nothing is left of a first run that fails.
 set -eu
 
-gateway='@GATEWAY@' registry='@ENROLLMENT@' token='' token_file='' pin='' uninstall=''
+gateway='@GATEWAY@' registry='@ENROLLMENT@' token='' token_file='' pin='' uninstall='' present=''
 
 say() { printf '%s\n' "install.sh: $*"; }
 die() {
@@ -69,10 +69,24 @@ fetch() {
   (cd "$work" && sha256sum --check --status sum) || die "$package has not the SHA-256 that $gateway tells; nothing was installed"
 }
 
+has_package() { command -v dpkg-query >/dev/null 2>&1 && dpkg-query --status godwit-agent >/dev/null 2>&1; }
+
+# Takes a package away that this run brought and that did not get to enrol.
+take_back() {
+  if [ -z "$present" ] && [ ! -e /var/lib/godwit-agent ] && has_package; then
+    dpkg --purge godwit-agent >/dev/null 2>&1 || say "dpkg cannot remove godwit-agent again: see \"dpkg --audit\"" >&2
+  fi
+}
+
 # Puts the program there; $agent is its path.
 place() {
   if command -v dpkg >/dev/null 2>&1 && fetch 'godwit-agent_.*_amd64\.deb'; then
-    dpkg --install "$work/$package" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" >&2 && die "dpkg refused $package"; }
+    if has_package; then present=yes; fi
+    if ! dpkg --install "$work/$package" >"$work/dpkg.log" 2>&1; then
+      cat "$work/dpkg.log" >&2
+      take_back
+      die "dpkg refused $package"
+    fi
     agent=/usr/sbin/godwit-agent
   elif fetch 'godwit-.*agent.*\.tar\.gz'; then
     need tar
@@ -89,9 +103,7 @@ place() {
 
 remove() {
   if [ -x /usr/local/sbin/godwit-agent ]; then /usr/local/sbin/godwit-agent uninstall; fi
-  if command -v dpkg-query >/dev/null 2>&1 && dpkg-query --status godwit-agent >/dev/null 2>&1; then
-    dpkg --purge godwit-agent
-  fi
+  if has_package; then dpkg --purge godwit-agent; fi
   say "the agent is removed"
 }
 
@@ -132,7 +144,12 @@ main() {
   fi
   trust
   place
-  "$agent" install --registry "$registry" --ca-pin "$pin" --token-file "$token_file" "$@"
+  "$agent" install --registry "$registry" --ca-pin "$pin" --token-file "$token_file" "$@" || {
+    status=$?
+    take_back
+    say "this machine was not enrolled; what stands above says why" >&2
+    exit "$status"
+  }
 }
 
 # Nothing runs before all of it has come.
