@@ -80,6 +80,9 @@ absl::StatusCode CodeOfSqlState(absl::string_view state) {
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& conninfo,
                                                              Limits limits) {
+  if (TimeLeft() <= absl::ZeroDuration()) {
+    return absl::DeadlineExceededError("PostgreSQL: the caller's time is over");
+  }
   // A server whose client has gone stops working for it, also while it waits for a lock; and it
   // takes its locks away from one that stands still or is cut off, before the leases of others end.
   const std::string options = absl::StrCat(

@@ -20,7 +20,8 @@ constexpr std::int64_t kHeartbeatsPerSecond = 1000;
 constexpr absl::Duration kLeastInterval = absl::Seconds(1);
 constexpr absl::Duration kMostInterval = absl::Seconds(10);
 constexpr absl::Duration kSoonest = absl::Milliseconds(100);
-constexpr absl::Duration kTogether = absl::Seconds(5);  // a batch of heartbeats may take
+// A batch of heartbeats may take.
+constexpr absl::Duration kTogether = absl::Seconds(5), kLeastTogether = absl::Seconds(1);
 // Rows of differences that are logged of one heartbeat.
 constexpr std::int64_t kMostLogged = 20;
 
@@ -124,8 +125,10 @@ absl::StatusOr<AgentAnswer> AgentReports::Heartbeat(const AgentReport& report) {
 }
 
 std::vector<AgentReports::Saved> AgentReports::SaveTogether(const std::vector<const Call*>& calls) {
-  // Not the time of the one caller whose thread this is.
-  const DeadlineScope scope(kTogether, DeadlineScope::ForOthers());
+  // The time of the caller whose thread this is, but a moment for the others: when it is over, each
+  // of them tries by itself.
+  const DeadlineScope scope(std::clamp(TimeLeft(), kLeastTogether, kTogether),
+                            DeadlineScope::ForOthers());
   std::vector<Saved> out;
   std::map<std::string, std::size_t> first;  // of each server; another one comes after it
   std::vector<std::string> ids;
