@@ -161,6 +161,7 @@ std::vector<Command> AllCommands() {
                             ConversionCommands,
                             AccessKeyCommands,
                             RevocationCommands,
+                            ScopeCommands,
                             AuditCommands,
                             EventCommands,
                             WebhookCommands,

@@ -38,6 +38,7 @@ std::vector<Command> GroupCommands();       // applications, waves
 std::vector<Command> ConversionCommands();  // conversions
 std::vector<Command> AccessKeyCommands();   // access-keys
 std::vector<Command> RevocationCommands();  // revocations
+std::vector<Command> ScopeCommands();       // scopes
 std::vector<Command> AuditCommands();       // audit
 std::vector<Command> TransferCommands();    // import, export, imports, exports, connectors
 std::vector<Command> EventCommands();       // events

@@ -12,6 +12,7 @@
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/clients/deny_list_client.h"
+#include "services/common/clients/scope_client.h"
 #include "services/common/metrics/service_metrics.h"
 #include "services/common/pg/probe.h"
 #include "services/common/rpc/channel.h"
@@ -33,6 +34,7 @@
 #include "services/jobs/storage/pg_job_store.h"
 #include "services/jobs/storage/pg_wave_store.h"
 #include "services/jobs/storage/retention.h"
+#include "services/jobs/storage/scope_names.h"
 #include "services/jobs/targets/export/export_target.h"
 #include "services/jobs/targets/libvirt/libvirt_target.h"
 #include "services/jobs/targets/qemu/qemu_target.h"
@@ -275,8 +277,11 @@ absl::Status RunService(const Config& config) {
       rpc::MakeQuotaHandler([&] { return ListQuotas(store, config.quotas); });
   WaveRunHandler wave_handler(wave_store, fleet,
                               {.wake = [&waves] { waves.Wake(); }, .clock = &clock});
+  ScopesFromRegistry scopes(
+      DialService(config.registry, "registry", tls),
+      [&](const std::string& name) { return ScopeNamesOf(store, wave_store, name); });
   ASSIGN_OR_RETURN(const std::unique_ptr<rpc::Server> server,
-                   rpc::Server::Start({.listen = config.listen, .tls = tls},
+                   rpc::Server::Start({.listen = config.listen, .tls = tls, .scopes = &scopes},
                                       {&handler, &wave_handler, quota_handler.get()}));
   rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
   // A scrape takes no connection from the runners.

@@ -37,10 +37,20 @@ enum class Audit {
   kChanges,  // every call leaves a trace, refused ones too
 };
 
+// What users who are limited to a scope (scope.h) may do with it.
+enum class Scoped {
+  kNever,  // nothing: it reaches beyond any scope, or is not for viewers and operators at all
+  kNamed,  // everything, if all that the fields of `names` name is within; they must name something
+  kListed,  // the same, but they may be empty: the handler shows what is within, and nothing else
+  kAny,     // everything: it tells nothing of servers
+};
+
 struct MethodRule {
   const char* method;  // "godwit.jobs.v1.JobService/GetJob"
   std::uint32_t access;
   Audit audit;
+  Scoped scoped = Scoped::kNever;
+  const char* names = "";  // fields of the request, comma-separated: "name,application"
 };
 
 // All rules, one a method.

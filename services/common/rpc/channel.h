@@ -21,6 +21,8 @@ class Service;
 
 namespace godwit::rpc {
 
+class ScopeSource;
+
 // PEM texts.
 struct TlsMaterial {
   std::string certificate_chain;  // own, leaf first
@@ -46,6 +48,9 @@ struct ServerOptions {
   ClientAuth client_auth = ClientAuth::kRequired;
   int max_threads = 64;                     // of handlers of the sync API
   int max_message_bytes = 4 * 1024 * 1024;  // received
+  // Who is limited to what (scope.h); must outlive the server. Null: operators and viewers are
+  // refused, as far as it matters.
+  ScopeSource* scopes = nullptr;
 };
 
 // A running server with health and reflection. Stop() (also the destructor) drains: answers

@@ -6,6 +6,9 @@
 
 #include "absl/strings/string_view.h"
 
+namespace google::protobuf {
+class Message;
+}
 namespace grpc {
 class ServerBuilder;
 class ServerContextBase;
@@ -13,11 +16,22 @@ class ServerContextBase;
 
 namespace godwit::rpc {
 
-// Makes calls of this server know their method, and `services` the names of all that it serves when
-// it is built. `services` must outlive BuildAndStart.
-void TellMethods(grpc::ServerBuilder& builder, std::vector<std::string>* services);
+class ScopeSource;
+
+// Makes calls of this server know their method, their request and `scopes` (may be null; must
+// outlive the server), and `services` the names of all that it serves when it is built. `services`
+// must outlive BuildAndStart.
+void TellMethods(grpc::ServerBuilder& builder, ScopeSource* scopes,
+                 std::vector<std::string>* services);
 
 // "godwit.jobs.v1.JobService/GetJob"; empty when the server was built without TellMethods.
 absl::string_view MethodOf(const grpc::ServerContextBase& context);
+
+// What else the transport tells of a call. Good while the call lasts.
+struct CallFacts {
+  const google::protobuf::Message* request = nullptr;  // null: a stream of requests, or unreadable
+  ScopeSource* scopes = nullptr;                       // of the server
+};
+CallFacts FactsOf(const grpc::ServerContextBase& context);
 
 }  // namespace godwit::rpc

@@ -94,6 +94,14 @@ absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view m
     allowed = CheckAccess(caller->peer, rule == nullptr ? 0 : rule->access & access);
   }
   if (allowed.ok()) allowed = CheckDenied(context, caller->peer);
+  std::shared_ptr<const Scope> scope;
+  if (allowed.ok() && !anybody) {
+    const CallFacts facts = FactsOf(context);
+    absl::StatusOr<std::shared_ptr<const Scope>> found =
+        CheckScope(*rule, facts.request, facts.scopes, caller->peer);
+    allowed = found.status();
+    if (found.ok()) scope = *std::move(found);
+  }
   if (!allowed.ok()) {
     Log(Severity::kWarning, "call refused",
         {{"method", std::string(method)}, {"peer", context.peer()}, {"error", allowed.ToString()}});
@@ -105,7 +113,8 @@ absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view m
                                                  kMaxUnaryTime),
               .request_id = std::move(caller->request_id),
               .gateway = std::move(caller->gateway),
-              .lifecycle_profile = std::move(caller->lifecycle_profile)};
+              .lifecycle_profile = std::move(caller->lifecycle_profile),
+              .scope = std::move(scope)};
 }
 
 absl::StatusOr<Call> Admit(grpc::ServerContextBase& context, absl::string_view method) {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "grpcpp/impl/codegen/status.h"
 #include "services/common/rpc/access.h"
 #include "services/common/rpc/identity.h"
+#include "services/common/rpc/scope.h"
 
 namespace godwit::rpc {
 
@@ -30,6 +32,10 @@ struct Call {
   std::string request_id;  // of this request in all services; see caller.h
   std::string gateway;     // "service/gateway" when it speaks for `peer`
   std::string lifecycle_profile;  // that the gateway asks for: "", "strict", "lenient"
+  // What the caller is limited to (scope.h); null: nothing. Names of the request were checked.
+  std::shared_ptr<const Scope> scope;
+  // For statements that take whose scope counts: empty for nobody's.
+  std::string scoped_principal() const { return scope == nullptr ? "" : scope->principal; }
 };
 
 // Runs `body` when the access table lets the caller call this method, turns its status into a gRPC

@@ -9,6 +9,7 @@
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/clients/deny_list_client.h"
+#include "services/common/clients/scope_client.h"
 #include "services/common/metrics/service_metrics.h"
 #include "services/common/pg/pool.h"
 #include "services/common/pg/probe.h"
@@ -41,14 +42,18 @@ absl::Status Run(const Config& config) {
   RETURN_IF_ERROR(Annotate(store.List(1, 1).status(), "--database"));
   const conversion::ExpiryGrace grace(RealClock(), config.lease);
   std::optional<rpc::DenyListFollower> deny_list;
+  std::optional<ScopesFromRegistry> scopes;
   if (!config.registry.empty()) {
     const rpc::Identity registry{.kind = rpc::PeerKind::kService, .id = "registry"};
     deny_list.emplace(AskRegistryForDenyList(rpc::Dial(config.registry, registry, tls)));
+    scopes.emplace(rpc::Dial(config.registry, registry, tls));
   }
   conversion::ConversionHandler tasks(store, profiles);
   conversion::ConversionWorkerHandler workers(store, grace, {.lease_duration = config.lease});
   ASSIGN_OR_RETURN(const auto server,
-                   rpc::Server::Start({.listen = config.listen, .tls = tls}, {&tasks, &workers}));
+                   rpc::Server::Start(
+                       {.listen = config.listen, .tls = tls, .scopes = scopes ? &*scopes : nullptr},
+                       {&tasks, &workers}));
   pg::Probe probe(config.database);
   rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
   ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));
@@ -87,7 +92,8 @@ int main(int argc, char** argv) {
       "profiles", &config.profiles,
       "folder with target profiles of your own (*.json), besides those that come with it");
   flags.String("registry", &config.registry,
-               "host:port of the registry, which knows who was revoked; empty: nobody is");
+               "host:port of the registry, which knows who was revoked and who is limited to a "
+               "scope; empty: nobody is revoked, and only admins and services see tasks");
   flags.String("tls-dir", &config.tls_dir, "folder with tls.crt, tls.key and ca.crt");
   flags.String("metrics-listen", &config.metrics_listen, godwit::kMetricsListenHelp);
   flags.Duration("lease-duration", &config.lease,

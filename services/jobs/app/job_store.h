@@ -35,6 +35,8 @@ struct NewJob {
 struct JobFilter {
   std::string server;  // "s-...", or empty
   bool active_only = false;
+  // Only jobs all of whose servers are among these ids; nullopt: any.
+  std::optional<std::vector<std::string>> within;
   int limit = 50;
   std::int64_t before = 0;  // 0, or the key of the last one of the page before
 };

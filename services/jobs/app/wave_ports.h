@@ -91,6 +91,7 @@ struct NewWaveRun {
 struct WaveRunFilter {
   std::string wave;  // "wave-...", or empty
   bool active_only = false;
+  std::optional<std::vector<std::string>> within;  // only runs of these waves; nullopt: of any
   int limit = 50;
   std::int64_t before = 0;
 };

@@ -77,15 +77,17 @@ grpc::Status JobHandler::GetJob(grpc::ServerContext* context, const v1::GetJobRe
 
 grpc::Status JobHandler::ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
                                   v1::ListJobsResponse* response) {
-  return rpc::Serve(context, "jobs.ListJobs", rpc::kReaders, [&](const rpc::Call&) -> absl::Status {
-    ASSIGN_OR_RETURN(const JobFilter filter, ReadList(*request));
-    ASSIGN_OR_RETURN(const JobPage page, store_.List(filter));
-    for (const Job& job : page.jobs) *response->add_jobs() = ToMessage(job);
-    if (page.next_before != 0) {
-      response->set_next_page_token(absl::StrCat(page.next_before));
-    }
-    return absl::OkStatus();
-  });
+  return rpc::Serve(context, "jobs.ListJobs", rpc::kReaders,
+                    [&](const rpc::Call& call) -> absl::Status {
+                      ASSIGN_OR_RETURN(JobFilter filter, ReadList(*request));
+                      if (call.scope != nullptr) filter.within = call.scope->Ids("sourceServers");
+                      ASSIGN_OR_RETURN(const JobPage page, store_.List(filter));
+                      for (const Job& job : page.jobs) *response->add_jobs() = ToMessage(job);
+                      if (page.next_before != 0) {
+                        response->set_next_page_token(absl::StrCat(page.next_before));
+                      }
+                      return absl::OkStatus();
+                    });
 }
 
 grpc::Status JobHandler::CancelJob(grpc::ServerContext* context,
@@ -143,13 +145,14 @@ grpc::Status JobHandler::WatchJob(grpc::ServerContext* context, const v1::WatchJ
     --watchers_;
     return rpc::ToGrpc(absl::ResourceExhaustedError("too many watches are open; use GetJob"));
   }
-  const absl::Status status = Watch(context, *id, *since, writer);
+  const absl::Status status = Watch(context, call->peer, *id, *since, writer);
   --watchers_;
   return rpc::ToGrpc(status);
 }
 
-absl::Status JobHandler::Watch(grpc::ServerContext* context, const std::string& job_id,
-                               std::int64_t since, grpc::ServerWriter<v1::Job>* writer) {
+absl::Status JobHandler::Watch(grpc::ServerContext* context, const rpc::Identity& peer,
+                               const std::string& job_id, std::int64_t since,
+                               grpc::ServerWriter<v1::Job>* writer) {
   std::int64_t shown = kNothingSeen;
   if (since != kNothingSeen) {
     ASSIGN_OR_RETURN(const Job job, store_.Get(job_id));
@@ -160,6 +163,7 @@ absl::Status JobHandler::Watch(grpc::ServerContext* context, const std::string& 
   absl::Duration pause = options_.watch_poll;
   while (!context->IsCancelled()) {
     if (stopping_) return absl::UnavailableError("the service is stopping; watch again");
+    RETURN_IF_ERROR(rpc::ScopeNow(*context, peer).status());
     ASSIGN_OR_RETURN(const std::int64_t version, store_.Version(job_id));
     if (version != shown) {
       ASSIGN_OR_RETURN(const Job job, store_.Get(job_id));

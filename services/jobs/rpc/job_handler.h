@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "godwit/jobs/v1/job_service.grpc.pb.h"
+#include "services/common/rpc/identity.h"
 #include "services/jobs/app/job_store.h"
 #include "services/jobs/targets/target.h"
 
@@ -54,7 +55,8 @@ class JobHandler final : public v1::JobService::Service {
 
  private:
   absl::Status Create(NewJob job, v1::Job* response);
-  absl::Status Watch(grpc::ServerContext* context, const std::string& job_id, std::int64_t since,
+  absl::Status Watch(grpc::ServerContext* context, const rpc::Identity& peer,
+                     const std::string& job_id, std::int64_t since,
                      grpc::ServerWriter<v1::Job>* writer);
 
   JobStore& store_;

@@ -147,13 +147,17 @@ grpc::Status WaveRunHandler::GetWaveRun(grpc::ServerContext* context,
 grpc::Status WaveRunHandler::ListWaveRuns(grpc::ServerContext* context,
                                           const v1::ListWaveRunsRequest* request,
                                           v1::ListWaveRunsResponse* response) {
-  return rpc::Serve(context, "waves.List", rpc::kReaders, [&](const rpc::Call&) -> absl::Status {
-    ASSIGN_OR_RETURN(const WaveRunFilter filter, ReadWaveList(*request));
-    ASSIGN_OR_RETURN(const WaveRunPage page, store_.List(filter));
-    for (const WaveRun& run : page.runs) *response->add_wave_runs() = ToMessage(run);
-    if (page.next_before != 0) response->set_next_page_token(absl::StrCat(page.next_before));
-    return absl::OkStatus();
-  });
+  return rpc::Serve(context, "waves.List", rpc::kReaders,
+                    [&](const rpc::Call& call) -> absl::Status {
+                      ASSIGN_OR_RETURN(WaveRunFilter filter, ReadWaveList(*request));
+                      if (call.scope != nullptr) filter.within = call.scope->Ids("waves");
+                      ASSIGN_OR_RETURN(const WaveRunPage page, store_.List(filter));
+                      for (const WaveRun& run : page.runs)
+                        *response->add_wave_runs() = ToMessage(run);
+                      if (page.next_before != 0)
+                        response->set_next_page_token(absl::StrCat(page.next_before));
+                      return absl::OkStatus();
+                    });
 }
 
 grpc::Status WaveRunHandler::ListWaveRunEvents(grpc::ServerContext* context,
@@ -187,11 +191,12 @@ grpc::Status WaveRunHandler::WatchWaveRun(grpc::ServerContext* context,
   if (++watchers_ > options_.most_watchers) {
     return rpc::ToGrpc(absl::ResourceExhaustedError("too many watches are open; use GetWaveRun"));
   }
-  return rpc::ToGrpc(Watch(context, *id, *since, writer));
+  return rpc::ToGrpc(Watch(context, call->peer, *id, *since, writer));
 }
 
-absl::Status WaveRunHandler::Watch(grpc::ServerContext* context, const std::string& run_id,
-                                   std::int64_t since, grpc::ServerWriter<v1::WaveRun>* writer) {
+absl::Status WaveRunHandler::Watch(grpc::ServerContext* context, const rpc::Identity& peer,
+                                   const std::string& run_id, std::int64_t since,
+                                   grpc::ServerWriter<v1::WaveRun>* writer) {
   if (since != kNothingSeen) {
     ASSIGN_OR_RETURN(const WaveRun run, store_.Get(run_id));
     RETURN_IF_ERROR(CheckSince(absl::StrCat("waveRuns/", run_id), since, run.version));
@@ -199,6 +204,7 @@ absl::Status WaveRunHandler::Watch(grpc::ServerContext* context, const std::stri
   }
   for (std::int64_t shown = since; !context->IsCancelled(); absl::SleepFor(options_.watch_poll)) {
     if (stopping_) return absl::UnavailableError("the service is stopping; watch again");
+    RETURN_IF_ERROR(rpc::ScopeNow(*context, peer).status());
     ASSIGN_OR_RETURN(const std::int64_t version, store_.Version(run_id));
     if (version == shown) continue;
     ASSIGN_OR_RETURN(const WaveRun run, store_.Get(run_id));

@@ -53,7 +53,8 @@ class WaveRunHandler final : public v1::WaveRunService::Service {
   absl::StatusOr<WavePlan> Plan(const WaveRequest& request);
   absl::Status Start(const v1::StartWaveRunRequest& request, const std::string& principal,
                      v1::WaveRun* response);
-  absl::Status Watch(grpc::ServerContext* context, const std::string& run_id, std::int64_t since,
+  absl::Status Watch(grpc::ServerContext* context, const rpc::Identity& peer,
+                     const std::string& run_id, std::int64_t since,
                      grpc::ServerWriter<v1::WaveRun>* writer);
   // One operator's change. `Request` has name and request_id.
   template <typename Request, typename Decide>

@@ -38,6 +38,9 @@ constexpr pg::Statement kList = {
                  " FROM jobs.job j WHERE NOT j.deleted AND ($1::bigint = 0 OR j.key < $1::bigint) "
                  "AND (NOT $2::bool OR j.state < 4) AND ($3 = '' OR EXISTS (SELECT FROM jobs.run r "
                  "WHERE r.job_id = j.job_id AND r.server = $3)) "
+                 "AND ($5::text[] IS NULL OR (EXISTS (SELECT FROM jobs.run r "
+                 "WHERE r.job_id = j.job_id) AND NOT EXISTS (SELECT FROM jobs.run r "
+                 "WHERE r.job_id = j.job_id AND r.server NOT IN (SELECT unnest($5::text[]))))) "
                  "ORDER BY j.key DESC LIMIT $4::int"};
 constexpr pg::Statement kLog = {
     "jobs_log",
@@ -45,6 +48,10 @@ constexpr pg::Statement kLog = {
     "FROM jobs.log WHERE job_id = $1 AND sequence > $2::bigint ORDER BY sequence LIMIT $3::int"};
 constexpr pg::Statement kVersion = {
     "jobs_version", "SELECT version FROM jobs.job WHERE job_id = $1 AND NOT deleted"};
+constexpr pg::Statement kServersOf = {"jobs_servers_of",
+                                      "SELECT DISTINCT r.server FROM jobs.run r "
+                                      "JOIN jobs.job j USING (job_id) "
+                                      "WHERE r.job_id = $1 AND NOT j.deleted ORDER BY r.server"};
 constexpr pg::Statement kByMachine = {
     "jobs_by_machine", "SELECT " GODWIT_RUN_COLUMNS " FROM jobs.run r WHERE r.machine_id = $1"};
 constexpr pg::Statement kMachinesOf = {
@@ -144,7 +151,7 @@ absl::StatusOr<JobPage> PgJobStore::List(const JobFilter& filter) {
   ASSIGN_OR_RETURN(
       const pg::Result rows,
       connection->Exec(kList, {Number(filter.before), filter.active_only ? "true" : "false",
-                               filter.server, Number(filter.limit + 1)}));
+                               filter.server, Number(filter.limit + 1), IdsOrNull(filter.within)}));
   JobPage page;
   std::int64_t key = 0;
   std::int64_t servers = 0;
@@ -157,6 +164,13 @@ absl::StatusOr<JobPage> PgJobStore::List(const JobFilter& filter) {
   if (rows.rows() > static_cast<int>(page.jobs.size())) page.next_before = key;
   RETURN_IF_ERROR(LoadRuns(*connection, &page.jobs));
   return page;
+}
+
+absl::StatusOr<std::vector<std::string>> PgJobStore::ServersOf(const std::string& job_id) {
+  ASSIGN_OR_RETURN(const pg::Result rows, pool_.Exec(kServersOf, {job_id}));
+  std::vector<std::string> servers;
+  for (int row = 0; row < rows.rows(); ++row) servers.emplace_back(rows.Text(row, 0));
+  return servers;
 }
 
 absl::StatusOr<std::vector<LogItem>> PgJobStore::ListLog(const std::string& job_id,

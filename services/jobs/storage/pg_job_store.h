@@ -17,6 +17,8 @@ class PgJobStore final : public JobStore {
   explicit PgJobStore(const std::string& conninfo, int max_connections = 8);
   // For its load.
   const pg::Pool& pool() const { return pool_; }
+  // Ids of the servers of a job; none when there is no such job.
+  absl::StatusOr<std::vector<std::string>> ServersOf(const std::string& job_id);
 
   absl::StatusOr<Job> Create(const NewJob& job, const JobQuotas& quotas) override;
   absl::StatusOr<JobUse> CountQuotaUse() override;

@@ -34,6 +34,7 @@ constexpr pg::Statement kList = {
     "wave_list", "SELECT " GODWIT_WAVE_RUN_COLUMNS
                  " FROM jobs.wave_run w WHERE ($1::bigint = 0 OR w.key < $1::bigint) "
                  "AND (NOT $2::bool OR w.state < 6) AND ($3 = '' OR w.wave = $3) "
+                 "AND ($5::text[] IS NULL OR w.wave = ANY ($5::text[])) "
                  "ORDER BY w.key DESC LIMIT $4::int"};
 constexpr pg::Statement kEvents = {
     "wave_events",
@@ -42,6 +43,7 @@ constexpr pg::Statement kEvents = {
     "ORDER BY sequence LIMIT $3::int"};
 constexpr pg::Statement kVersion = {"wave_version",
                                     "SELECT version FROM jobs.wave_run WHERE run_id = $1"};
+constexpr pg::Statement kWaveOf = {"wave_of", "SELECT wave FROM jobs.wave_run WHERE run_id = $1"};
 constexpr pg::Statement kRemember = {
     "wave_request_remember",
     "INSERT INTO jobs.wave_request (request_id, run_id, request_hash) VALUES ($1::uuid, $2, $3) "
@@ -140,9 +142,10 @@ absl::StatusOr<WaveRun> PgWaveStore::Get(const std::string& run_id) {
 }
 
 absl::StatusOr<WaveRunPage> PgWaveStore::List(const WaveRunFilter& filter) {
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   pool_.Exec(kList, {Number(filter.before), filter.active_only ? "true" : "false",
-                                      filter.wave, Number(filter.limit + 1)}));
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      pool_.Exec(kList, {Number(filter.before), filter.active_only ? "true" : "false", filter.wave,
+                         Number(filter.limit + 1), IdsOrNull(filter.within)}));
   WaveRunPage page;
   std::int64_t key = 0;
   for (int row = 0; row < std::min(rows.rows(), filter.limit); ++row) {
@@ -203,6 +206,12 @@ absl::StatusOr<std::map<std::string, std::string>> PgWaveStore::JobsUnderWay(
     out[std::string(rows.Text(row, 0))] = std::string(rows.Text(row, 1));
   }
   return out;
+}
+
+absl::StatusOr<std::string> PgWaveStore::WaveOf(const std::string& run_id) {
+  ASSIGN_OR_RETURN(const pg::Result rows, pool_.Exec(kWaveOf, {run_id}));
+  if (rows.rows() == 0) return NoSuchRun(run_id);
+  return std::string(rows.Text(0, 0));
 }
 
 absl::StatusOr<std::string> PgWaveStore::JobOfRequest(const std::string& request_id) {

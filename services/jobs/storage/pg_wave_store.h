@@ -16,6 +16,9 @@ class PgWaveStore final : public WaveStore {
   explicit PgWaveStore(const std::string& conninfo, int max_connections = 6)
       : pool_({.conninfo = conninfo, .max_connections = max_connections}) {}
 
+  // Id of the wave that a run is of. NOT_FOUND.
+  absl::StatusOr<std::string> WaveOf(const std::string& run_id);
+
   absl::StatusOr<WaveRun> Create(const NewWaveRun& run) override;
   absl::StatusOr<WaveRun> FindRequest(const std::string& request_id,
                                       const std::string& request_hash) override;

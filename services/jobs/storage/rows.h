@@ -2,10 +2,13 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/pg/connection.h"
 #include "services/jobs/app/job_store.h"
 
@@ -49,6 +52,10 @@ std::string ArrayParam(const Numbers& numbers) {
     absl::StrAppend(&out, out.size() > 1 ? "," : "", static_cast<std::int64_t>(number));
   }
   return out + "}";
+}
+// "{a,b}", the text form of an array of ids (which have no character of its own), or NULL.
+inline pg::Param IdsOrNull(const std::optional<std::vector<std::string>>& ids) {
+  return ids ? pg::Param(absl::StrCat("{", absl::StrJoin(*ids, ","), "}")) : pg::Param();
 }
 inline std::string Number(std::int64_t value) { return absl::StrCat(value); }
 template <typename Enum>

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/registry/rpc/events.h"
+#include "services/registry/rpc/scope_sight.h"
 
 namespace godwit::registry {
 namespace {
@@ -100,30 +101,42 @@ absl::Status EventHub::ReadNew() {
   return absl::OkStatus();
 }
 
-bool EventHub::FeedFromMemory(Member& member) {
+absl::Status EventHub::Give(Member& member, const Events& events) {
+  std::vector<bool> seen(events.size(), true);
+  if (const std::string& principal = member.reader->principal(); !principal.empty()) {
+    ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
+    ASSIGN_OR_RETURN(seen, SeenEvents(*connection, principal, events));
+  }
+  member.reader->Take(events, seen);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> EventHub::FeedFromMemory(Member& member) {
   if (member.place >= head_) return true;
   if (memory_.empty() || memory_.front()->sequence > member.place + 1) return false;
   const auto first = memory_.begin() + (member.place + 1 - memory_.front()->sequence);
   const auto count = std::min<std::ptrdiff_t>(memory_.end() - first,
                                               static_cast<std::ptrdiff_t>(member.reader->room()));
   if (count <= 0) return true;
-  member.reader->Take(Events(first, first + count));
+  RETURN_IF_ERROR(Give(member, Events(first, first + count)));
   member.place += count;
   return true;
 }
 
 absl::Status EventHub::FeedFromDatabase(Member& member) {
-  ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
   const int limit = static_cast<int>(std::min<std::size_t>(kPage, member.reader->room()));
-  ASSIGN_OR_RETURN(const storage::EventPage page,
-                   storage::ReadEvents(*connection, member.place, limit));
+  storage::EventPage page;
+  {
+    ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
+    ASSIGN_OR_RETURN(page, storage::ReadEvents(*connection, member.place, limit));
+  }
   const absl::Status follows = CheckSince({.stream = stream_, .sequence = member.place}, page.look);
   if (!follows.ok()) {
     member.reader->End(follows);  // it was too slow, or away for too long
     return absl::OkStatus();
   }
   if (page.events.empty()) return absl::OkStatus();
-  member.reader->Take(page.events);
+  RETURN_IF_ERROR(Give(member, page.events));
   member.place = page.events.back()->sequence;
   return absl::OkStatus();
 }
@@ -134,7 +147,8 @@ absl::StatusOr<bool> EventHub::Feed() {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     Member& member = members_[(turn_ + i) % members_.size()];
     if (member.reader->ended() || member.reader->room() == 0) continue;
-    if (!FeedFromMemory(member)) {
+    ASSIGN_OR_RETURN(const bool fed, FeedFromMemory(member));
+    if (!fed) {
       if (++behind > kBehindARound) {
         more = true;
         continue;

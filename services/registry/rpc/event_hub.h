@@ -25,12 +25,16 @@ class EventReader {
   virtual ~EventReader() = default;
   // Where it begins; nullopt: now.
   virtual const std::optional<EventToken>& since() const = 0;
+  // Who reads, when he can be limited to a scope (scope_source.h); empty: somebody else.
+  virtual const std::string& principal() const = 0;
   // First of all: where it does begin.
   virtual void Begin(const EventToken& place) = 0;
   // How many events it has room for; 0: it is called when there is room again (WakeUp).
   virtual std::size_t room() const = 0;
-  // Events that follow each other, not more than there was room for.
-  virtual void Take(const std::vector<std::shared_ptr<const EventRecord>>& events) = 0;
+  // Events that follow each other, not more than there was room for; `seen` says of each whether
+  // its resource is within the reader's scope now.
+  virtual void Take(const std::vector<std::shared_ptr<const EventRecord>>& events,
+                    const std::vector<bool>& seen) = 0;
   // Called a few times a second, for heartbeats.
   virtual void Tick() = 0;
   // Nothing comes any more.
@@ -66,7 +70,8 @@ class EventHub {
   // New events into memory.
   absl::Status ReadNew();
   // What is in memory after the member's place. False: it is further behind.
-  bool FeedFromMemory(Member& member);
+  absl::StatusOr<bool> FeedFromMemory(Member& member);
+  absl::Status Give(Member& member, const Events& events);
   absl::Status FeedFromDatabase(Member& member);
   // Gives each what it has room for; true: somebody can take more at once.
   absl::StatusOr<bool> Feed();

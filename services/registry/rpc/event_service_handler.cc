@@ -6,6 +6,7 @@
 #include "services/registry/rpc/event_stream.h"
 #include "services/registry/rpc/events.h"
 #include "services/registry/rpc/handlers.h"
+#include "services/registry/rpc/scope_sight.h"
 
 namespace godwit::registry {
 namespace {
@@ -28,11 +29,12 @@ class EventServiceHandler final : public Base {
   grpc::Status ListEvents(grpc::ServerContext* context, const pb::ListEventsRequest* request,
                           pb::ListEventsResponse* response) override {
     return rpc::Serve(context, "EventService.ListEvents", rpc::kReaders,
-                      [&](const rpc::Call&) { return List(*request, response); });
+                      [&](const rpc::Call& call) { return List(call, *request, response); });
   }
 
  private:
-  absl::Status List(const pb::ListEventsRequest& request, pb::ListEventsResponse* response) {
+  absl::Status List(const rpc::Call& call, const pb::ListEventsRequest& request,
+                    pb::ListEventsResponse* response) {
     ASSIGN_OR_RETURN(const int size, PageSize(request.page_size()));
     ASSIGN_OR_RETURN(const EventFilter filter, FilterOf("filter", request.filter()));
     EventToken place;
@@ -46,13 +48,17 @@ class EventServiceHandler final : public Base {
       const bool at_the_oldest = scan == 0 && request.since().empty();
       if (at_the_oldest) place.stream = page.look.stream;
       if (!at_the_oldest) RETURN_IF_ERROR(CheckSince(place, page.look));
-      for (const auto& event : page.events) {
-        if (filter.Passes(*event) && response->events_size() == size) {
+      ASSIGN_OR_RETURN(const std::vector<bool> seen,
+                       SeenEvents(*connection, call.scoped_principal(), page.events));
+      for (std::size_t i = 0; i < page.events.size(); ++i) {
+        const EventRecord& event = *page.events[i];
+        const bool passes = seen[i] && filter.Passes(event);
+        if (passes && response->events_size() == size) {
           response->set_more(true);
           break;
         }
-        place.sequence = event->sequence;
-        if (filter.Passes(*event)) *response->add_events() = ToProto(*event, place.stream);
+        place.sequence = event.sequence;
+        if (passes) *response->add_events() = ToProto(event, place.stream);
       }
       if (page.events.empty()) place.sequence = page.look.head;
       if (response->more() || place.sequence >= page.look.head) {

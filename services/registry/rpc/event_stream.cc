@@ -11,6 +11,7 @@
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/events.h"
 #include "services/registry/rpc/field_rules.h"
+#include "services/registry/rpc/scope_source.h"
 
 namespace godwit::registry {
 namespace {
@@ -33,6 +34,7 @@ class EventStream final : public grpc::ServerWriteReactor<pb::WatchEventsRespons
   }
 
   const std::optional<EventToken>& since() const override { return since_; }
+  const std::string& principal() const override { return principal_; }
 
   void Begin(const EventToken& place) override {
     absl::MutexLock lock(&mutex_);
@@ -44,10 +46,11 @@ class EventStream final : public grpc::ServerWriteReactor<pb::WatchEventsRespons
     absl::MutexLock lock(&mutex_);
     return kMostWaiting - waiting_.size();
   }
-  void Take(const std::vector<std::shared_ptr<const EventRecord>>& events) override {
+  void Take(const std::vector<std::shared_ptr<const EventRecord>>& events,
+            const std::vector<bool>& seen) override {
     absl::MutexLock lock(&mutex_);
-    for (const auto& event : events) {
-      if (filter_.Passes(*event)) waiting_.push_back(event);
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      if (seen[i] && filter_.Passes(*events[i])) waiting_.push_back(events[i]);
     }
     taken_ = events.back()->sequence;
     WriteNext();
@@ -86,7 +89,9 @@ class EventStream final : public grpc::ServerWriteReactor<pb::WatchEventsRespons
 
  private:
   absl::Status Read(grpc::CallbackServerContext& context, const pb::WatchEventsRequest& request) {
-    RETURN_IF_ERROR(rpc::Admit(context, "EventService.WatchEvents", rpc::kReaders));
+    ASSIGN_OR_RETURN(const rpc::Call call,
+                     rpc::Admit(context, "EventService.WatchEvents", rpc::kReaders));
+    principal_ = WhoCanBeScoped(call.peer);
     if (!request.since().empty()) {
       ASSIGN_OR_RETURN(since_, SinceOf(request.since()));
     }
@@ -128,6 +133,7 @@ class EventStream final : public grpc::ServerWriteReactor<pb::WatchEventsRespons
   // Set before the hub knows the stream.
   std::optional<EventToken> since_;
   EventFilter filter_;
+  std::string principal_;
   absl::Duration heartbeat_ = kHeartbeat;
 
   mutable absl::Mutex mutex_;

@@ -165,8 +165,9 @@ class FleetHandler final : public pb::FleetService::Service {
   grpc::Status List(Context* context, GroupKind kind, const pb::ListGroupsRequest& request,
                     Response* response, const Add& add) {
     return rpc::Serve(context, absl::StrCat("FleetService.List", InfoOf(kind).noun, "s"),
-                      rpc::kReaders, [&](const rpc::Call&) -> absl::Status {
+                      rpc::kReaders, [&](const rpc::Call& call) -> absl::Status {
                         ASSIGN_OR_RETURN(storage::GroupQuery query, QueryOf(kind, request));
+                        query.scope_of = call.scoped_principal();
                         const int size = query.limit++;
                         ASSIGN_OR_RETURN(pg::Pool::Lease connection,
                                          backend_.mutator.pool().Acquire());

@@ -35,5 +35,6 @@ std::unique_ptr<grpc::Service> MakeTransferHandler(Backend& backend,
                                                    TransferRunner& runner);
 std::unique_ptr<grpc::Service> MakeEventServiceHandler(Backend& backend);
 std::unique_ptr<grpc::Service> MakeWebhookHandler(Backend& backend);
+std::unique_ptr<grpc::Service> MakeScopeHandler(Backend& backend);
 
 }  // namespace godwit::registry

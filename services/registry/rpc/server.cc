@@ -20,6 +20,7 @@
 #include "services/registry/rpc/access_keys.h"
 #include "services/registry/rpc/handlers.h"
 #include "services/registry/rpc/registry_metrics.h"
+#include "services/registry/rpc/scope_source.h"
 #include "services/registry/rpc/server_quotas.h"
 #include "services/registry/rpc/transfer_runner.h"
 #include "services/registry/rpc/webhooks.h"
@@ -54,6 +55,7 @@ class Server final : public RegistryServer {
                 OutboxSender::Options()),
         health_(pool_, rpc::Dial(config.replication, ServiceIdentity("replication"), config.tls),
                 {.pause = config.health_pause}),
+        scopes_(pool_, sender_),
         watch_hub_(pool_),
         event_hub_(pool_),
         webhooks_(pool_, WebhookOptions(config)),
@@ -94,6 +96,7 @@ class Server final : public RegistryServer {
     handlers_.push_back(MakeTransferHandler(backend_, transfer_folder_, transfers_));
     handlers_.push_back(MakeEventServiceHandler(backend_));
     handlers_.push_back(MakeWebhookHandler(backend_));
+    handlers_.push_back(MakeScopeHandler(backend_));
   }
   ~Server() override {
     lifeline_.reset();
@@ -125,8 +128,9 @@ class Server final : public RegistryServer {
     }
     std::vector<grpc::Service*> services;
     for (const auto& handler : handlers_) services.push_back(handler.get());
-    ASSIGN_OR_RETURN(server_,
-                     rpc::Server::Start({.listen = config.listen, .tls = config.tls}, services));
+    ASSIGN_OR_RETURN(
+        server_, rpc::Server::Start(
+                     {.listen = config.listen, .tls = config.tls, .scopes = &scopes_}, services));
     ASSIGN_OR_RETURN(enroll_server_, rpc::Server::Start({.listen = config.enroll_listen,
                                                          .tls = config.tls,
                                                          .client_auth = rpc::ClientAuth::kNone,
@@ -171,6 +175,7 @@ class Server final : public RegistryServer {
   storage::Mutator mutator_;
   OutboxSender sender_;
   HealthFollower health_;
+  ScopesOfRegistry scopes_;
   WatchHub watch_hub_;
   EventHub event_hub_;
   WebhookSender webhooks_;

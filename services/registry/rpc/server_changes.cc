@@ -5,6 +5,7 @@
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/frame.h"
 #include "services/registry/rpc/pending_server.h"
+#include "services/registry/rpc/scoped_update.h"
 #include "services/registry/rpc/server_quotas.h"
 #include "services/registry/rpc/server_reads.h"
 #include "services/registry/rpc/server_update.h"
@@ -85,7 +86,12 @@ grpc::Status ServeUpdateServer(grpc::ServerContext* context, Backend& backend,
          ASSIGN_OR_RETURN(const std::string id, ServerId("source_server.name", wanted.name()));
          ASSIGN_OR_RETURN(SourceServer server, storage::LockServer(connection, id));
          RETURN_IF_ERROR(CheckEtag(wanted.etag(), server.version));
+         const std::string tags_before = server.tags;
+         if (call.scope != nullptr) RETURN_IF_ERROR(CheckScopedUpdate(request));
          RETURN_IF_ERROR(ApplyServerUpdate(connection, request, server));
+         if (call.scope != nullptr) {
+           RETURN_IF_ERROR(CheckScopedTags(connection, tags_before, server.tags));
+         }
          ASSIGN_OR_RETURN(server, storage::SaveServer(connection, server,
                                                       {.event = "UpdateSourceServer",
                                                        .principal = call.peer.Principal()}));

@@ -18,11 +18,13 @@ absl::Status GetServer(Backend& backend, const pb::GetSourceServerRequest& reque
   return absl::OkStatus();
 }
 
-absl::Status ListServers(Backend& backend, const pb::ListSourceServersRequest& request,
+absl::Status ListServers(Backend& backend, const rpc::Call& call,
+                         const pb::ListSourceServersRequest& request,
                          pb::ListSourceServersResponse* response) {
   ASSIGN_OR_RETURN(const int size, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const PageKey after, ParsePageToken(request.page_token()));
   storage::ServerQuery query{.show_archived = request.show_archived(),
+                             .scope_of = call.scoped_principal(),
                              .after_time = after.time,
                              .after_id = after.id,
                              .limit = size + 1};

@@ -11,7 +11,7 @@ namespace godwit::registry {
 absl::Status GetServer(Backend& backend,
                        const godwit::registry::v1::GetSourceServerRequest& request,
                        godwit::registry::v1::SourceServer* response);
-absl::Status ListServers(Backend& backend,
+absl::Status ListServers(Backend& backend, const rpc::Call& call,
                          const godwit::registry::v1::ListSourceServersRequest& request,
                          godwit::registry::v1::ListSourceServersResponse* response);
 absl::Status ListHistory(Backend& backend,

@@ -79,8 +79,9 @@ class SourceServerHandler final : public Base {
   }
   grpc::Status ListSourceServers(Context* context, const pb::ListSourceServersRequest* request,
                                  pb::ListSourceServersResponse* response) override {
-    return rpc::Serve(context, "SourceServerService.ListSourceServers", rpc::kReaders,
-                      [&](const rpc::Call&) { return ListServers(backend_, *request, response); });
+    return rpc::Serve(
+        context, "SourceServerService.ListSourceServers", rpc::kReaders,
+        [&](const rpc::Call& call) { return ListServers(backend_, call, *request, response); });
   }
   grpc::Status ListServerHistory(Context* context, const pb::ListServerHistoryRequest* request,
                                  pb::ListServerHistoryResponse* response) override {

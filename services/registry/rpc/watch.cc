@@ -10,6 +10,7 @@
 #include "services/common/rpc/serve.h"
 #include "services/registry/rpc/convert.h"
 #include "services/registry/rpc/field_rules.h"
+#include "services/registry/rpc/scope_source.h"
 
 namespace godwit::registry {
 namespace {
@@ -28,6 +29,7 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
   }
 
   const std::vector<std::string>& wanted() const override { return wanted_; }
+  const std::string& principal() const override { return principal_; }
 
   void Offer(const SourceServer& server) override {
     absl::MutexLock lock(&mutex_);
@@ -66,7 +68,9 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
  private:
   absl::Status Begin(grpc::CallbackServerContext& context, WatchHub& hub,
                      const pb::WatchSourceServersRequest& request) {
-    RETURN_IF_ERROR(rpc::Admit(context, "SourceServerService.WatchSourceServers", rpc::kReaders));
+    ASSIGN_OR_RETURN(const rpc::Call call,
+                     rpc::Admit(context, "SourceServerService.WatchSourceServers", rpc::kReaders));
+    principal_ = WhoCanBeScoped(call.peer);
     RETURN_IF_ERROR(CheckCount("names", request.names_size(), kMaxNames));
     for (int i = 0; i < request.names_size(); ++i) {
       ASSIGN_OR_RETURN(std::string id, ServerId(absl::StrCat("names[", i, "]"), request.names(i)));
@@ -98,6 +102,7 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
 
   std::shared_ptr<Stream> self_;
   std::vector<std::string> wanted_;
+  std::string principal_;
   mutable absl::Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/registry/rpc/scope_sight.h"
 #include "services/registry/storage/server_store.h"
 
 namespace godwit::registry {
@@ -62,18 +64,35 @@ bool WatchHub::TakeNew(Watchers* fresh) {
   return !stopping_;
 }
 
-absl::Status WatchHub::ShowPresent(Watcher& watcher) {
-  ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
-  for (const std::string& id : watcher.wanted()) {
-    ASSIGN_OR_RETURN(const SourceServer server, storage::GetServer(*connection, id));
-    watcher.Offer(server);
+absl::Status WatchHub::Offer(pg::Connection& connection, const Watchers& watchers,
+                             const std::vector<SourceServer>& servers) {
+  std::vector<std::string> names;
+  for (const SourceServer& server : servers) {
+    names.push_back(absl::StrCat("sourceServers/", server.id));
   }
-  if (!watcher.wanted().empty()) return absl::OkStatus();
+  SightOfScopes sight(connection, names);
+  for (const std::shared_ptr<Watcher>& watcher : watchers) {
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+      if (!Wants(*watcher, servers[i].id)) continue;
+      ASSIGN_OR_RETURN(const bool sees, sight.Sees(watcher->principal(), names[i]));
+      if (sees) watcher->Offer(servers[i]);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WatchHub::ShowPresent(const std::shared_ptr<Watcher>& watcher) {
+  ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
+  for (const std::string& id : watcher->wanted()) {
+    ASSIGN_OR_RETURN(const SourceServer server, storage::GetServer(*connection, id));
+    RETURN_IF_ERROR(Offer(*connection, {watcher}, {server}));
+  }
+  if (!watcher->wanted().empty()) return absl::OkStatus();
   storage::ServerQuery query{.show_archived = true, .limit = kPage};
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<SourceServer> page,
                      storage::ListServers(*connection, query));
-    for (const SourceServer& server : page) watcher.Offer(server);
+    RETURN_IF_ERROR(Offer(*connection, {watcher}, page));
     if (page.size() < kPage) return absl::OkStatus();
     query.after_time = page.back().create_time;
     query.after_id = page.back().id;
@@ -88,11 +107,7 @@ absl::Status WatchHub::ShowChanges(const Watchers& watchers) {
     ASSIGN_OR_RETURN(
         const std::vector<SourceServer> page,
         storage::ListChangedServers(*connection, kWindow, after_time, after_id, kPage));
-    for (const SourceServer& server : page) {
-      for (const std::shared_ptr<Watcher>& watcher : watchers) {
-        if (Wants(*watcher, server.id)) watcher->Offer(server);
-      }
-    }
+    RETURN_IF_ERROR(Offer(*connection, watchers, page));
     if (page.size() < kPage) return absl::OkStatus();
     after_time = page.back().update_time;
     after_id = page.back().id;
@@ -106,7 +121,7 @@ void WatchHub::Loop() {
     Watchers fresh;
     const bool going_on = TakeNew(&fresh);
     for (std::shared_ptr<Watcher>& watcher : fresh) {
-      const absl::Status shown = going_on ? ShowPresent(*watcher) : absl::OkStatus();
+      const absl::Status shown = going_on ? ShowPresent(watcher) : absl::OkStatus();
       if (shown.ok() || absl::IsNotFound(shown)) {
         if (!shown.ok()) watcher->End(shown);
       } else {

@@ -21,6 +21,8 @@ class Watcher {
   virtual ~Watcher() = default;
   // Ids of the servers it wants; empty: all.
   virtual const std::vector<std::string>& wanted() const = 0;
+  // Who watches, when he can be limited to a scope (scope_source.h); empty: somebody else.
+  virtual const std::string& principal() const = 0;
   // A server's state; may be one that it had already. Must not block.
   virtual void Offer(const SourceServer& server) = 0;
   // Nothing comes any more. Must not block.
@@ -42,10 +44,13 @@ class WatchHub {
 
  private:
   using Watchers = std::vector<std::shared_ptr<Watcher>>;
+  // Offers each watcher those of `servers` that it wants and reaches.
+  static absl::Status Offer(pg::Connection& connection, const Watchers& watchers,
+                            const std::vector<SourceServer>& servers);
   void Loop();
   // Moves those that are new to `present`. False when stopping.
   bool TakeNew(Watchers* fresh);
-  absl::Status ShowPresent(Watcher& watcher);
+  absl::Status ShowPresent(const std::shared_ptr<Watcher>& watcher);
   absl::Status ShowChanges(const Watchers& watchers);
 
   pg::Pool& pool_;

@@ -53,7 +53,9 @@ struct GroupStatements {
                    " and ($3 = '' or archived = ($3 = 'true'))"                                    \
                    " and ($4::text[] = '{}' or id = any ($4::text[]))"                             \
                    " and ($5::text[] = '{}' or " of_wave                                           \
-                   ") order by create_time, id limit $6::bigint)"                                  \
+                   ") and ($7 = '' or id in (select v.id from registry.scope_" name                \
+                   " v where v.principal = $7))"                                                   \
+                   " order by create_time, id limit $6::bigint)"                                   \
                    " select page.*, facts.* from page cross join lateral (" facts_sql              \
                    ") as facts order by page.age, page.id"},                                       \
         {"registry_" name "_members", members_sql},                                                \
@@ -167,9 +169,9 @@ absl::StatusOr<std::vector<Group>> ListGroups(pg::Connection& connection, GroupK
                                                      : Bool(false);
   ASSIGN_OR_RETURN(
       const pg::Result result,
-      connection.Exec(Of(kind).list,
-                      {query.after_id.empty() ? "0" : pg::Micros(query.after_time), query.after_id,
-                       archived, Array(query.ids), Array(query.waves), Number(query.limit)}));
+      connection.Exec(Of(kind).list, {query.after_id.empty() ? "0" : pg::Micros(query.after_time),
+                                      query.after_id, archived, Array(query.ids),
+                                      Array(query.waves), Number(query.limit), query.scope_of}));
   std::vector<Group> groups;
   for (int row = 0; row < result.rows(); ++row) {
     groups.push_back(FromRow(result, row));

@@ -41,6 +41,7 @@ struct GroupQuery {
   std::optional<bool> archived;    // counts before show_archived
   std::vector<std::string> ids;    // empty: all
   std::vector<std::string> waves;  // of applications; empty: all
+  std::string scope_of;            // what this user is limited to; empty: nobody's scope counts
   absl::Time after_time;
   std::string after_id;  // empty: from the start
   int limit = 50;

@@ -81,6 +81,8 @@ constexpr pg::Statement kList = {"registry_server_list",
                                  " and ($3::boolean or not archived)"
                                  " and ($4::smallint[] = '{}' or lifecycle = any ($4::smallint[]))"
                                  " and ($5 = '' or application_id = $5)"
+                                 " and ($7 = '' or id in (select v.id from registry.scope_server v"
+                                 "   where v.principal = $7))"
                                  " order by create_time, id limit $6::bigint"};
 constexpr pg::Statement kListChanged = {
     "registry_server_list_changed",
@@ -271,9 +273,9 @@ absl::StatusOr<std::vector<SourceServer>> ListServers(pg::Connection& connection
           query.states, ",",
           [](std::string* out, Lifecycle state) { absl::StrAppend(out, static_cast<int>(state)); }),
       "}");
-  return All(connection.Exec(
-      kList, {query.after_id.empty() ? "0" : pg::Micros(query.after_time), query.after_id,
-              Bool(query.show_archived), states, query.application, Number(query.limit)}));
+  return All(connection.Exec(kList, {query.after_id.empty() ? "0" : pg::Micros(query.after_time),
+                                     query.after_id, Bool(query.show_archived), states,
+                                     query.application, Number(query.limit), query.scope_of}));
 }
 
 absl::StatusOr<std::vector<SourceServer>> ListChangedServers(pg::Connection& connection,

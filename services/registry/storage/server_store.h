@@ -46,6 +46,7 @@ struct ServerQuery {
   bool show_archived = false;
   std::vector<Lifecycle> states;  // empty: all
   std::string application;        // empty: all
+  std::string scope_of;           // what this user is limited to; empty: nobody's scope counts
   absl::Time after_time;          // keyset: of the last server of the page before
   std::string after_id;           // empty: from the start
   int limit = 50;

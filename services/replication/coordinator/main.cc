@@ -9,6 +9,7 @@
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/clients/deny_list_client.h"
+#include "services/common/clients/scope_client.h"
 #include "services/common/metrics/service_metrics.h"
 #include "services/common/pg/probe.h"
 #include "services/common/rpc/channel.h"
@@ -55,6 +56,7 @@ absl::Status Run(const Config& config) {
   coordinator::RegistryClient registry(rpc::Dial(config.registry, registry_peer, tls), RealClock());
   const rpc::DenyListFollower deny_list(
       AskRegistryForDenyList(rpc::Dial(config.registry, registry_peer, tls)));
+  ScopesFromRegistry scopes(rpc::Dial(config.registry, registry_peer, tls));
   coordinator::AgentReports agents(pool, registry, coordinator::DecodeReplicationSettings);
   coordinator::WorkerReports workers(pool, config.lease_duration,
                                      coordinator::DecodeReplicationSettings);
@@ -77,10 +79,11 @@ absl::Status Run(const Config& config) {
   const auto worker_handler = coordinator::MakeWorkerHandler(workers);
   const auto replication_handler =
       coordinator::MakeReplicationHandler(pool, servers, points, verifications);
-  ASSIGN_OR_RETURN(const auto server,
-                   rpc::Server::Start({.listen = config.listen, .tls = tls, .max_threads = 96},
-                                      {agent_handler->service(), worker_handler->service(),
-                                       replication_handler->service()}));
+  ASSIGN_OR_RETURN(
+      const auto server,
+      rpc::Server::Start(
+          {.listen = config.listen, .tls = tls, .max_threads = 96, .scopes = &scopes},
+          {agent_handler->service(), worker_handler->service(), replication_handler->service()}));
   pg::Probe probe(config.database);
   rpc::Lifeline lifeline({server.get()}, {.ready = [&probe] { return probe.Check(); }});
   ASSIGN_OR_RETURN(const auto metrics, MetricsServer::Start(config.metrics_listen, GODWIT_VERSION));

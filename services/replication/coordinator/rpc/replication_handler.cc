@@ -50,14 +50,18 @@ class ReplicationHandler final : public PointCalls, public Handler {
                                 pb::ListReplicationsResponse* response) override {
     return rpc::Serve(
         context, "replication.ListReplications", rpc::kReaders,
-        [&](const rpc::Call&) -> absl::Status {
+        [&](const rpc::Call& call) -> absl::Status {
           ASSIGN_OR_RETURN(const int size, PageSize(request->page_size()));
           if (!request->page_token().empty()) {
             RETURN_IF_ERROR(CheckId("page_token", "s-", request->page_token()));
           }
           ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
-          ASSIGN_OR_RETURN(const std::vector<Server> servers,
-                           store::ListServers(*connection, request->page_token(), size + 1));
+          ASSIGN_OR_RETURN(
+              const std::vector<Server> servers,
+              call.scope == nullptr
+                  ? store::ListServers(*connection, request->page_token(), size + 1)
+                  : store::ListServersWithin(*connection, call.scope->Ids("sourceServers"),
+                                             request->page_token(), size + 1));
           for (int i = 0; i < std::min<int>(size, static_cast<int>(servers.size())); ++i) {
             ToProto(servers[static_cast<std::size_t>(i)], response->add_replications());
           }

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/serve.h"
 #include "services/replication/coordinator/rpc/convert.h"
@@ -23,7 +24,8 @@ constexpr absl::Duration kPoll = absl::Seconds(1);
 absl::Status ReplicationWatch::Serve(grpc::ServerContext& context,
                                      const pb::WatchReplicationsRequest& request,
                                      grpc::ServerWriter<pb::Replication>& writer) {
-  RETURN_IF_ERROR(rpc::Admit(context, "replication.WatchReplications", rpc::kReaders).status());
+  ASSIGN_OR_RETURN(const rpc::Call call,
+                   rpc::Admit(context, "replication.WatchReplications", rpc::kReaders));
   {
     absl::MutexLock lock(&mutex_);
     if (watchers_ >= kMostWatchers) {
@@ -31,7 +33,7 @@ absl::Status ReplicationWatch::Serve(grpc::ServerContext& context,
     }
     ++watchers_;
   }
-  const absl::Status status = Watch(context, request, writer);
+  const absl::Status status = Watch(context, call.peer, request, writer);
   absl::MutexLock lock(&mutex_);
   --watchers_;
   return status;
@@ -47,7 +49,7 @@ bool ReplicationWatch::Sleep() {
   return mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kPoll);
 }
 
-absl::Status ReplicationWatch::Watch(grpc::ServerContext& context,
+absl::Status ReplicationWatch::Watch(grpc::ServerContext& context, const rpc::Identity& peer,
                                      const pb::WatchReplicationsRequest& request,
                                      grpc::ServerWriter<pb::Replication>& writer) {
   RETURN_IF_ERROR(CheckRange("names", request.names_size(), 0, kMostNames));
@@ -58,6 +60,7 @@ absl::Status ReplicationWatch::Watch(grpc::ServerContext& context,
   }
   std::map<std::string, absl::Time> sent;
   while (!context.IsCancelled()) {
+    ASSIGN_OR_RETURN(const auto scope, rpc::ScopeNow(context, peer));
     std::vector<pb::Replication> changed;
     {
       // No connection is held while a slow client is written to.
@@ -65,6 +68,7 @@ absl::Status ReplicationWatch::Watch(grpc::ServerContext& context,
       ASSIGN_OR_RETURN(const std::vector<store::Change> changes, store::ListChanges(*connection));
       for (const store::Change& change : changes) {
         if (!wanted.empty() && !wanted.contains(change.id)) continue;
+        if (scope != nullptr && !scope->Has(absl::StrCat("sourceServers/", change.id))) continue;
         const auto [known, is_new] = sent.try_emplace(change.id, change.update_time);
         if (!is_new && known->second == change.update_time) continue;
         known->second = change.update_time;

@@ -8,6 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include "godwit/replication/v1/replication_service.grpc.pb.h"
 #include "services/common/pg/pool.h"
+#include "services/common/rpc/identity.h"
 
 namespace godwit::coordinator {
 
@@ -25,7 +26,7 @@ class ReplicationWatch {
   void Stop();
 
  private:
-  absl::Status Watch(grpc::ServerContext& context,
+  absl::Status Watch(grpc::ServerContext& context, const rpc::Identity& peer,
                      const replication::v1::WatchReplicationsRequest& request,
                      grpc::ServerWriter<replication::v1::Replication>& writer);
   bool Sleep();

@@ -1,6 +1,7 @@
 #include "services/replication/coordinator/store/server_store.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
 #include "services/replication/coordinator/domain/verification.h"
 #include "services/replication/coordinator/store/params.h"
@@ -38,6 +39,9 @@ constexpr pg::Statement kLockFree = {"server_lock_free", GODWIT_SERVER_SELECT
                                      " for update of s skip locked"};
 constexpr pg::Statement kList = {
     "server_list", GODWIT_SERVER_SELECT " where s.id > $1 order by s.id limit $2::int"};
+constexpr pg::Statement kListWithin = {
+    "server_list_within",
+    GODWIT_SERVER_SELECT " where s.id > $1 and s.id = any($3::text[]) order by s.id limit $2::int"};
 constexpr pg::Statement kDisks = {
     "server_disks",
     "select server_id, disk_id, device_name, size_bytes, is_boot_disk, tracker, pending_bytes,"
@@ -269,6 +273,15 @@ absl::StatusOr<std::vector<Server>> LockFreeServers(pg::Connection& connection,
 absl::StatusOr<std::vector<Server>> ListServers(pg::Connection& connection,
                                                 const std::string& after, int limit) {
   ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kList, {after, Number(limit)}));
+  return WithDisks(connection, found);
+}
+
+absl::StatusOr<std::vector<Server>> ListServersWithin(pg::Connection& connection,
+                                                      const std::vector<std::string>& among,
+                                                      const std::string& after, int limit) {
+  const std::string ids = absl::StrCat("{", absl::StrJoin(among, ","), "}");
+  ASSIGN_OR_RETURN(const pg::Result found,
+                   connection.Exec(kListWithin, {after, Number(limit), ids}));
   return WithDisks(connection, found);
 }
 

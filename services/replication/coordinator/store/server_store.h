@@ -20,6 +20,10 @@ absl::StatusOr<std::vector<Server>> LockFreeServers(pg::Connection& connection,
 // Ids after `after`, in order.
 absl::StatusOr<std::vector<Server>> ListServers(pg::Connection& connection,
                                                 const std::string& after, int limit);
+// The same, only those of `among`.
+absl::StatusOr<std::vector<Server>> ListServersWithin(pg::Connection& connection,
+                                                      const std::vector<std::string>& among,
+                                                      const std::string& after, int limit);
 // Id and time of the last change of every server, in the order of ids.
 struct Change {
   std::string id;

@@ -10,6 +10,7 @@
 #include "services/common/base/request_scope.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
+#include "tests/support/no_scopes.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_pki.h"
 
@@ -72,8 +73,9 @@ class Witness final : public pb::JobService::Service {
 class CallerTest : public ::testing::Test {
  protected:
   CallerTest() {
-    server_ =
-        *Server::Start({.listen = "127.0.0.1:0", .tls = pki_.Issue("service/jobs")}, {&service_});
+    server_ = *Server::Start(
+        {.listen = "127.0.0.1:0", .tls = pki_.Issue("service/jobs"), .scopes = &scopes_},
+        {&service_});
   }
   std::shared_ptr<grpc::Channel> As(const std::string& principal) {
     return Dial(absl::StrCat("127.0.0.1:", server_->port()), jobs_, pki_.Issue(principal));
@@ -104,6 +106,7 @@ class CallerTest : public ::testing::Test {
   const Identity jobs_ = *ParsePrincipal("service/jobs");
   TestPki pki_;
   Witness service_;
+  ::godwit::testing::NoScopes scopes_;
   std::unique_ptr<Server> server_;
 };
 

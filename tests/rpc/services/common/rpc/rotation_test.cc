@@ -11,6 +11,7 @@
 #include "services/common/rpc/ca.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
+#include "tests/support/no_scopes.h"
 #include "tests/support/process.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_pki.h"
@@ -38,8 +39,9 @@ class RotationTest : public ::testing::Test {
   void SetUp() override {
     Install("service/jobs", old_, old_.ca().certificate_pem);
     Install("user/viewer/v", old_, old_.ca().certificate_pem);
-    server_ = *Server::Start({.listen = "127.0.0.1:0", .tls = *LoadWatchedTls(Dir("service/jobs"))},
-                             {&service_});
+    server_ = *Server::Start(
+        {.listen = "127.0.0.1:0", .tls = *LoadWatchedTls(Dir("service/jobs")), .scopes = &scopes_},
+        {&service_});
   }
   std::string Dir(const std::string& principal) { return dir_ / principal; }
   // Key and certificate of `principal` from `pki`, and what it trusts; one file after the other, as
@@ -78,6 +80,7 @@ class RotationTest : public ::testing::Test {
   const std::string both_ = old_.ca().certificate_pem + new_.ca().certificate_pem;
   TempDir dir_;
   Echo service_;
+  ::godwit::testing::NoScopes scopes_;
   std::unique_ptr<Server> server_;
 };
 

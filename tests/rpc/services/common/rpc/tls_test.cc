@@ -5,6 +5,7 @@
 #include "godwit/jobs/v1/job_service.grpc.pb.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
+#include "tests/support/no_scopes.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_pki.h"
 
@@ -30,8 +31,9 @@ class WhoAmI final : public pb::JobService::Service {
 class TlsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto server =
-        Server::Start({.listen = "127.0.0.1:0", .tls = pki_.Issue("service/jobs")}, {&service_});
+    auto server = Server::Start(
+        {.listen = "127.0.0.1:0", .tls = pki_.Issue("service/jobs"), .scopes = &scopes_},
+        {&service_});
     ASSERT_OK(server);
     server_ = *std::move(server);
     endpoint_ = absl::StrCat("127.0.0.1:", server_->port());
@@ -50,6 +52,7 @@ class TlsTest : public ::testing::Test {
   const Identity jobs_ = *ParsePrincipal("service/jobs");
   TestPki pki_;
   WhoAmI service_;
+  ::godwit::testing::NoScopes scopes_;
   std::unique_ptr<Server> server_;
   std::string endpoint_;
 };
