@@ -222,20 +222,24 @@ Command WatchServers() {
             registry::v1::WatchSourceServersRequest request;
             ASSIGN_OR_RETURN(const std::vector<std::string> names, ServerNames(context, arguments));
             request.mutable_names()->Assign(names.begin(), names.end());
+            request.set_show_deleted(true);
             absl::Status printed;
-            const absl::Status watched =
-                Watch(context, &SourceServerService::Stub::WatchSourceServers, request,
-                      absl::InfiniteDuration(),
-                      std::function<bool(const SourceServer&)>([&](const SourceServer& server) {
-                        if (context.json()) {
-                          printed = PrintJson(context, server, true);
-                        } else {
-                          context.out() << absl::FormatTime("%H:%M:%SZ  ", context.clock().Now(),
-                                                            absl::UTCTimeZone())
-                                        << ServerLine(server) << std::endl;
-                        }
-                        return printed.ok() && context.out().good();
-                      }));
+            const absl::Status watched = WatchStates(
+                context, &SourceServerService::Stub::WatchSourceServers, request,
+                absl::InfiniteDuration(), &SourceServer::watch_token,
+                std::function<bool(const SourceServer&)>([&](const SourceServer& server) {
+                  if (context.json()) {
+                    printed = PrintJson(context, server, true);
+                  } else {
+                    context.out() << absl::FormatTime("%H:%M:%SZ  ", context.clock().Now(),
+                                                      absl::UTCTimeZone())
+                                  << (server.deleted()
+                                          ? absl::StrCat(ShortName(server.name()), " deleted")
+                                          : ServerLine(server))
+                                  << std::endl;
+                  }
+                  return printed.ok() && context.out().good();
+                }));
             return printed.ok() ? watched : printed;
           }};
 }

@@ -2,13 +2,15 @@
 
 #include <grpcpp/impl/codegen/server_context.h>
 
-#include <deque>
+#include <list>
 #include <map>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/serve.h"
 #include "services/registry/rpc/convert.h"
+#include "services/registry/rpc/events.h"
 #include "services/registry/rpc/field_rules.h"
 #include "services/registry/rpc/scope_source.h"
 
@@ -30,14 +32,22 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
 
   const std::vector<std::string>& wanted() const override { return wanted_; }
   const std::string& principal() const override { return principal_; }
+  const std::optional<EventToken>& since() const override { return since_; }
 
-  void Offer(const SourceServer& server) override {
+  void Begin(const std::string& stream) override {
     absl::MutexLock lock(&mutex_);
-    std::int64_t& seen = seen_[server.id];
-    if (finished_ || server.version <= seen) return;
-    seen = server.version;
-    const auto [waiting, is_new] = waiting_.insert_or_assign(server.id, server);
-    if (is_new) order_.push_back(server.id);
+    stream_ = stream;
+  }
+
+  void Offer(const storage::ServerChange& change) override {
+    absl::MutexLock lock(&mutex_);
+    if (finished_ || (!change.server && !show_deleted_)) return;
+    // At its newest place, so that all that waits comes after what was sent.
+    if (const auto known = waiting_.find(change.id); known != waiting_.end()) {
+      order_.erase(known->second);
+      waiting_.erase(known);
+    }
+    waiting_[change.id] = order_.insert(order_.end(), change);
     WriteNext();
   }
 
@@ -76,22 +86,39 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
       ASSIGN_OR_RETURN(std::string id, ServerId(absl::StrCat("names[", i, "]"), request.names(i)));
       wanted_.push_back(std::move(id));
     }
+    if (!request.since().empty()) {
+      ASSIGN_OR_RETURN(since_, SinceOf(request.since()));
+    }
+    show_deleted_ = request.show_deleted();
     return hub.Add(self_);
   }
 
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || finished_ || order_.empty()) return;
-    const auto next = waiting_.find(order_.front());
+    const absl::Status made = SetMessage(order_.front());
+    waiting_.erase(order_.front().id);
     order_.pop_front();
-    const absl::StatusOr<pb::SourceServer> message = ToProto(next->second);
-    waiting_.erase(next);
-    if (!message.ok()) {
-      FinishOnce(message.status());
+    if (!made.ok()) {
+      FinishOnce(made);
       return;
     }
-    message_ = *message;
     writing_ = true;
     StartWrite(&message_);
+  }
+
+  absl::Status SetMessage(const storage::ServerChange& change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    message_.Clear();
+    if (change.server) {
+      ASSIGN_OR_RETURN(message_, ToProto(*change.server));
+    } else {
+      message_.set_name(absl::StrCat("sourceServers/", change.id));
+      message_.set_deleted(true);
+    }
+    if (change.place > 0) {
+      message_.set_watch_token(FormatEventToken({.stream = stream_, .sequence = change.place}));
+    }
+    return absl::OkStatus();
   }
 
   void FinishOnce(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -101,15 +128,19 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
   }
 
   std::shared_ptr<Stream> self_;
+  // Set before the hub knows the stream.
   std::vector<std::string> wanted_;
   std::string principal_;
+  std::optional<EventToken> since_;
+  bool show_deleted_ = false;
   mutable absl::Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  std::map<std::string, std::int64_t> seen_ ABSL_GUARDED_BY(mutex_);  // latest version offered
-  std::map<std::string, SourceServer> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::string> order_ ABSL_GUARDED_BY(mutex_);  // ids in waiting_
-  pb::SourceServer message_;                               // being written
+  std::string stream_ ABSL_GUARDED_BY(mutex_);
+  using Order = std::list<storage::ServerChange>;
+  Order order_ ABSL_GUARDED_BY(mutex_);  // what waits, each server once
+  std::map<std::string, Order::iterator> waiting_ ABSL_GUARDED_BY(mutex_);  // by id
+  pb::SourceServer message_;                                                // being written
 };
 
 }  // namespace

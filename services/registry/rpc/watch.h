@@ -1,5 +1,6 @@
 // The stream of WatchSourceServers. A slow reader gets the latest state of each server rather than
-// every one between; so what waits is bounded by the number of servers.
+// every one between; so what waits is bounded by the number of servers. Of what waits, the one
+// whose change is oldest comes first, and its token says that all before it was sent.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>

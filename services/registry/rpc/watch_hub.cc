@@ -1,28 +1,27 @@
 #include "services/registry/rpc/watch_hub.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "services/common/base/clock.h"
-#include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/registry/rpc/events.h"
 #include "services/registry/rpc/scope_sight.h"
-#include "services/registry/storage/server_store.h"
 
 namespace godwit::registry {
 namespace {
 
 constexpr std::size_t kMaxWatchers = 1000;
 constexpr absl::Duration kPause = absl::Milliseconds(300);
-// Longer than a transaction can last (statement and idle limits of the connections) and than the
-// loop may pause without having missed something.
-constexpr absl::Duration kWindow = absl::Seconds(120);
+constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
+constexpr char kStopping[] = "the registry is stopping";
 constexpr int kPage = 500;
 
 absl::Status WatchAgain(absl::string_view why) {
-  return absl::UnavailableError(absl::StrCat(why, "; watch again"));
+  return absl::UnavailableError(absl::StrCat(why, "; watch again with the last token"));
 }
+
+std::string NameOf(const std::string& id) { return absl::StrCat("sourceServers/", id); }
 
 bool Wants(const Watcher& watcher, const std::string& id) {
   const std::vector<std::string>& wanted = watcher.wanted();
@@ -45,7 +44,7 @@ void WatchHub::Stop() {
 
 absl::Status WatchHub::Add(std::shared_ptr<Watcher> watcher) {
   absl::MutexLock lock(&mutex_);
-  if (stopping_) return WatchAgain("the registry is stopping");
+  if (stopping_) return WatchAgain(kStopping);
   if (count_ >= kMaxWatchers) {
     return absl::ResourceExhaustedError("too many watch source servers; try again later");
   }
@@ -64,89 +63,117 @@ bool WatchHub::TakeNew(Watchers* fresh) {
   return !stopping_;
 }
 
-absl::Status WatchHub::Offer(pg::Connection& connection, const Watchers& watchers,
-                             const std::vector<SourceServer>& servers) {
+absl::Status WatchHub::Offer(pg::Connection& connection, const std::vector<Member>& to,
+                             const std::vector<storage::ServerChange>& changes) {
   std::vector<std::string> names;
-  for (const SourceServer& server : servers) {
-    names.push_back(absl::StrCat("sourceServers/", server.id));
-  }
+  for (const storage::ServerChange& change : changes) names.push_back(NameOf(change.id));
   SightOfScopes sight(connection, names);
-  for (const std::shared_ptr<Watcher>& watcher : watchers) {
-    for (std::size_t i = 0; i < servers.size(); ++i) {
-      if (!Wants(*watcher, servers[i].id)) continue;
-      ASSIGN_OR_RETURN(const bool sees, sight.Sees(watcher->principal(), names[i]));
-      if (sees) watcher->Offer(servers[i]);
+  for (const Member& member : to) {
+    Watcher& watcher = *member.watcher;
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      if (changes[i].place <= member.place || !Wants(watcher, changes[i].id)) continue;
+      ASSIGN_OR_RETURN(const bool sees, sight.Sees(watcher.principal(), names[i]));
+      if (sees) watcher.Offer(changes[i]);
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status WatchHub::ShowPresent(const std::shared_ptr<Watcher>& watcher) {
+absl::StatusOr<std::int64_t> WatchHub::ShowPresent(Watcher& watcher) {
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
-  for (const std::string& id : watcher->wanted()) {
+  ASSIGN_OR_RETURN(const pg::Transaction transaction, pg::Transaction::Begin(*connection));
+  RETURN_IF_ERROR(storage::ReadOneInstant(*connection));
+  ASSIGN_OR_RETURN(const storage::ServerChanges now,
+                   storage::ListServerChanges(*connection, kEnd, 1));
+  watcher.Begin(now.look.stream);
+  // The last one has the place of them all: who has read it has the states of this instant.
+  std::optional<SourceServer> last;
+  const auto show = [&](std::vector<SourceServer> servers) -> absl::Status {
+    std::vector<std::string> names;
+    for (const SourceServer& server : servers) names.push_back(NameOf(server.id));
+    SightOfScopes sight(*connection, names);
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+      ASSIGN_OR_RETURN(const bool sees, sight.Sees(watcher.principal(), names[i]));
+      if (!sees) continue;
+      if (last) watcher.Offer({.id = last->id, .server = *last});
+      last = std::move(servers[i]);
+    }
+    return absl::OkStatus();
+  };
+  for (const std::string& id : watcher.wanted()) {
     ASSIGN_OR_RETURN(const SourceServer server, storage::GetServer(*connection, id));
-    RETURN_IF_ERROR(Offer(*connection, {watcher}, {server}));
+    RETURN_IF_ERROR(show({server}));
   }
-  if (!watcher->wanted().empty()) return absl::OkStatus();
   storage::ServerQuery query{.show_archived = true, .limit = kPage};
+  for (bool more = watcher.wanted().empty(); more;) {
+    ASSIGN_OR_RETURN(std::vector<SourceServer> page, storage::ListServers(*connection, query));
+    more = page.size() == kPage;
+    if (more) {
+      query.after_time = page.back().create_time;
+      query.after_id = page.back().id;
+    }
+    RETURN_IF_ERROR(show(std::move(page)));
+  }
+  if (last) watcher.Offer({.place = now.look.head, .id = last->id, .server = *last});
+  return now.look.head;
+}
+
+absl::StatusOr<std::int64_t> WatchHub::ShowMissed(const std::shared_ptr<Watcher>& watcher) {
+  ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
+  EventToken place = *watcher->since();
+  watcher->Begin(place.stream);
   while (true) {
-    ASSIGN_OR_RETURN(const std::vector<SourceServer> page,
-                     storage::ListServers(*connection, query));
-    RETURN_IF_ERROR(Offer(*connection, {watcher}, page));
-    if (page.size() < kPage) return absl::OkStatus();
-    query.after_time = page.back().create_time;
-    query.after_id = page.back().id;
+    ASSIGN_OR_RETURN(const storage::ServerChanges page,
+                     storage::ListServerChanges(*connection, place.sequence, kPage));
+    RETURN_IF_ERROR(CheckSince(place, page.look));
+    RETURN_IF_ERROR(Offer(*connection, {{.watcher = watcher}}, page.changes));
+    place.sequence = page.through;
+    if (page.through == page.look.head) return place.sequence;
   }
 }
 
-absl::Status WatchHub::ShowChanges(const Watchers& watchers) {
+absl::Status WatchHub::Join(const std::shared_ptr<Watcher>& watcher) {
+  ASSIGN_OR_RETURN(const std::int64_t place,
+                   watcher->since() ? ShowMissed(watcher) : ShowPresent(*watcher));
+  if (members_.empty()) place_.sequence = place;
+  members_.push_back({.watcher = watcher, .place = place});
+  return absl::OkStatus();
+}
+
+absl::Status WatchHub::ShowChanges() {
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
-  absl::Time after_time = absl::UnixEpoch();
-  std::string after_id;
   while (true) {
-    ASSIGN_OR_RETURN(
-        const std::vector<SourceServer> page,
-        storage::ListChangedServers(*connection, kWindow, after_time, after_id, kPage));
-    RETURN_IF_ERROR(Offer(*connection, watchers, page));
-    if (page.size() < kPage) return absl::OkStatus();
-    after_time = page.back().update_time;
-    after_id = page.back().id;
+    ASSIGN_OR_RETURN(const storage::ServerChanges page,
+                     storage::ListServerChanges(*connection, place_.sequence, kPage));
+    if (place_.stream.empty()) place_.stream = page.look.stream;
+    RETURN_IF_ERROR(CheckSince(place_, page.look));
+    RETURN_IF_ERROR(Offer(*connection, members_, page.changes));
+    place_.sequence = page.through;
+    if (page.through == page.look.head) return absl::OkStatus();
   }
 }
 
 void WatchHub::Loop() {
-  Watchers watchers;
-  absl::Duration last_look = RealClock().Monotonic();
   while (true) {
     Watchers fresh;
     const bool going_on = TakeNew(&fresh);
-    for (std::shared_ptr<Watcher>& watcher : fresh) {
-      const absl::Status shown = going_on ? ShowPresent(watcher) : absl::OkStatus();
-      if (shown.ok() || absl::IsNotFound(shown)) {
-        if (!shown.ok()) watcher->End(shown);
-      } else {
-        watcher->End(WatchAgain(shown.message()));
-      }
-      watchers.push_back(std::move(watcher));
+    for (const std::shared_ptr<Watcher>& watcher : fresh) {
+      const absl::Status joined = going_on ? Join(watcher) : absl::CancelledError(kStopping);
+      if (joined.ok()) continue;
+      const bool is_final = absl::IsNotFound(joined) || absl::IsOutOfRange(joined);
+      watcher->End(is_final ? joined : WatchAgain(joined.message()));
     }
-    absl::Status look = going_on ? absl::OkStatus() : WatchAgain("the registry is stopping");
-    if (look.ok() && !watchers.empty()) {
-      // A process that was paused for longer than the window has missed changes.
-      if (RealClock().Monotonic() - last_look > kWindow / 2) {
-        look = WatchAgain("changes may have been missed");
-      } else if (look = ShowChanges(watchers); !look.ok()) {
-        look = WatchAgain(look.message());
-      }
-    }
-    last_look = RealClock().Monotonic();
+    absl::Status look = going_on ? absl::OkStatus() : absl::CancelledError(kStopping);
+    if (look.ok() && !members_.empty()) look = ShowChanges();
     if (!look.ok()) {
-      for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->End(look);
+      for (const Member& member : members_) member.watcher->End(WatchAgain(look.message()));
     }
-    watchers.erase(std::remove_if(watchers.begin(), watchers.end(),
-                                  [](const auto& watcher) { return watcher->ended(); }),
-                   watchers.end());
+    members_.erase(std::remove_if(members_.begin(), members_.end(),
+                                  [](const Member& member) { return member.watcher->ended(); }),
+                   members_.end());
+    if (members_.empty()) place_ = EventToken();
     absl::MutexLock lock(&mutex_);
-    count_ = watchers.size() + new_.size();
+    count_ = members_.size() + new_.size();
     if (!going_on) return;
   }
 }

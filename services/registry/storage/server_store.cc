@@ -84,13 +84,16 @@ constexpr pg::Statement kList = {"registry_server_list",
                                  " and ($7 = '' or id in (select v.id from registry.scope_server v"
                                  "   where v.principal = $7))"
                                  " order by create_time, id limit $6::bigint"};
-constexpr pg::Statement kListChanged = {
-    "registry_server_list_changed",
-    "select " GODWIT_SERVER_COLUMNS
-    " from registry.source_server"
-    " where update_time > now() - $1::bigint * interval '1 millisecond'"
-    " and (update_time, id) > (to_timestamp($2::bigint / 1e6), $3)"
-    " order by update_time, id limit $4::bigint"};
+// Types of events: those of a server's versions and its deletion. One statement sees one instant.
+constexpr pg::Statement kChanges = {
+    "registry_server_changes",
+    "select h.stream, h.sequence as head, (select coalesce(min(v.sequence), 0)"
+    "   from registry.event v where v.sequence > $1::bigint) as first_event, c.place, c.changed_id,"
+    " (s.id is not null) as is_there, " GODWIT_SERVER_COLUMNS
+    " from registry.event_head h left join (select e.server_id as changed_id,"
+    "   max(e.sequence) as place from registry.event e where e.sequence > $1::bigint"
+    "   and e.type between 1 and 5 group by e.server_id order by 2 limit $2::bigint) c on true"
+    " left join registry.source_server s on s.id = c.changed_id order by c.place"};
 constexpr pg::Statement kHistory = {
     "registry_server_history",
     "select version, registry.micros(time), lifecycle, event, principal"
@@ -101,8 +104,7 @@ std::string TextOf(const pg::Result& result, int row, int column) {
   return std::string(result.Text(row, column));
 }
 
-SourceServer FromRow(const pg::Result& result, int row) {
-  int column = 0;
+SourceServer FromRow(const pg::Result& result, int row, int column = 0) {
   const auto text = [&] { return TextOf(result, row, column++); };
   const auto number = [&] { return result.Int(row, column++); };
   const auto time = [&] { return result.Time(row, column++); };
@@ -278,14 +280,26 @@ absl::StatusOr<std::vector<SourceServer>> ListServers(pg::Connection& connection
                                      query.application, Number(query.limit), query.scope_of}));
 }
 
-absl::StatusOr<std::vector<SourceServer>> ListChangedServers(pg::Connection& connection,
-                                                             absl::Duration window,
-                                                             absl::Time after_time,
-                                                             const std::string& after_id,
-                                                             int limit) {
-  return All(connection.Exec(
-      kListChanged, {Number(absl::ToInt64Milliseconds(window)),
-                     after_id.empty() ? "0" : pg::Micros(after_time), after_id, Number(limit)}));
+absl::Status ReadOneInstant(pg::Connection& connection) {
+  return connection.Run("set transaction isolation level repeatable read, read only");
+}
+
+absl::StatusOr<ServerChanges> ListServerChanges(pg::Connection& connection, std::int64_t after,
+                                                int limit) {
+  ASSIGN_OR_RETURN(const pg::Result result,
+                   connection.Exec(kChanges, {Number(after), Number(limit)}));
+  if (result.rows() == 0) return absl::DataLossError("registry.event_head has no row");
+  ServerChanges out{.look = {.stream = TextOf(result, 0, 0),
+                             .head = result.Int(0, 1),
+                             .first = result.Int(0, 2)}};
+  for (int row = 0; row < result.rows() && !result.IsNull(row, 3); ++row) {
+    ServerChange change{.place = result.Int(row, 3), .id = TextOf(result, row, 4)};
+    if (result.Bool(row, 5)) change.server = FromRow(result, row, 6);
+    out.changes.push_back(std::move(change));
+  }
+  const bool all = static_cast<int>(out.changes.size()) < limit;
+  out.through = all ? out.look.head : out.changes.back().place;
+  return out;
 }
 
 absl::StatusOr<std::vector<HistoryRow>> ListHistory(pg::Connection& connection,

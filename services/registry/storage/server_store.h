@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "services/common/pg/connection.h"
+#include "services/registry/domain/event.h"
 #include "services/registry/domain/source_server.h"
 
 namespace godwit::registry::storage {
@@ -54,14 +55,25 @@ struct ServerQuery {
 // Oldest first.
 absl::StatusOr<std::vector<SourceServer>> ListServers(pg::Connection& connection,
                                                       const ServerQuery& query);
-// What was saved less than `window` ago by the database's clock, in the order (time of change, id),
-// after the place of the last one of the page before (empty id: from the start). The window must be
-// longer than any transaction: a change becomes visible when its transaction ends.
-absl::StatusOr<std::vector<SourceServer>> ListChangedServers(pg::Connection& connection,
-                                                             absl::Duration window,
-                                                             absl::Time after_time,
-                                                             const std::string& after_id,
-                                                             int limit);
+// From here to the end of the transaction, which must have done nothing yet, all reads show one
+// instant.
+absl::Status ReadOneInstant(pg::Connection& connection);
+
+struct ServerChange {
+  std::int64_t place = 0;  // number of the last event of the server's versions
+  std::string id;
+  std::optional<SourceServer> server;  // nullopt: it was deleted
+};
+struct ServerChanges {
+  EventLook look;
+  std::vector<ServerChange> changes;
+  // Every change up to this number is in `changes`, or was followed by a later one.
+  std::int64_t through = 0;
+};
+// Servers with events after this number, each once, as it is at the instant of the call, in the
+// order of their last events; the first `limit` of them.
+absl::StatusOr<ServerChanges> ListServerChanges(pg::Connection& connection, std::int64_t after,
+                                                int limit);
 
 struct ReplicationFacts {
   std::string id;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -270,11 +271,33 @@ TEST_F(StoreTest, ListsFilterAndPage) {
     query.after_id = page.back().id;
   }
   EXPECT_EQ(seen, stopped);
-  ASSERT_OK_AND_ASSIGN(const auto changed, ListChangedServers(connection(), absl::Minutes(2),
-                                                              absl::UnixEpoch(), "", 500));
-  EXPECT_GE(changed.size(), 6u);
-  EXPECT_TRUE(
-      ListChangedServers(connection(), absl::ZeroDuration(), absl::UnixEpoch(), "", 500)->empty());
+}
+
+TEST_F(StoreTest, ChangedServersInTheOrderOfTheirLastChange) {
+  constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
+  ASSERT_OK_AND_ASSIGN(const ServerChanges before, ListServerChanges(connection(), kEnd, 10));
+  EXPECT_TRUE(before.changes.empty());
+  EXPECT_EQ(before.through, before.look.head);
+  SourceServer first = NewServer(Lifecycle::kStopped);
+  const SourceServer second = NewServer(Lifecycle::kStopped);
+  const SourceServer gone = NewServer(Lifecycle::kStopped);
+  ASSERT_OK_AND_ASSIGN(first, SaveServer(connection(), first, {"Test", "user/admin/alice"}));
+  ASSERT_OK(DeleteServer(connection(), gone.id));
+  ASSERT_OK_AND_ASSIGN(const ServerChanges page,
+                       ListServerChanges(connection(), before.look.head, 2));
+  ASSERT_EQ(page.changes.size(), 2u);
+  EXPECT_EQ(page.look.stream, before.look.stream);
+  EXPECT_EQ(page.look.first, before.look.head + 1);
+  EXPECT_EQ(page.changes[0].id, second.id);
+  EXPECT_EQ(page.changes[1].id, first.id);
+  ASSERT_TRUE(page.changes[1].server.has_value());
+  EXPECT_EQ(page.changes[1].server->version, 2);
+  EXPECT_EQ(page.through, page.changes[1].place) << "there may be more";
+  ASSERT_OK_AND_ASSIGN(const ServerChanges rest, ListServerChanges(connection(), page.through, 2));
+  ASSERT_EQ(rest.changes.size(), 1u);
+  EXPECT_EQ(rest.changes[0].id, gone.id);
+  EXPECT_FALSE(rest.changes[0].server.has_value());
+  EXPECT_EQ(rest.through, rest.look.head);
 }
 
 }  // namespace

@@ -84,6 +84,43 @@ class EventsTest : public IdentityTest {
     ASSERT_OK(StartRegistry());
   }
 
+  struct Registry {
+    ::godwit::testing::Process process;
+    int port = 0;
+  };
+  // As a program; on later calls on the same port.
+  static void StartProgram(const std::string& name, const std::string& failpoint, Registry& to) {
+    const std::string tls = *dir_ / "service", ca = *dir_ / "ca";
+    installation_->pki.Write("service/registry", tls);
+    ASSERT_OK(MakeDirs(ca));
+    ASSERT_OK(WriteFileAtomically(ca + "/ca.crt", installation_->pki.ca().certificate_pem));
+    ASSERT_OK(WriteFileAtomically(ca + "/ca.key", installation_->pki.ca().private_key_pem));
+    ASSERT_OK_AND_ASSIGN(to.process, ::godwit::testing::Process::Start(
+                                         {.command = {::godwit::testing::Program("godwit-registry"),
+                                                      "--listen",
+                                                      Endpoint(to.port),
+                                                      "--enroll-listen",
+                                                      "127.0.0.1:0",
+                                                      "--database",
+                                                      installation_->database->conninfo(),
+                                                      "--tls-dir",
+                                                      tls,
+                                                      "--ca-dir",
+                                                      ca,
+                                                      "--jobs",
+                                                      "127.0.0.1:1",
+                                                      "--replication",
+                                                      "127.0.0.1:1",
+                                                      "--master-key-file",
+                                                      KeyFile(),
+                                                      "--webhook-allow",
+                                                      "127.0.0.1",
+                                                      "--webhook-timeout",
+                                                      "1s"},
+                                          .log = *dir_ / (name + ".log"),
+                                          .environment = {{"GODWIT_FAILPOINT", failpoint}}}));
+    ASSERT_OK_AND_ASSIGN(to.port, to.process.WaitForPort());
+  }
   static std::unique_ptr<Events> EventsAs(const std::string& principal) {
     return pb::EventService::NewStub(ChannelAs(principal));
   }

@@ -7,49 +7,7 @@
 namespace godwit::registry {
 namespace {
 
-using ::godwit::testing::Process;
-using ::godwit::testing::Program;
-
-class WebhookCrashTest : public EventsTest {
- protected:
-  struct Registry {
-    Process process;
-    int port = 0;
-  };
-  // As a program; on later calls on the same port.
-  static void StartProgram(const std::string& name, const std::string& failpoint, Registry& to) {
-    const std::string tls = *dir_ / "service", ca = *dir_ / "ca";
-    installation_->pki.Write("service/registry", tls);
-    ASSERT_OK(MakeDirs(ca));
-    ASSERT_OK(WriteFileAtomically(ca + "/ca.crt", installation_->pki.ca().certificate_pem));
-    ASSERT_OK(WriteFileAtomically(ca + "/ca.key", installation_->pki.ca().private_key_pem));
-    ASSERT_OK_AND_ASSIGN(to.process,
-                         Process::Start({.command = {Program("godwit-registry"),
-                                                     "--listen",
-                                                     Endpoint(to.port),
-                                                     "--enroll-listen",
-                                                     "127.0.0.1:0",
-                                                     "--database",
-                                                     installation_->database->conninfo(),
-                                                     "--tls-dir",
-                                                     tls,
-                                                     "--ca-dir",
-                                                     ca,
-                                                     "--jobs",
-                                                     "127.0.0.1:1",
-                                                     "--replication",
-                                                     "127.0.0.1:1",
-                                                     "--master-key-file",
-                                                     KeyFile(),
-                                                     "--webhook-allow",
-                                                     "127.0.0.1",
-                                                     "--webhook-timeout",
-                                                     "1s"},
-                                         .log = *dir_ / (name + ".log"),
-                                         .environment = {{"GODWIT_FAILPOINT", failpoint}}}));
-    ASSERT_OK_AND_ASSIGN(to.port, to.process.WaitForPort());
-  }
-};
+using WebhookCrashTest = EventsTest;
 
 TEST_F(WebhookCrashTest, NothingIsLostAndNothingComesOutOfOrder) {
   Receiver receiver;
