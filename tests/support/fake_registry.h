@@ -14,12 +14,21 @@ namespace godwit::testing {
 // Thread-safe.
 class FakeRegistry final : public coordinator::Registry {
  public:
-  absl::StatusOr<coordinator::ServerFacts> Describe(const std::string& server_id) override {
+  std::vector<absl::StatusOr<coordinator::ServerFacts>> Describe(
+      const std::vector<std::string>& server_ids) override {
     absl::MutexLock lock(&mutex_);
-    if (!reachable_) return absl::UnavailableError("registry: away");
-    const auto found = facts_.find(server_id);
-    if (found == facts_.end()) return absl::NotFoundError(server_id);
-    return found->second;
+    std::vector<absl::StatusOr<coordinator::ServerFacts>> out;
+    for (const std::string& id : server_ids) {
+      const auto found = facts_.find(id);
+      if (!reachable_) {
+        out.push_back(absl::UnavailableError("registry: away"));
+      } else if (found == facts_.end()) {
+        out.push_back(absl::NotFoundError(id));
+      } else {
+        out.push_back(found->second);
+      }
+    }
+    return out;
   }
   absl::Status ReportInitialSyncDone(const std::string& server_id, const std::string& point_id,
                                      const std::string& request_id) override {

@@ -40,6 +40,11 @@ std::function<void(absl::string_view, int, absl::Duration)>& Observer()
   return *observer;
 }
 
+void Observe(absl::string_view method, const absl::Status& status, absl::Duration took) {
+  absl::ReaderMutexLock lock(&observer_mutex);
+  if (Observer()) Observer()(method, static_cast<int>(status.code()), took);
+}
+
 pb::ErrorDetail ToDetail(const ErrorInfo& info) {
   pb::ErrorDetail detail;
   detail.set_reason(info.reason);
@@ -140,12 +145,33 @@ grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::
   const DeadlineScope deadline(call.ok() ? call->deadline - start : absl::InfiniteDuration());
   const absl::Status status = call.ok() ? body(*call) : call.status();
   const absl::Duration took = SteadyNow() - start;
-  {
-    absl::ReaderMutexLock lock(&observer_mutex);
-    if (Observer()) Observer()(method, static_cast<int>(status.code()), took);
-  }
+  Observe(method, status, took);
   if (call.ok()) LogCall(*context, method, *call, status, took);
   return ToGrpc(status);
+}
+
+grpc::ServerUnaryReactor* ServeLater(grpc::CallbackServerContext* context, absl::string_view method,
+                                     std::uint32_t access,
+                                     const std::function<void(const Call&, Done done)>& body) {
+  const absl::Time start = SteadyNow();
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  absl::StatusOr<Call> call = Admit(*context, method, access);
+  const RequestScope scope(call.ok() ? call->request_id : "");
+  if (!call.ok()) {
+    Observe(method, call.status(), SteadyNow() - start);
+    reactor->Finish(ToGrpc(call.status()));
+    return reactor;
+  }
+  const auto shared = std::make_shared<const Call>(*std::move(call));
+  body(*shared,
+       [context, reactor, start, shared, method = std::string(method)](const absl::Status& status) {
+         const absl::Duration took = SteadyNow() - start;
+         Observe(method, status, took);
+         const RequestScope of_call(shared->request_id);
+         LogCall(*context, method, *shared, status, took);
+         reactor->Finish(ToGrpc(status));
+       });
+  return reactor;
 }
 
 absl::Status WithInfo(absl::Status status, const ErrorInfo& info) {

@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "grpcpp/impl/codegen/status.h"
+#include "grpcpp/support/server_callback.h"
 #include "services/common/rpc/access.h"
 #include "services/common/rpc/identity.h"
 #include "services/common/rpc/scope.h"
@@ -47,6 +48,14 @@ grpc::Status Serve(grpc::ServerContext* context, absl::string_view method,
 // The same, but only those of `access` may call, too.
 grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::uint32_t access,
                    const std::function<absl::Status(const Call&)>& body);
+
+// The same for a unary method that answers later and holds no thread until then. `body` must not
+// block; it, or whoever it gives `done` to, calls `done` exactly once, from any thread, before the
+// server's Stop() ends. `call.deadline` is theirs to keep.
+using Done = std::function<void(const absl::Status&)>;
+grpc::ServerUnaryReactor* ServeLater(grpc::CallbackServerContext* context, absl::string_view method,
+                                     std::uint32_t access,
+                                     const std::function<void(const Call&, Done done)>& body);
 
 // `observe` is told how every call of Serve() ended (gRPC status code) and how long it took; null:
 // nobody. It must not block.

@@ -22,6 +22,8 @@ namespace pb = ::godwit::registry::v1;
 
 constexpr absl::Duration kCacheTime = absl::Seconds(5);
 constexpr absl::Duration kCallTime = absl::Seconds(2);
+constexpr absl::Duration kAway = absl::Seconds(1);
+constexpr std::size_t kMostAsked = 500;
 constexpr std::size_t kMostCached = 100000;
 constexpr int kMaxLanes = 8;
 constexpr int kMaxWeight = 100;
@@ -44,10 +46,10 @@ std::string Serialize(const pb::ReplicationSettings& settings) {
 
 }  // namespace
 
-std::vector<RegistryClient::Facts> RegistryClient::Ask(const std::vector<const std::string*>& ids) {
+std::vector<RegistryClient::Facts> RegistryClient::Ask(const std::vector<std::string>& ids) {
   pb::ListReplicationFactsRequest request;
-  for (const std::string* id : ids) {
-    request.add_source_servers(absl::StrCat("sourceServers/", *id));
+  for (const std::string& id : ids) {
+    request.add_source_servers(absl::StrCat("sourceServers/", id));
   }
   pb::ListReplicationFactsResponse response;
   grpc::ClientContext context;
@@ -74,22 +76,40 @@ std::vector<RegistryClient::Facts> RegistryClient::Ask(const std::vector<const s
   return out;
 }
 
-absl::StatusOr<ServerFacts> RegistryClient::Describe(const std::string& server_id) {
-  const absl::Duration now = clock_.Monotonic();
+std::vector<RegistryClient::Facts> RegistryClient::Describe(
+    const std::vector<std::string>& server_ids) {
+  std::vector<Facts> out(server_ids.size(), absl::UnavailableError("the registry is away"));
+  std::vector<std::size_t> missing;
   {
+    const absl::Duration now = clock_.Monotonic();
     absl::MutexLock lock(&mutex_);
-    const auto found = cache_.find(server_id);
-    if (found != cache_.end() && now - found->second.asked < kCacheTime) {
-      return found->second.facts;
+    for (std::size_t i = 0; i < server_ids.size(); ++i) {
+      const auto found = cache_.find(server_ids[i]);
+      if (found != cache_.end() && now - found->second.asked < kCacheTime) {
+        out[i] = found->second.facts;
+      } else if (now >= away_until_) {
+        missing.push_back(i);
+      }
     }
   }
-  const std::optional<Facts> answer = asked_.Do(server_id);
-  if (!answer) return absl::DeadlineExceededError("the registry is asked for others; call again");
-  const Facts& facts = *answer;
-  absl::MutexLock lock(&mutex_);
-  if (cache_.size() >= kMostCached) cache_.clear();
-  cache_.insert_or_assign(server_id, Cached{clock_.Monotonic(), facts});
-  return facts;
+  for (std::size_t from = 0; from < missing.size(); from += kMostAsked) {
+    const std::size_t end = std::min(missing.size(), from + kMostAsked);
+    std::vector<std::string> ids;
+    for (std::size_t i = from; i < end; ++i) ids.push_back(server_ids[missing[i]]);
+    const std::vector<Facts> facts = Ask(ids);
+    const absl::Duration now = clock_.Monotonic();
+    absl::MutexLock lock(&mutex_);
+    if (cache_.size() + ids.size() > kMostCached) cache_.clear();
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      out[missing[from + i]] = facts[i];
+      if (facts[i].ok() || absl::IsNotFound(facts[i].status())) {
+        cache_.insert_or_assign(ids[i], Cached{now, facts[i]});
+      } else {
+        away_until_ = now + kAway;
+      }
+    }
+  }
+  return out;
 }
 
 absl::Status RegistryClient::ReportInitialSyncDone(const std::string& server_id,

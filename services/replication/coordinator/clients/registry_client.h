@@ -4,10 +4,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "services/common/base/batcher.h"
 #include "services/common/base/clock.h"
 #include "services/replication/coordinator/engine/ports.h"
 
@@ -21,18 +21,16 @@ namespace godwit::coordinator {
 class RegistryClient final : public Registry {
  public:
   RegistryClient(std::shared_ptr<grpc::Channel> registry, Clock& clock)
-      : channel_(std::move(registry)),
-        clock_(clock),
-        asked_([this](const auto& ids) { return Ask(ids); }, kMostAsked, kCalls) {}
-  absl::StatusOr<ServerFacts> Describe(const std::string& server_id) override;
+      : channel_(std::move(registry)), clock_(clock) {}
+  std::vector<absl::StatusOr<ServerFacts>> Describe(
+      const std::vector<std::string>& server_ids) override;
   absl::Status ReportInitialSyncDone(const std::string& server_id, const std::string& point_id,
                                      const std::string& request_id) override;
 
  private:
-  static constexpr std::size_t kMostAsked = 500;  // in one call, as the registry allows
-  static constexpr int kCalls = 2;
   using Facts = absl::StatusOr<ServerFacts>;
-  std::vector<Facts> Ask(const std::vector<const std::string*>& ids);
+  // Of at most 500 servers, as the registry allows.
+  std::vector<Facts> Ask(const std::vector<std::string>& ids);
 
   struct Cached {
     absl::Duration asked;
@@ -40,9 +38,9 @@ class RegistryClient final : public Registry {
   };
   const std::shared_ptr<grpc::Channel> channel_;
   Clock& clock_;
-  Batcher<std::string, Facts> asked_;
   absl::Mutex mutex_;
   std::map<std::string, Cached> cache_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration away_until_ ABSL_GUARDED_BY(mutex_);  // nobody waits for a registry that is away
 };
 
 // registry.v1.ReplicationSettings, serialized, as they count at `now`. Nonsense counts as unset.

@@ -21,7 +21,7 @@ constexpr absl::Duration kLeastInterval = absl::Seconds(1);
 constexpr absl::Duration kMostInterval = absl::Seconds(10);
 constexpr absl::Duration kSoonest = absl::Milliseconds(100);
 // A batch of heartbeats may take.
-constexpr absl::Duration kTogether = absl::Seconds(5), kLeastTogether = absl::Seconds(1);
+constexpr absl::Duration kTogether = absl::Seconds(5);
 // Rows of differences that are logged of one heartbeat.
 constexpr std::int64_t kMostLogged = 20;
 
@@ -51,18 +51,31 @@ void LogDifferences(const std::string& server, const Found& found) {
   }
 }
 
-// What follows from a report on a locked row, when it is no more than new figures.
-std::optional<store::Reported> NewFigures(const Server& before, const AgentReport& report,
-                                          const absl::StatusOr<ServerFacts>& facts) {
+void LogChange(const Server& before, const Verdict& verdict) {
+  Log(Severity::kInfo, "replication state",
+      {{"server", before.id},
+       {"from", absl::StrCat(static_cast<int>(before.state))},
+       {"to", absl::StrCat(static_cast<int>(verdict.state))},
+       {"cause", absl::StrCat(static_cast<int>(verdict.cause))},
+       {"error", verdict.message}});
+}
+
+// What follows from a report on a locked row, when nothing but the row is needed to judge it.
+std::optional<store::Reported> Judged(const Server& before, const AgentReport& report,
+                                      const absl::StatusOr<ServerFacts>& facts) {
   if (report.released || before.agent_released || report.point) return std::nullopt;
   if (facts.ok() && facts->settings != before.settings) return std::nullopt;
-  if (WasSilent(before) || !SameDisks(before, report.server)) return std::nullopt;
+  if (!SameDisks(before, report.server)) return std::nullopt;
   Found found;
   if (report.verification) found = NewDifferences(before, *report.verification);
   if (found.count > 0) return std::nullopt;
-  store::Reported out{.server = AfterReport(before, report, found)};
+  store::Reported out{.server = AfterReport(before, report, found), .attempt = WasSilent(before)};
+  if (out.attempt) out.server.attempt_time = before.now;
   const Verdict verdict = Judge(out.server);
-  if (verdict.state != before.state || verdict.cause != before.stall_cause) return std::nullopt;
+  out.changed = verdict.state != before.state || verdict.cause != before.stall_cause;
+  if (out.changed) LogChange(before, verdict);
+  out.server.state = verdict.state;
+  out.server.stall_cause = verdict.cause;
   out.server.error_message = verdict.message;
   out.server.transferring = verdict.transferring;
   out.flowing = DataFlows(out.server);
@@ -75,43 +88,35 @@ std::optional<store::Reported> NewFigures(const Server& before, const AgentRepor
 absl::Status JudgeAndSave(pg::Connection& connection, Server& server, bool reported) {
   const Verdict verdict = Judge(server);
   if (verdict.state != server.state || verdict.cause != server.stall_cause) {
-    Log(Severity::kInfo, "replication state",
-        {{"server", server.id},
-         {"from", absl::StrCat(static_cast<int>(server.state))},
-         {"to", absl::StrCat(static_cast<int>(verdict.state))},
-         {"cause", absl::StrCat(static_cast<int>(verdict.cause))},
-         {"error", verdict.message}});
+    LogChange(server, verdict);
   }
   return store::SaveVerdict(connection, server, verdict.state, verdict.cause, verdict.message,
                             verdict.transferring, reported && DataFlows(server));
 }
 
-absl::Duration AgentReports::Interval() const {
-  const absl::Duration interval =
+absl::Duration AgentReports::Interval(const AgentAnswer& answer) const {
+  const absl::Duration of_fleet =
       absl::Seconds(1) * static_cast<double>(fleet_size_) / kHeartbeatsPerSecond;
-  return std::clamp(interval, kLeastInterval, kMostInterval);
+  // A window that begins or ends is heard of when it does.
+  const absl::Duration steady = answer.settings.bandwidth.until - answer.server.now;
+  return std::min(std::clamp(of_fleet, kLeastInterval, kMostInterval), std::max(steady, kSoonest));
 }
 
 absl::StatusOr<AgentAnswer> AgentReports::Heartbeat(const AgentReport& report) {
-  const absl::StatusOr<ServerFacts> facts = registry_.Describe(report.server.id);
+  ASSIGN_OR_RETURN(std::optional<AgentAnswer> answer, SaveTogether({&report})[0]);
+  if (answer) return *std::move(answer);
+  return SaveAlone(report);
+}
+
+absl::StatusOr<AgentAnswer> AgentReports::SaveAlone(const AgentReport& report) {
+  const absl::StatusOr<ServerFacts> facts = registry_.Describe({report.server.id})[0];
   if (facts.ok() && facts->revoked) return NotInService(report.server.id);
-  std::optional<Saved> together =
-      together_.Do({std::make_shared<const AgentReport>(report), facts});
-  if (!together) return absl::DeadlineExceededError("other heartbeats are being saved; call again");
-  ASSIGN_OR_RETURN(std::optional<AgentAnswer> figures, *std::move(together));
   AgentAnswer answer;
-  absl::Status saved;
-  if (figures) {
-    answer = *std::move(figures);
-  } else {
-    saved = pool_.InTransaction([&](pg::Transaction& transaction) {
-      answer = AgentAnswer();
-      return Save(transaction.connection(), report, facts, &answer);
-    });
-  }
-  // A window that begins or ends is heard of when it does.
-  const absl::Duration steady = answer.settings.bandwidth.until - answer.server.now;
-  answer.heartbeat_interval = std::min(Interval(), std::max(steady, kSoonest));
+  const absl::Status saved = pool_.InTransaction([&](pg::Transaction& transaction) {
+    answer = AgentAnswer();
+    return Save(transaction.connection(), report, facts, &answer);
+  });
+  answer.heartbeat_interval = Interval(answer);
   if (absl::IsNotFound(saved)) {
     // The registry may not have started it yet; what is gone there for good has no agent.
     if (absl::IsNotFound(facts.status()) || (facts.ok() && !facts->agent_allowed)) {
@@ -124,41 +129,55 @@ absl::StatusOr<AgentAnswer> AgentReports::Heartbeat(const AgentReport& report) {
   return answer;
 }
 
-std::vector<AgentReports::Saved> AgentReports::SaveTogether(const std::vector<const Call*>& calls) {
-  // The time of the caller whose thread this is, but a moment for the others: when it is over, each
-  // of them tries by itself.
-  const DeadlineScope scope(std::clamp(TimeLeft(), kLeastTogether, kTogether),
-                            DeadlineScope::ForOthers());
-  std::vector<Saved> out;
+std::vector<AgentReports::Saved> AgentReports::SaveTogether(
+    const std::vector<const AgentReport*>& reports) {
+  const DeadlineScope scope(kTogether);
   std::map<std::string, std::size_t> first;  // of each server; another one comes after it
   std::vector<std::string> ids;
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    const std::string& id = calls[i]->report->server.id;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    const std::string& id = reports[i]->server.id;
     if (first.try_emplace(id, i).second) ids.push_back(id);
   }
+  const std::vector<absl::StatusOr<ServerFacts>> facts = registry_.Describe(ids);
+  std::vector<Saved> refused(reports.size(), std::nullopt);
+  std::vector<std::string> served;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (facts[i].ok() && facts[i]->revoked) {
+      refused[first[ids[i]]] = NotInService(ids[i]);
+    } else {
+      served.push_back(ids[i]);
+    }
+  }
+  std::map<std::string, const absl::StatusOr<ServerFacts>*> facts_of;
+  for (std::size_t i = 0; i < ids.size(); ++i) facts_of[ids[i]] = &facts[i];
+
+  std::vector<Saved> out;
   const absl::Status saved = pool_.InTransaction([&](pg::Transaction& transaction) -> absl::Status {
-    out.assign(calls.size(), std::nullopt);
+    out = refused;
     pg::Connection& connection = transaction.connection();
-    ASSIGN_OR_RETURN(const std::vector<Server> servers, store::LockFreeServers(connection, ids));
-    ASSIGN_OR_RETURN(const std::set<std::string> ordered, store::WithOrders(connection, ids));
+    ASSIGN_OR_RETURN(const std::vector<Server> servers, store::LockFreeServers(connection, served));
+    ASSIGN_OR_RETURN(const std::set<std::string> ordered, store::WithOrders(connection, served));
     std::vector<store::Reported> rows;
     for (const Server& before : servers) {
       const std::size_t i = first[before.id];
       if (ordered.contains(before.id)) continue;
-      std::optional<store::Reported> row = NewFigures(before, *calls[i]->report, calls[i]->facts);
+      std::optional<store::Reported> row = Judged(before, *reports[i], *facts_of[before.id]);
       if (!row) continue;
-      out[i] = AgentAnswer{.action = ActionFor(row->server),
-                           .server = row->server,
-                           .settings = decode_(row->server.settings, row->server.now)};
+      AgentAnswer answer{.action = ActionFor(row->server),
+                         .server = row->server,
+                         .settings = decode_(row->server.settings, row->server.now)};
+      answer.heartbeat_interval = Interval(answer);
+      out[i] = std::move(answer);
       rows.push_back(*std::move(row));
     }
     return store::SaveReports(connection, rows);
   });
+  if (saved.ok()) return out;
   // What stood in the way may have been one of them: each tries by itself.
-  if (!saved.ok()) {
-    out.assign(calls.size(), absl::IsUnavailable(saved) ? Saved(saved) : Saved(std::nullopt));
+  for (Saved& one : refused) {
+    if (one.ok() && absl::IsUnavailable(saved)) one = saved;
   }
-  return out;
+  return refused;
 }
 
 absl::Status AgentReports::Save(pg::Connection& connection, const AgentReport& report,

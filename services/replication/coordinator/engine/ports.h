@@ -25,8 +25,10 @@ struct ServerFacts {
 class Registry {
  public:
   virtual ~Registry() = default;
-  // At most 5 s old. NOT_FOUND: no such server. UNAVAILABLE: go on with what is known.
-  virtual absl::StatusOr<ServerFacts> Describe(const std::string& server_id) = 0;
+  // For each of the ids, in their order, at most 5 s old. NOT_FOUND: no such server. UNAVAILABLE:
+  // go on with what is known.
+  virtual std::vector<absl::StatusOr<ServerFacts>> Describe(
+      const std::vector<std::string>& server_ids) = 0;
   virtual absl::Status ReportInitialSyncDone(const std::string& server_id,
                                              const std::string& point_id,
                                              const std::string& request_id) = 0;

@@ -1,13 +1,16 @@
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
 
 #include <algorithm>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "godwit/replication/v1/agent_service.grpc.pb.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/serve.h"
+#include "services/replication/coordinator/engine/heartbeat_queue.h"
 #include "services/replication/coordinator/rpc/fields.h"
 #include "services/replication/coordinator/rpc/handlers.h"
 
@@ -213,25 +216,32 @@ void WriteAnswer(const AgentAnswer& answer, pb::Directive* out) {
   out->mutable_point_order()->set_root_hash(answer.point_order->root_hash);
 }
 
-class AgentHandler final : public pb::AgentService::Service, public Handler {
+// Heartbeats are a callback method: a thread each would be more threads than a coordinator has.
+using Base = pb::AgentService::WithCallbackMethod_Heartbeat<pb::AgentService::Service>;
+
+class AgentHandler final : public Base, public Handler {
  public:
-  explicit AgentHandler(AgentReports& agents) : agents_(agents) {}
+  explicit AgentHandler(AgentReports& agents) : queue_(agents, RealClock()) {}
   grpc::Service* service() override { return this; }
 
-  grpc::Status Heartbeat(grpc::ServerContext* context, const pb::HeartbeatRequest* request,
-                         pb::Directive* response) override {
-    return rpc::Serve(context, "replication.AgentHeartbeat", rpc::kAgents,
-                      [&](const rpc::Call& call) -> absl::Status {
-                        ASSIGN_OR_RETURN(const AgentReport report,
-                                         ReadReport(call.peer.id, *request));
-                        ASSIGN_OR_RETURN(const AgentAnswer answer, agents_.Heartbeat(report));
-                        WriteAnswer(answer, response);
-                        return absl::OkStatus();
-                      });
+  grpc::ServerUnaryReactor* Heartbeat(grpc::CallbackServerContext* context,
+                                      const pb::HeartbeatRequest* request,
+                                      pb::Directive* response) override {
+    return rpc::ServeLater(context, "replication.AgentHeartbeat", rpc::kAgents,
+                           [&](const rpc::Call& call, const rpc::Done& done) {
+                             absl::StatusOr<AgentReport> report =
+                                 ReadReport(call.peer.id, *request);
+                             if (!report.ok()) return done(report.status());
+                             queue_.Add(*std::move(report), call.deadline - SteadyNow(),
+                                        [response, done](absl::StatusOr<AgentAnswer> answer) {
+                                          if (answer.ok()) WriteAnswer(*answer, response);
+                                          done(answer.status());
+                                        });
+                           });
   }
 
  private:
-  AgentReports& agents_;
+  HeartbeatQueue queue_;
 };
 
 }  // namespace

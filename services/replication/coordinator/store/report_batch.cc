@@ -5,6 +5,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/replication/coordinator/domain/verification.h"
 #include "services/replication/coordinator/store/params.h"
+#include "services/replication/coordinator/store/server_store.h"
 
 namespace godwit::coordinator::store {
 namespace {
@@ -29,6 +30,9 @@ constexpr pg::Statement kReports = {
     " agent_difference_count = r.agent_difference_count, differences = r.differences,"
     " bottleneck_shares = r.bottleneck_shares, losses = r.losses, rescan_count = r.rescan_count,"
     " rescan_reason = r.rescan_reason, rescan_time = to_timestamp(r.rescan_time / 1e6),"
+    " attempt_time = case when r.attempt then clock_timestamp() else s.attempt_time end,"
+    " state_time = case when s.state = r.state then s.state_time else clock_timestamp() end,"
+    " state = r.state, stall_cause = r.stall_cause,"
     " codec = r.codec, error_message = r.error_message, transferring = r.transferring,"
     " flow_time = case when r.flowing then clock_timestamp() else s.flow_time end,"
     " update_time = clock_timestamp()"
@@ -39,7 +43,7 @@ constexpr pg::Statement kReports = {
     "  abandoned_cut_count int, idle_time bigint, verified_time bigint, difference_count bigint,"
     "  agent_difference_count bigint, differences text, bottleneck_shares text, losses text,"
     "  rescan_count int, rescan_reason text, rescan_time bigint, codec text, error_message text,"
-    "  transferring bool, flowing bool)"
+    "  transferring bool, flowing bool, attempt bool, state smallint, stall_cause smallint)"
     " where s.id = r.id"};
 constexpr pg::Statement kDisks = {
     "disk_reports",
@@ -85,7 +89,10 @@ Json RowOf(const Reported& reported) {
           {"codec", server.codec},
           {"error_message", server.error_message},
           {"transferring", server.transferring},
-          {"flowing", reported.flowing}};
+          {"flowing", reported.flowing},
+          {"attempt", reported.attempt},
+          {"state", static_cast<int>(server.state)},
+          {"stall_cause", static_cast<int>(server.stall_cause)}};
 }
 
 // Texts that are no UTF-8 were replaced before; should one be left, it does not end the process.
@@ -119,6 +126,9 @@ absl::Status SaveReports(pg::Connection& connection, const std::vector<Reported>
     }
   }
   RETURN_IF_ERROR(connection.Exec(kReports, {Text(rows)}).status());
+  for (const Reported& reported : servers) {
+    if (reported.changed) RETURN_IF_ERROR(Remember(connection, reported.server.id));
+  }
   if (disks.empty()) return absl::OkStatus();
   return connection.Exec(kDisks, {Text(disks)}).status();
 }

@@ -16,13 +16,15 @@ namespace godwit::coordinator::store {
 absl::StatusOr<std::set<std::string>> WithOrders(pg::Connection& connection,
                                                  const std::vector<std::string>& ids);
 
-// A server after its agent's report, with what follows from it but a new state.
+// A server after its agent's report, with what follows from it.
 struct Reported {
   Server server;
+  bool attempt = false;         // the agent was silent: a new attempt begins
+  bool changed = false;         // another state or cause than before
   bool flowing = false;         // data flows now
   bool disks_progress = false;  // the figures of its disks are others than before
 };
-// Saves what SaveReport() and SaveVerdict() save, of locked servers whose disks, state and cause
+// Saves what BeginAttempt(), SaveReport() and SaveVerdict() save, of locked servers whose disks
 // stay.
 absl::Status SaveReports(pg::Connection& connection, const std::vector<Reported>& servers);
 

@@ -1,15 +1,32 @@
 // What an agent is told at its heartbeats, and what is saved of them.
 #include <gmock/gmock.h>
 
-#include <thread>
+#include <future>
 
 #include "absl/strings/str_format.h"
+#include "services/replication/coordinator/engine/heartbeat_queue.h"
 #include "tests/pg/services/replication/fixture.h"
 
 namespace godwit::coordinator {
 namespace {
 
-using ::testing::Each;
+using ::testing::AnyOf;
+
+// The queue, with answers to wait for.
+class Queued {
+ public:
+  using Answer = std::shared_future<absl::StatusOr<AgentAnswer>>;
+  explicit Queued(AgentReports& reports) : queue_(reports, RealClock()) {}
+  Answer Add(AgentReport report, absl::Duration patience = absl::Minutes(1)) {
+    auto promise = std::make_shared<std::promise<absl::StatusOr<AgentAnswer>>>();
+    queue_.Add(std::move(report), patience,
+               [promise](auto answer) { promise->set_value(std::move(answer)); });
+    return promise->get_future().share();
+  }
+
+ private:
+  HeartbeatQueue queue_;
+};
 
 class HeartbeatTest : public CoordinatorPgTest {
  protected:
@@ -81,23 +98,18 @@ TEST_F(HeartbeatTest, ManyAtOnceAreSavedTogetherAndWhole) {
   constexpr int kServers = 8, kRounds = 25;
   ASSERT_NO_FATAL_FAILURE(StartMany(kServers));
   const std::int64_t before = Commits();
-  std::vector<absl::Status> failed(kServers + 1);
-  {
-    std::vector<std::jthread> threads;
-    for (int i = 1; i <= kServers; ++i) {
-      threads.emplace_back([&, i] {
-        for (int round = 1; round <= kRounds; ++round) {
-          const auto answer = agents_->Heartbeat(Copying(Id(i), i * 1000 + round));
-          failed[static_cast<std::size_t>(i)].Update(answer.status());
-          if (answer.ok() && answer->action != Action::kReplicate) {
-            failed[static_cast<std::size_t>(i)].Update(absl::InternalError("not told to go on"));
-          }
-        }
-      });
+  for (int round = 1; round <= kRounds; ++round) {
+    std::vector<AgentReport> reports;
+    for (int i = 1; i <= kServers; ++i) reports.push_back(Copying(Id(i), i * 1000 + round));
+    std::vector<const AgentReport*> all;
+    for (const AgentReport& report : reports) all.push_back(&report);
+    for (const AgentReports::Saved& saved : agents_->SaveTogether(all)) {
+      ASSERT_OK(saved);
+      ASSERT_TRUE(saved->has_value());
+      EXPECT_EQ((*saved)->action, Action::kReplicate);
     }
   }
-  EXPECT_THAT(failed, Each(absl::OkStatus()));
-  EXPECT_LT(Commits() - before, kServers * kRounds) << "one each would be as many";
+  EXPECT_EQ(Commits() - before, kRounds + 1) << "this question is one, too";
   for (int i = 1; i <= kServers; ++i) {
     const Server server = Load(Id(i));
     EXPECT_EQ(server.disks[0].pending_bytes, i * 1000 + kRounds);
@@ -115,22 +127,71 @@ TEST_F(HeartbeatTest, ManyAtOnceAreSavedTogetherAndWhole) {
 
 TEST_F(HeartbeatTest, WhoHoldsOneServerHoldsNoOther) {
   ASSERT_NO_FATAL_FAILURE(StartMany(2));
+  Queued queued(*agents_);
   auto holder = pool_->Acquire();
   ASSERT_OK(holder);
   ASSERT_OK((*holder)->Run("begin"));
   ASSERT_OK(store::LockServer(**holder, Id(1)).status());
-  absl::StatusOr<AgentAnswer> held = absl::UnknownError("not answered");
-  std::atomic<bool> answered = false;
-  std::jthread waits([&] {
-    held = agents_->Heartbeat(Copying(Id(1), 11));
-    answered = true;
-  });
-  for (int i = 0; i < 20; ++i) ASSERT_OK(agents_->Heartbeat(Copying(Id(2), i)));
-  EXPECT_FALSE(answered);
+  const auto held = queued.Add(Copying(Id(1), 11));
+  for (int i = 0; i < 20; ++i) ASSERT_OK(queued.Add(Copying(Id(2), i)).get());
+  EXPECT_EQ(held.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
   ASSERT_OK((*holder)->Run("commit"));
-  waits.join();
-  EXPECT_OK(held);
+  EXPECT_OK(held.get());
   EXPECT_EQ(Load(Id(1)).disks[0].pending_bytes, 11);
+}
+
+TEST_F(HeartbeatTest, OneThatNobodyWaitsForAnyMoreIsNotSaved) {
+  ASSERT_NO_FATAL_FAILURE(StartMany(1));
+  Queued queued(*agents_);
+  EXPECT_EQ(queued.Add(Copying(Id(1), 11), absl::ZeroDuration()).get().status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Load(Id(1)).disks[0].pending_bytes, 0);
+}
+
+TEST_F(HeartbeatTest, AllThatWaitAreAnsweredAtTheEnd) {
+  ASSERT_NO_FATAL_FAILURE(StartMany(1));
+  auto holder = pool_->Acquire();
+  ASSERT_OK(holder);
+  ASSERT_OK((*holder)->Run("begin"));
+  ASSERT_OK(store::LockServer(**holder, Id(1)).status());
+  std::vector<std::shared_future<absl::StatusOr<AgentAnswer>>> answers;
+  {
+    Queued queued(*agents_);
+    for (int i = 0; i < 100; ++i) {
+      answers.push_back(queued.Add(Copying(Id(1), i), absl::Milliseconds(500)));
+    }
+  }
+  for (const auto& answer : answers) {
+    ASSERT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+    EXPECT_THAT(answer.get().status().code(),
+                AnyOf(absl::StatusCode::kCancelled, absl::StatusCode::kDeadlineExceeded));
+  }
+}
+
+TEST_F(HeartbeatTest, AnAgentThatWasSilentIsJudgedAnew) {
+  ASSERT_NO_FATAL_FAILURE(StartMany(1));
+  const auto run = [&](const pg::Statement& statement) {
+    auto connection = pool_->Acquire();
+    return (*connection)->Exec(statement, {Id(1)}).status();
+  };
+  ASSERT_OK(run({"heartbeat_test_silence",
+                 "update replication.server set state = 9, stall_cause = 1,"
+                 " agent_seen_time = now() - interval '1 hour',"
+                 " attempt_time = now() - interval '1 hour' where id = $1"}));
+  const Server before = Load(Id(1));
+  AgentReport report = Copying(Id(1), 1);
+  report.server.connected_generation = 0;
+  report.server.phase = Phase::kConnecting;
+  // A transaction for itself or with others: the outcome is the same.
+  const auto saved = agents_->SaveTogether({&report});
+  ASSERT_OK(saved[0]);
+  ASSERT_TRUE(saved[0]->has_value());
+  const Server after = Load(Id(1));
+  EXPECT_NE(after.state, State::kStalled) << "it has its time to connect again";
+  EXPECT_EQ(after.stall_cause, StallCause::kNone);
+  EXPECT_GT(after.attempt_time, before.attempt_time);
+  EXPECT_GT(after.state_time, before.state_time);
+  EXPECT_EQ(after.version, before.version + 1) << "the change has a row of history";
 }
 
 TEST_F(HeartbeatTest, WhatIsMoreThanFiguresIsJudgedByItself) {
