@@ -114,19 +114,19 @@ Command WatchReplications() {
             for (const std::string& name : names)
               request.add_names(absl::StrCat(name, "/replication"));
             absl::Status printed;
-            const absl::Status watched =
-                Watch(context, &ReplicationService::Stub::WatchReplications, request,
-                      absl::InfiniteDuration(),
-                      std::function<bool(const Replication&)>([&](const Replication& replication) {
-                        const absl::Time now = context.clock().Now();
-                        if (context.json()) {
-                          printed = PrintJson(context, replication, true);
-                        } else {
-                          context.out() << absl::FormatTime("%H:%M:%SZ  ", now, absl::UTCTimeZone())
-                                        << ReplicationLine(replication, now) << std::endl;
-                        }
-                        return printed.ok() && context.out().good();
-                      }));
+            const absl::Status watched = WatchStates(
+                context, &ReplicationService::Stub::WatchReplications, request,
+                absl::InfiniteDuration(), &Replication::watch_token,
+                std::function<bool(const Replication&)>([&](const Replication& replication) {
+                  const absl::Time now = context.clock().Now();
+                  if (context.json()) {
+                    printed = PrintJson(context, replication, true);
+                  } else {
+                    context.out() << absl::FormatTime("%H:%M:%SZ  ", now, absl::UTCTimeZone())
+                                  << ReplicationLine(replication, now) << std::endl;
+                  }
+                  return printed.ok() && context.out().good();
+                }));
             return printed.ok() ? watched : printed;
           }};
 }

@@ -1,7 +1,12 @@
-// WatchReplications: present state of each server, then every change.
+// WatchReplications: present state of each server, then every change; or what changed after a
+// token.
 #pragma once
 
 #include <grpcpp/server_context.h>
+
+#include <set>
+#include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -9,6 +14,8 @@
 #include "godwit/replication/v1/replication_service.grpc.pb.h"
 #include "services/common/pg/pool.h"
 #include "services/common/rpc/identity.h"
+#include "services/common/rpc/scope.h"
+#include "services/replication/coordinator/domain/watch_place.h"
 
 namespace godwit::coordinator {
 
@@ -29,6 +36,15 @@ class ReplicationWatch {
   absl::Status Watch(grpc::ServerContext& context, const rpc::Identity& peer,
                      const replication::v1::WatchReplicationsRequest& request,
                      grpc::ServerWriter<replication::v1::Replication>& writer);
+  // What changed after `place` that `wanted` and `scope` leave in, each with its token, as of one
+  // instant, and the place after it. At most kRound of all that changed.
+  struct News {
+    std::vector<replication::v1::Replication> messages;
+    WatchPlace place;
+    bool more = false;
+  };
+  absl::StatusOr<News> Look(const WatchPlace& place, const std::set<std::string>& wanted,
+                            const rpc::Scope* scope);
   bool Sleep();
 
   pg::Pool& pool_;

@@ -1,5 +1,6 @@
 #include "services/replication/coordinator/store/server_store.h"
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
@@ -47,9 +48,15 @@ constexpr pg::Statement kDisks = {
     "select server_id, disk_id, device_name, size_bytes, is_boot_disk, tracker, pending_bytes,"
     " replicated_bytes, rescanned_bytes from replication.disk"
     " where server_id = any($1::text[]) order by server_id, ordinal"};
+// One statement sees one instant, which pg_current_snapshot() tells. The name of the file of the
+// log begins with the number of the time line.
 constexpr pg::Statement kChanges = {
     "server_changes",
-    "select id, replication.micros(update_time) from replication.server order by id"};
+    "select look.snapshot, look.database, s.id, s.change_xid::text from (select"
+    "  pg_current_snapshot()::text as snapshot, (select system_identifier from pg_control_system())"
+    "  || '-' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) as database) look"
+    " left join replication.server s"
+    "  on not pg_visible_in_snapshot(s.change_xid, $1::pg_snapshot)"};
 constexpr pg::Statement kUnjudged = {
     "server_unjudged",
     "select id from replication.server"
@@ -285,14 +292,20 @@ absl::StatusOr<std::vector<Server>> ListServersWithin(pg::Connection& connection
   return WithDisks(connection, found);
 }
 
-absl::StatusOr<std::vector<Change>> ListChanges(pg::Connection& connection) {
-  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kChanges));
-  std::vector<Change> out;
-  for (int i = 0; i < found.rows(); ++i) {
-    Row row(found, i);
-    Change change{.id = row.Text()};
-    change.update_time = row.TimeOrPast();
-    out.push_back(std::move(change));
+absl::Status ReadOneInstant(pg::Connection& connection) {
+  return connection.Run("set transaction isolation level repeatable read, read only");
+}
+
+absl::StatusOr<Changes> ListChanges(pg::Connection& connection, const Snapshot& seen) {
+  ASSIGN_OR_RETURN(const pg::Result found, connection.Exec(kChanges, {FormatSnapshot(seen)}));
+  Changes out{.database = std::string(found.Text(0, 1))};
+  ASSIGN_OR_RETURN(out.now, ParseSnapshot(found.Text(0, 0)));
+  for (int i = 0; i < found.rows() && !found.IsNull(i, 2); ++i) {
+    WatchRow row{.id = std::string(found.Text(i, 2))};
+    if (!absl::SimpleAtoi(found.Text(i, 3), &row.transaction)) {
+      return absl::DataLossError("replication.server.change_xid is no number");
+    }
+    out.rows.push_back(std::move(row));
   }
   return out;
 }

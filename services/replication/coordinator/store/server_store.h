@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/pg/connection.h"
 #include "services/replication/coordinator/domain/types.h"
+#include "services/replication/coordinator/domain/watch_place.h"
 
 namespace godwit::coordinator::store {
 
@@ -24,12 +25,16 @@ absl::StatusOr<std::vector<Server>> ListServers(pg::Connection& connection,
 absl::StatusOr<std::vector<Server>> ListServersWithin(pg::Connection& connection,
                                                       const std::vector<std::string>& among,
                                                       const std::string& after, int limit);
-// Id and time of the last change of every server, in the order of ids.
-struct Change {
-  std::string id;
-  absl::Time update_time;
+// From here to the end of the transaction, which must have done nothing yet, all reads show one
+// instant.
+absl::Status ReadOneInstant(pg::Connection& connection);
+struct Changes {
+  std::string database;  // this cluster and time line
+  Snapshot now;          // what this look sees
+  std::vector<WatchRow> rows;
 };
-absl::StatusOr<std::vector<Change>> ListChanges(pg::Connection& connection);
+// Servers whose last change `seen` does not see, in no order.
+absl::StatusOr<Changes> ListChanges(pg::Connection& connection, const Snapshot& seen);
 // Servers whose row nobody wrote for `age`: their verdict may be out of date.
 absl::StatusOr<std::vector<std::string>> ListUnjudged(pg::Connection& connection,
                                                       absl::Duration age, int limit);

@@ -289,5 +289,54 @@ TEST_F(CoordinatorTest, WatchShowsTheStateAndEveryChange) {
   stream->Finish();
 }
 
+TEST_F(CoordinatorTest, AWatchGoesOnAfterItsToken) {
+  ASSERT_OK(StartServer());
+  const auto verb = [this](auto method) {
+    pb::ReplicationVerbRequest request;
+    request.set_name(Name("/replication"));
+    request.set_request_id(NewUuid());
+    return Call(*operator_, method, request).status();
+  };
+  // The first message after `since`, when there is one soon; or how the stream ended.
+  pb::WatchReplicationsRequest request;
+  const auto next = [&](absl::Duration patience) -> absl::StatusOr<pb::Replication> {
+    grpc::ClientContext context;
+    rpc::SetTimeout(context, patience);
+    const auto stream = operator_->WatchReplications(&context, request);
+    pb::Replication seen;
+    const bool read = stream->Read(&seen);
+    context.TryCancel();
+    const absl::Status ended = rpc::FromGrpc(stream->Finish());
+    if (!read) return ended;
+    request.set_since(seen.watch_token());
+    return seen;
+  };
+  auto seen = next(absl::Seconds(20));
+  ASSERT_OK(seen);
+  ASSERT_NE(request.since(), "");
+  const std::string first = request.since();
+  EXPECT_EQ(next(absl::Seconds(2)).status().code(), absl::StatusCode::kDeadlineExceeded)
+      << "nothing that was sent comes again";
+  ASSERT_OK(verb(&Operator::PauseReplication));
+  ASSERT_OK(verb(&Operator::ResumeReplication));
+  ASSERT_OK(verb(&Operator::PauseReplication));
+  seen = next(absl::Seconds(20));
+  ASSERT_OK(seen);
+  EXPECT_EQ(seen->state(), pb::Replication::PAUSED) << "the newest state, what was between is not";
+  EXPECT_NE(request.since(), first);
+  EXPECT_EQ(next(absl::Seconds(2)).status().code(), absl::StatusCode::kDeadlineExceeded);
+  request.set_since(first);
+  ASSERT_OK(next(absl::Seconds(20)));
+
+  request.set_since("nonsense");
+  EXPECT_THAT(next(absl::Seconds(20)),
+              ::godwit::testing::StatusIs(absl::StatusCode::kInvalidArgument, "since"));
+  request.set_since(absl::WebSafeBase64Escape("r1/1-00000001/9:9:/0/"));
+  const auto refused = next(absl::Seconds(20));
+  EXPECT_THAT(refused,
+              ::godwit::testing::StatusIs(absl::StatusCode::kOutOfRange, "another database"));
+  EXPECT_EQ(rpc::GetInfo(refused.status()).reason, "STATE_GONE");
+}
+
 }  // namespace
 }  // namespace godwit::coordinator

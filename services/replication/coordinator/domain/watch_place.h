@@ -1,0 +1,64 @@
+// Where a watch of replications is: which changes it was sent, told by the transactions that made
+// them. Pure.
+//
+// Every row names the transaction that changed it last, and numbers of transactions do not follow
+// the order of their commits. So a place is a snapshot: transactions below `end` that are not
+// `open` were seen, of all other ones nothing was; of one more the rows up to an id.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace godwit::coordinator {
+
+struct Snapshot {
+  std::uint64_t end = 1;  // 1: nothing was seen
+  std::set<std::uint64_t> open;
+
+  bool Sees(std::uint64_t transaction) const {
+    return transaction < end && !open.contains(transaction);
+  }
+  bool operator==(const Snapshot&) const = default;
+};
+// As PostgreSQL writes it, "10:20:10,14". INVALID_ARGUMENT: it is none.
+absl::StatusOr<Snapshot> ParseSnapshot(absl::string_view text);
+std::string FormatSnapshot(const Snapshot& snapshot);
+
+struct WatchPlace {
+  std::string database;  // of this cluster and time line; elsewhere the numbers mean something else
+  Snapshot seen;
+  // What `seen` does not see: rows of this transaction with ids up to this one. 0: none.
+  std::uint64_t partial = 0;
+  std::string partial_id;
+
+  bool Saw(std::uint64_t transaction, absl::string_view id) const {
+    return seen.Sees(transaction) || (transaction == partial && id <= partial_id);
+  }
+  bool operator==(const WatchPlace&) const = default;
+};
+
+// A row that is not seen yet, in the order in which rows are to be sent: those of a transaction
+// that was begun first, then by number and id.
+struct WatchRow {
+  std::uint64_t transaction = 0;
+  std::string id;
+};
+bool ComesBefore(const WatchPlace& place, const WatchRow& a, const WatchRow& b);
+
+// The place after `row` was sent, too: the next one of all that `now` sees and `place` did not.
+WatchPlace After(const WatchPlace& place, const Snapshot& now, const WatchRow& row);
+
+// Opaque to callers.
+std::string FormatWatchToken(const WatchPlace& place);
+// INVALID_ARGUMENT: not one that FormatWatchToken made.
+absl::StatusOr<WatchPlace> ParseWatchToken(absl::string_view token);
+// OUT_OF_RANGE: the place is of another database or time than this look.
+absl::Status CheckWatchPlace(const WatchPlace& place, absl::string_view database,
+                             const Snapshot& now);
+
+}  // namespace godwit::coordinator
