@@ -27,7 +27,7 @@ void Now(google::protobuf::Timestamp* time) { time->set_seconds(absl::ToUnixSeco
 absl::StatusOr<std::unique_ptr<FleetWorkers>> FleetWorkers::Start(
     const std::string& replication, const std::vector<std::string>& tls_dirs, int servers_each) {
   ASSIGN_OR_RETURN(const rpc::Identity peer, rpc::ParsePrincipal("service/replication"));
-  std::unique_ptr<FleetWorkers> out(new FleetWorkers());
+  std::unique_ptr<FleetWorkers> out(new FleetWorkers(tls_dirs.size()));
   for (const std::string& dir : tls_dirs) {
     ASSIGN_OR_RETURN(const rpc::TlsMaterial tls, rpc::LoadTls(dir));
     Worker& worker = *out->workers_.emplace_back(std::make_unique<Worker>());
@@ -47,6 +47,11 @@ FleetWorkers::~FleetWorkers() {
   for (const auto& worker : workers_) {
     worker->beats.request_stop();
     worker->reports.request_stop();
+  }
+  // Their threads use what is destroyed before them.
+  for (const auto& worker : workers_) {
+    if (worker->beats.joinable()) worker->beats.join();
+    if (worker->reports.joinable()) worker->reports.join();
   }
 }
 
@@ -143,8 +148,7 @@ void FleetWorkers::KeepBeating(Worker& worker, const std::stop_token& stop) {
 void FleetWorkers::KeepReporting(Worker& worker, const std::stop_token& stop) {
   absl::Time due = absl::Now();
   while (!stop.stop_requested()) {
-    const double rate =
-        point_rate_ / static_cast<double>(std::max<std::size_t>(workers_.size(), 1));
+    const double rate = point_rate_ / static_cast<double>(count_);
     if (rate <= 0 || absl::Now() < due) {
       absl::SleepFor(absl::Milliseconds(5));
       if (rate <= 0) due = absl::Now();

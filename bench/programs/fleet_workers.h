@@ -43,13 +43,14 @@ class FleetWorkers {
     std::string last;  // whose point was reported last
     std::jthread beats, reports;
   };
-  FleetWorkers() = default;
+  explicit FleetWorkers(std::size_t count) : count_(count) {}
   absl::Status Register(Worker& worker, int number, int servers_each);
   void Beat(Worker& worker);
   void Report(Worker& worker);
   void KeepBeating(Worker& worker, const std::stop_token& stop);
   void KeepReporting(Worker& worker, const std::stop_token& stop);
 
+  const std::size_t count_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::atomic<double> point_rate_ = 0;
   Latencies points_, heartbeats_;
