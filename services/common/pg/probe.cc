@@ -32,10 +32,12 @@ absl::Status Probe::Check() {
   const bool off = absl::AbsDuration(ahead) > kHostMayBeOff;
   if (off != host_is_off_) {
     Log(off ? Severity::kWarning : Severity::kInfo,
-        off ? "this host's clock is not the database's: set one of them right (NTP); times are "
-              "recorded by the database's"
+        off ? "this host's clock is not the database's"
             : "this host's clock is the database's again",
-        {{"ahead", absl::FormatDuration(ahead)}});
+        {{"ahead", absl::FormatDuration(ahead)},
+         {"do", off ? "set the clock of this host, or the database's, right (NTP); times are "
+                      "recorded by the database's"
+                    : ""}});
   }
   host_is_off_ = off;
   return absl::OkStatus();

@@ -64,10 +64,15 @@ class Tally:
 
 
 class Tls:
-    """tls.crt, tls.key and ca.crt of a folder."""
+    """tls.crt, tls.key and ca.crt of a folder, as they are now."""
 
     def __init__(self, folder):
+        self.folder, self.stamp = folder, self.stamp_of(folder)
         self.chain, self.key, self.ca = ((folder / name).read_bytes() for name in ("tls.crt", "tls.key", "ca.crt"))
+
+    @staticmethod
+    def stamp_of(folder):
+        return (folder / "tls.crt").stat().st_mtime_ns
 
     def credentials(self):
         return grpc.ssl_channel_credentials(self.ca, self.key, self.chain)
@@ -77,13 +82,20 @@ class Client:
     """Calls one service, whatever copies of it there are. Thread-safe.
 
     `endpoints`: of the copies; calls go to them in turn, as behind a load balancer. `tls`: Tls, or CA bytes for callers without
-    a certificate.
+    a certificate. `follow`: connects anew with the certificate that is in its folder then, when it was replaced.
     """
 
-    def __init__(self, service, endpoints, tls, tally=None):
-        credentials = tls.credentials() if isinstance(tls, Tls) else grpc.ssl_channel_credentials(tls)
-        self._channel = grpc.secure_channel("ipv4:" + ",".join(endpoints), credentials, options=(
-            ("grpc.ssl_target_name_override", f"{service}.service.godwit.internal"),
+    def __init__(self, service, endpoints, tls, tally=None, follow=False):
+        self._service, self._endpoints, self._tls, self._follow = service, endpoints, tls, follow
+        self._lock, self._left = threading.Lock(), []
+        self._channel = self._connect()
+        self.tally = tally or Tally()
+        self._random = random.Random(1)
+
+    def _connect(self):
+        credentials = self._tls.credentials() if isinstance(self._tls, Tls) else grpc.ssl_channel_credentials(self._tls)
+        return grpc.secure_channel("ipv4:" + ",".join(self._endpoints), credentials, options=(
+            ("grpc.ssl_target_name_override", f"{self._service}.service.godwit.internal"),
             ("grpc.lb_policy_name", "round_robin"),
             ("grpc.use_local_subchannel_pool", 1),
             # As services/common/rpc/channel.cc has it.
@@ -92,12 +104,20 @@ class Client:
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.max_reconnect_backoff_ms", 1000)))
-        self._service = service
-        self.tally = tally or Tally()
-        self._random = random.Random(1)
+
+    def channel(self):
+        with self._lock:
+            if self._follow and Tls.stamp_of(self._tls.folder) != self._tls.stamp:
+                self._left.append(self._channel)  # calls under way end there
+                if len(self._left) > 2:
+                    self._left.pop(0).close()  # it would knock with its old certificate for ever
+                self._tls = Tls(self._tls.folder)
+                self._channel = self._connect()
+            return self._channel
 
     def close(self):
-        self._channel.close()
+        for channel in [*self._left, self._channel]:
+            channel.close()
 
     def method(self, name):
         """The method of this area's service; (path, request class, response class)."""
@@ -109,7 +129,7 @@ class Client:
     def once(self, name, /, timeout=5, **fields):
         """One attempt. Raises grpc.RpcError."""
         path, request, response = self.method(name)
-        call = self._channel.unary_unary(path, request_serializer=request.SerializeToString, response_deserializer=response.FromString)
+        call = self.channel().unary_unary(path, request_serializer=request.SerializeToString, response_deserializer=response.FromString)
         began = time.monotonic()
         try:
             answer = call(request(**fields), timeout=timeout)

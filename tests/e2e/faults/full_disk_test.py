@@ -71,6 +71,7 @@ class FullDisk(unittest.TestCase):
         self.addCleanup(work.end)
         launches.start(servers[3])
         until(lambda: work.acknowledged() > 50, "no changes get through")
+        self.believer = traffic.Inventory(self.rig, 9)  # never begun: it takes refusals for answers
         self.no_room_for_tables()
         self.no_room_for_the_log()
         jobs = launches.await_ends()
@@ -81,6 +82,7 @@ class FullDisk(unittest.TestCase):
         self.assertEqual(traffic.lost_and_doubled(self.rig, work), [])
         self.assertEqual(traffic.leftovers(self.rig, 1), [])
         self.assertEqual(self.fleet.moves(), [])
+        self.control(work)
         print(f"{work.acknowledged()} changes acknowledged; {[str(looping.tally) for looping in work.all]}")
 
     def recovered(self, what):
@@ -89,7 +91,28 @@ class FullDisk(unittest.TestCase):
         self.fleet.heard(what, patience=4 * LEASE)
         print(f"{what}: as before {time.monotonic() - since:.1f} s after there was room")
 
+    def refused(self):
+        """One more change that is refused, and believed to be made all the same."""
+        self.believer.count += 1
+        key = f"{self.believer.prefix}{self.believer.count}"
+        try:
+            self.registry.once("SourceServerService/CreateSourceServer", request_id=api.request_id(), user_provided_id=key)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:  # others may mean that it was made
+                self.believer.acknowledged[key] = "sourceServers/believed"
+        return len(self.believer.acknowledged) >= 3
+
+    def control(self, work):
+        """Whoever takes a refusal for an acknowledgement is noticed, each time; so the ledger sees what a full disk loses. And what was
+        refused is not there."""
+        work.inventories.append(self.believer)
+        self.assertEqual(sorted(traffic.lost_and_doubled(self.rig, work)), sorted(
+            f"{key} was acknowledged as {name} and is None" for key, name in self.believer.acknowledged.items()))
+        print(f"control: {len(self.believer.acknowledged)} refused changes that were believed are noticed")
+        self.assertGreaterEqual(len(self.believer.acknowledged), 3)
+
     def no_room_for_tables(self):
+        self.assertIsNone(self.refusal(), "control: with room there is no refusal")
         self.fill()
         code, told = until(self.refusal, "changes are taken although there is no room", patience=60)
         print(f"no room for tables: {code.name}: {told}")
@@ -97,10 +120,12 @@ class FullDisk(unittest.TestCase):
         self.assertEqual(code, grpc.StatusCode.RESOURCE_EXHAUSTED)
         for name, process in self.rig.processes.items():
             self.assertTrue(process.running(), name)
+        until(self.refused, "changes are taken although there is no room", patience=30)
         self.make_room()
         self.recovered("no room for tables")
 
     def no_room_for_the_log(self):
+        self.assertIsNone(self.refusal(), "control: with room there is no refusal")
         self.fill()
         subprocess.run(["psql", "-Xq", "-d", self.rig.conninfo, "-c", "SELECT pg_switch_wal()", "-c", "CHECKPOINT", "-c", "SELECT pg_switch_wal()",
                         "-c", "CREATE TABLE public.more AS SELECT generate_series(1, 300000)"], capture_output=True, check=False, timeout=60)

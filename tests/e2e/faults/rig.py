@@ -28,6 +28,11 @@ class Rig:
         self.database_through = database_through or (lambda service, copy, conninfo: conninfo)
         self.ports, self.processes, self.clients = {}, {}, []
         self.hosts, self.prefixes = {}, {}  # by service: the address it serves on, what its command begins with
+        self.programs, self.environments = {}, {}  # by process, as "registry-0": a folder of other programs, variables
+        self.issue_environment = {}  # of ca-init and ca-issue
+        self.certificate_options = []  # of ca-issue, for whom the test has no other
+        self.identities = {}  # by folder: whose certificates are in it, and how they were issued
+        self.follow_certificates = False  # clients connect anew when theirs was replaced
         self.conninfo = None
 
     # Start and end.
@@ -36,7 +41,7 @@ class Rig:
         api.generate(self.source, self.dir / "protos")
         self.start_database()
         run(self.bin / "godwit-migrate", "--database", self.conninfo)
-        run(self.bin / "godwit-registry", "ca-init", "--dir", self.dir / "ca")
+        run(self.bin / "godwit-registry", "ca-init", "--dir", self.dir / "ca", env={**os.environ, **self.issue_environment})
         run(self.bin / "godwit-replication-worker", "keys", "generate", "--master-key-file", self.dir / "master.keys")
         for service in SERVICES:
             self.certificate(f"service/{service}", self.dir / "tls" / service, "--server-name", "127.0.0.1")
@@ -45,7 +50,8 @@ class Rig:
                     self.ports[f"{service}{part}-{copy}"] = free_port()
         for service in only:
             for copy in range(self.copies):
-                self.describe(service, copy).start()
+                self.describe(service, copy)
+                self.start_process(f"{service}-{copy}")
         for process in self.processes.values():
             process.await_serving()
         return self
@@ -63,8 +69,13 @@ class Rig:
         for pid in self.machine_processes():
             os.kill(pid, 9)
 
+    def start_process(self, name):
+        return self.processes[name].start(**self.environments.get(name, {}))
+
     def certificate(self, identity, folder, *more):
-        run(self.bin / "godwit-registry", "ca-issue", "--dir", self.dir / "ca", "--identity", identity, "--out", folder, *more)
+        self.identities[folder] = (identity, *more)
+        run(self.bin / "godwit-registry", "ca-issue", "--dir", self.dir / "ca", "--identity", identity, "--out", folder,
+            *self.certificate_options, *more, env={**os.environ, **self.issue_environment})
         return api.Tls(folder)
 
     # PostgreSQL.
@@ -100,7 +111,8 @@ class Rig:
         return "ipv4:" + ",".join(self.endpoints(service))
 
     def describe(self, service, copy):
-        command = [*self.prefixes.get(service, []), self.bin / f"godwit-{service}", "--listen", self.endpoint(service, copy), "--tls-dir", self.dir / "tls" / service,
+        programs = pathlib.Path(self.programs.get(f"{service}-{copy}", self.bin))
+        command = [*self.prefixes.get(service, []), programs / f"godwit-{service}", "--listen", self.endpoint(service, copy), "--tls-dir", self.dir / "tls" / service,
                    "--metrics-listen", f"127.0.0.1:{self.ports[f'{service}-metrics-{copy}']}"]
         if service != "gateway":
             command += ["--database", self.database_through(service, copy, self.conninfo)]
@@ -124,7 +136,7 @@ class Rig:
             folder = self.dir / "clients" / principal.replace("/", "_")
             tls = api.Tls(folder) if folder.exists() else self.certificate(principal, folder)
         endpoints = self.endpoints(service) if copy is None else [self.endpoint(service, copy)]
-        client = api.Client(service, endpoints, tls, tally)
+        client = api.Client(service, endpoints, tls, tally, follow=self.follow_certificates)
         self.clients.append(client)
         return client
 
