@@ -23,6 +23,23 @@ void AddEventFlags(Flags& flags, EventOptions& options) {
                  "how long a delivery is tried before it is parked");
   flags.Strings("webhook-allow", &options.webhook_allow,
                 "network (10.0.0.0/8) or address that webhooks may reach besides public ones");
+  flags.Duration(
+      "replication-event-hold", &options.told.hold,
+      "how long a stall, a lost agent or the end of either is seen before an event says so");
+  flags.Duration("replication-lag", &options.told.lag,
+                 "an event tells of replication that lags more");
+  flags.Duration("replication-lag-hold", &options.told.lag_hold, "for so long");
+  flags.Duration("replication-silence", &options.told.silence,
+                 "an agent that was not heard of for so long is lost");
+}
+
+absl::Status CheckToldLimits(const ToldLimits& limits) {
+  const absl::Duration most = absl::Hours(24);
+  RETURN_IF_ERROR(
+      InRange("replication-event-hold", limits.hold, absl::ZeroDuration(), absl::Hours(1)));
+  RETURN_IF_ERROR(InRange("replication-lag", limits.lag, absl::Seconds(1), most));
+  RETURN_IF_ERROR(InRange("replication-lag-hold", limits.lag_hold, absl::ZeroDuration(), most));
+  return InRange("replication-silence", limits.silence, absl::Seconds(15), most);
 }
 
 absl::StatusOr<WebhookSender::Options> WebhookOptionsOf(const EventOptions& options) {

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "services/common/base/flags.h"
 #include "services/registry/clients/webhook_sender.h"
+#include "services/registry/domain/replication_told.h"
 
 namespace godwit::registry {
 
@@ -18,11 +19,13 @@ struct EventOptions {
   absl::Duration webhook_timeout = absl::Seconds(10);
   absl::Duration webhook_retry_time = absl::Hours(24);
   std::vector<std::string> webhook_allow;
+  ToldLimits told;
 };
 
 // `options` must outlive the parsing.
 void AddEventFlags(Flags& flags, EventOptions& options);
-// INVALID_ARGUMENT names the option.
+// Both: INVALID_ARGUMENT names the option.
+absl::Status CheckToldLimits(const ToldLimits& limits);
 absl::StatusOr<WebhookSender::Options> WebhookOptionsOf(const EventOptions& options);
 
 }  // namespace godwit::registry

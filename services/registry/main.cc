@@ -113,6 +113,8 @@ absl::Status RunServer(int argc, const char* const* argv) {
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, flags.Parse(argc, argv));
   RETURN_IF_ERROR(NoMore(rest));
   ASSIGN_OR_RETURN(config.webhooks, WebhookOptionsOf(events));
+  RETURN_IF_ERROR(CheckToldLimits(events.told));
+  config.told = events.told;
   RETURN_IF_ERROR(Required("database", config.database));
   RETURN_IF_ERROR(Required("tls-dir", tls_dir));
   RETURN_IF_ERROR(Required("ca-dir", ca_dir));

@@ -64,7 +64,8 @@ absl::StatusOr<EventFilter> FilterOf(const std::string& prefix, const pb::EventF
   RETURN_IF_ERROR(CheckCount(prefix + ".types", filter.types_size(), kMaxTypes));
   for (int i = 0; i < filter.types_size(); ++i) {
     const int type = filter.types(i);
-    if (type < pb::Event::SERVER_CREATED || type > pb::Event::WAVE_DELETED) {
+    if (type == pb::Event::TYPE_UNSPECIFIED || type == pb::Event::TEST ||
+        !pb::Event::Type_IsValid(type)) {
       return rpc::FieldError(absl::StrCat(prefix, ".types[", i, "]"),
                              absl::StrCat(type, " is no type of events that happen"));
     }

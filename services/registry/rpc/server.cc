@@ -54,7 +54,7 @@ class Server final : public RegistryServer {
                 rpc::Dial(config.replication, ServiceIdentity("replication"), config.tls),
                 OutboxSender::Options()),
         health_(pool_, rpc::Dial(config.replication, ServiceIdentity("replication"), config.tls),
-                {.pause = config.health_pause}),
+                {.pause = config.health_pause, .told = config.told}),
         scopes_(pool_, sender_),
         watch_hub_(pool_),
         event_hub_(pool_),

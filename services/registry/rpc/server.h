@@ -14,6 +14,7 @@
 #include "services/registry/domain/group_limits.h"
 #include "services/registry/domain/lifecycle.h"
 #include "services/registry/domain/quotas.h"
+#include "services/registry/domain/replication_told.h"
 #include "services/registry/storage/access_key_store.h"
 
 namespace godwit::registry {
@@ -35,6 +36,7 @@ struct ServerConfig {
   Quotas quotas;
   GroupLimits group_limits;
   absl::Duration health_pause = absl::Seconds(10);  // between looks at how replication goes
+  ToldLimits told;                                  // of events about it
   std::string transfer_dir;  // holds the buckets of imports and exports; empty: there are none
   WebhookSender::Options webhooks;  // without the master key file
 };
