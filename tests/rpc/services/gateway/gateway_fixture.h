@@ -58,7 +58,8 @@ class GatewayTest : public ::testing::Test {
     ::godwit::testing::TempDir dir;
     std::unique_ptr<::godwit::testing::MiniCluster> cluster;
     // "operator" (user/operator/ci), "viewer" (user/viewer/dashboard), "lenient" (user/admin/alice,
-    // by the lenient rules of the life cycle), "disabled" (user/operator/gone).
+    // by the lenient rules of the life cycle), "disabled" (user/operator/gone), "scoped"
+    // (user/operator/scoped, whom scopes_test.cc limits).
     std::map<std::string, registry::v1::AccessKey> keys;
     ::godwit::testing::Process gateway;
     int port = 0, metrics_port = 0;
@@ -212,6 +213,7 @@ class GatewayTest : public ::testing::Test {
     RETURN_IF_ERROR(MakeKey("operator", "user/operator/ci", any));
     RETURN_IF_ERROR(MakeKey("viewer", "user/viewer/dashboard", any));
     RETURN_IF_ERROR(MakeKey("lenient", "user/admin/alice", AccessKey::LENIENT));
+    RETURN_IF_ERROR(MakeKey("scoped", "user/operator/scoped", any));
     RETURN_IF_ERROR(MakeKey("disabled", "user/operator/gone", any));
     RETURN_IF_ERROR(MakeServerCertificate(i_->dir.path()));
     RETURN_IF_ERROR(WriteAids());
