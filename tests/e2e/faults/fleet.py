@@ -39,8 +39,12 @@ class Looping:
         self._thread.start()
         return self
 
-    def end(self):
+    def stop(self):
+        """Ends soon; end() waits for it."""
         self._ending.set()
+
+    def end(self):
+        self.stop()
         self._thread.join(30)
 
     def _loop(self):
@@ -58,6 +62,13 @@ class Looping:
             except Exception as error:  # pylint: disable=broad-except
                 self.errors.append(repr(error))
                 pause = 0.3
+
+
+def end_all(loopings):
+    for looping in loopings:
+        looping.stop()
+    for looping in loopings:
+        looping.end()
 
 
 class Worker(Looping):
@@ -251,8 +262,7 @@ class Fleet:
         return [*self.workers.values(), *self.converters, *self.agents]
 
     def end(self):
-        for looping in self.all():
-            looping.end()
+        end_all(self.all())
 
     def errors(self):
         return [error for looping in self.all() for error in looping.errors]

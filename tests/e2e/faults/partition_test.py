@@ -5,7 +5,7 @@ again and again: nothing wrong is decided, everybody is served again after it, a
     partition_test.py SOURCE BIN
 
 A direction is cut by a neighbour entry that leads nowhere: packets vanish, and nobody is told. GODWIT_FAULT_SECONDS: how long each
-cut lasts (7, longer than a lease). GODWIT_FAULT_SEED: when the flapping line is up.
+cut lasts (6, longer than a lease). GODWIT_FAULT_SEED: when the flapping line is up.
 """
 import os
 import random
@@ -21,8 +21,8 @@ from processes import Process, run, until
 from rig import Rig
 
 SEED = int(os.environ.get("GODWIT_FAULT_SEED", "20260204"))
-SECONDS = float(os.environ.get("GODWIT_FAULT_SECONDS", "7"))
-LEASE = 5
+SECONDS = float(os.environ.get("GODWIT_FAULT_SECONDS", "6"))
+LEASE = 4
 MEMORY_MIB = 64  # more than before
 NOWHERE = "02:00:00:00:00:99"
 

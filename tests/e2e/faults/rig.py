@@ -62,6 +62,7 @@ class Rig:
         for process in self.processes.values():
             process.kill()
         self.end_machines()
+        self.postgres("stop", "immediate")  # nobody needs its last checkpoint
         self.postgres("destroy")
         shutil.rmtree(self.dir, ignore_errors=True)
 

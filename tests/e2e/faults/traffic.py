@@ -172,8 +172,7 @@ class Traffic:
             looping.begin()
 
     def end(self):
-        for looping in self.all:
-            looping.end()
+        fleet.end_all(self.all)
 
     def acknowledged(self):
         return sum(len(inventory.acknowledged) for inventory in self.inventories) + sum(tags.acknowledged for tags in self.tags + self.gateways)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Two copies of every service over one database, with traffic: one of each is killed, and later each in turn is stopped and started
-as an upgrade does it. Nothing that was acknowledged is lost, nothing is done twice, and what was launched is there once.
+"""Two copies of every service over one database, with traffic: one of each is killed, and later those of one host after those of the
+other are stopped and started as an upgrade does it. Nothing that was acknowledged is lost, nothing is done twice, and what was launched is there once.
 
     two_copies_test.py SOURCE BIN
 
@@ -8,6 +8,7 @@ GODWIT_FAULT_SEED chooses who dies; GODWIT_FAULT_ROUNDS (1) how often.
 """
 import os
 import random
+import signal
 import sys
 import time
 import unittest
@@ -43,8 +44,6 @@ class TwoCopies(unittest.TestCase):
         chance = random.Random(SEED)
         for turn in range(ROUNDS):
             self.kill_one_of_each(chance, launches if turn == 0 else None, servers[3:5])
-        jobs = launches.await_ends()
-        self.assertEqual([job.state for job in jobs.values()], [4] * 2, [str(job) for job in jobs.values()])
         self.assertEqual(storm(self.rig, servers[6:], SEED), [])
         self.restart_each(launches, servers[5])
         jobs = launches.await_ends()
@@ -55,26 +54,33 @@ class TwoCopies(unittest.TestCase):
         self.control(work)
 
     def kill_one_of_each(self, chance, launches, servers):
+        started = []
         for service in SERVICES:
             if launches is not None and service in ("replication", "jobs"):
                 launches.start(servers[service == "jobs"])
                 time.sleep(chance.uniform(0.3, 1.5))  # somewhere in the launch
-            name = f"{service}-{chance.randrange(self.rig.copies)}"
-            self.rig.processes[name].kill()
-            time.sleep(chance.uniform(0.2, 1.0))
-            self.rig.processes[name].start().await_serving()
-            print(f"killed and started again: {name}")
+            process = self.rig.processes[f"{service}-{chance.randrange(self.rig.copies)}"]
+            process.kill()
+            time.sleep(chance.uniform(0.1, 0.6))
+            started.append(process.start())
+        for process in started:
+            process.await_serving()
+        print(f"killed and started again: {', '.join(process.name for process in started)}")
 
     def restart_each(self, launches, server):
-        """One copy at a time, as an upgrade does it."""
+        """The copies of one host after those of the other, as an upgrade does it."""
         launches.start(server)
         began = time.monotonic()
-        for service in SERVICES:
-            for copy in range(self.rig.copies):
-                process = self.rig.processes[f"{service}-{copy}"]
+        for copy in range(self.rig.copies):
+            processes = [self.rig.processes[f"{service}-{copy}"] for service in SERVICES]
+            for process in processes:
+                process.signal(signal.SIGTERM)
+            for process in processes:
                 self.assertEqual(process.end(), 0, f"{process.name}: {process.text()[-2000:]}")
-                process.start().await_serving()
-        print(f"{len(self.rig.processes)} services were restarted one by one in {time.monotonic() - began:.1f} s")
+                process.start()
+            for process in processes:
+                process.await_serving()
+        print(f"{len(self.rig.processes)} services were restarted host by host in {time.monotonic() - began:.1f} s")
 
     def judge(self, work, launches, machines):
         until(lambda: not traffic.leftovers(self.rig, machines), lambda: traffic.leftovers(self.rig, machines), patience=30)
@@ -99,6 +105,7 @@ class TwoCopies(unittest.TestCase):
         self.rig.sql(f"UPDATE registry.source_server SET user_provided_id = 'gone' WHERE user_provided_id = '{key}'")
         self.assertEqual(traffic.lost_and_doubled(self.rig, work), [f"{key} was acknowledged as {name} and is None"])
         self.rig.end_machines()
+        until(lambda: not self.rig.machine_processes(), "machines do not end")
         (self.rig.dir / "store/s/c-stray").mkdir()
         faults = traffic.leftovers(self.rig, 3)
         self.assertEqual(len(faults), 2, faults)
