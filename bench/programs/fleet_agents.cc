@@ -153,13 +153,13 @@ void FleetAgents::Storm(absl::Duration patience) {
 void FleetAgents::Beat(double rate, absl::Duration time, int in_flight) {
   const absl::Time from = absl::Now();
   std::int64_t sent = 0;
-  for (std::size_t next = 0;;) {
+  while (true) {
     const absl::Duration passed = absl::Now() - from;
     if (passed >= time) break;
     const auto due = static_cast<std::int64_t>(rate * absl::ToDoubleSeconds(passed));
     std::size_t looked = 0;
     while ((rate > 0 ? sent < due : in_flight_ < in_flight) && looked++ < agents_.size()) {
-      Agent& agent = *agents_[next++ % agents_.size()];
+      Agent& agent = *agents_[next_++ % agents_.size()];
       if (agent.busy) continue;
       Send(agent, kCallTime);
       ++sent;

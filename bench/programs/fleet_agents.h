@@ -63,6 +63,7 @@ class FleetAgents {
 
   const FleetEndpoints endpoints_;
   std::vector<std::unique_ptr<Agent>> agents_;
+  std::size_t next_ = 0;  // whose turn it is to beat
   std::atomic<int> in_flight_ = 0;
   Latencies latencies_;
 };

@@ -34,10 +34,10 @@ namespace {
 
 constexpr pg::Statement kLoad = {"server_load", GODWIT_SERVER_SELECT " where s.id = $1"};
 constexpr pg::Statement kLock = {"server_lock",
-                                 GODWIT_SERVER_SELECT " where s.id = $1 for update of s"};
+                                 GODWIT_SERVER_SELECT " where s.id = $1 for no key update of s"};
 constexpr pg::Statement kLockFree = {"server_lock_free", GODWIT_SERVER_SELECT
                                      " where s.id = any($1::text[]) order by s.id"
-                                     " for update of s skip locked"};
+                                     " for no key update of s skip locked"};
 constexpr pg::Statement kList = {
     "server_list", GODWIT_SERVER_SELECT " where s.id > $1 order by s.id limit $2::int"};
 constexpr pg::Statement kListWithin = {

@@ -30,7 +30,10 @@ constexpr pg::Statement kNewGenerations = {
     "update replication.server set generation = generation + 1, update_time = clock_timestamp()"
     " where worker_id = $1 and not releasing returning id"};
 constexpr pg::Statement kLockWorker = {
-    "worker_lock", "select incarnation, store_id from replication.worker where id = $1 for update"};
+    "worker_lock",
+    // No stronger: a second update of a server in one transaction looks at its worker (foreign
+    // key).
+    "select incarnation, store_id from replication.worker where id = $1 for no key update"};
 constexpr pg::Statement kIncarnation = {
     "worker_incarnation", "select incarnation, store_id from replication.worker where id = $1"};
 constexpr pg::Statement kRenew = {

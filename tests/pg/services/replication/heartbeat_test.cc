@@ -4,7 +4,9 @@
 #include <future>
 
 #include "absl/strings/str_format.h"
+#include "services/common/base/deadline_scope.h"
 #include "services/replication/coordinator/engine/heartbeat_queue.h"
+#include "services/replication/coordinator/store/worker_store.h"
 #include "tests/pg/services/replication/fixture.h"
 
 namespace godwit::coordinator {
@@ -192,6 +194,23 @@ TEST_F(HeartbeatTest, AnAgentThatWasSilentIsJudgedAnew) {
   EXPECT_GT(after.attempt_time, before.attempt_time);
   EXPECT_GT(after.state_time, before.state_time);
   EXPECT_EQ(after.version, before.version + 1) << "the change has a row of history";
+}
+
+// A worker's heartbeat holds the worker's row and waits for those of its servers.
+TEST_F(HeartbeatTest, AgentsDoNotWaitForTheRowOfTheirWorker) {
+  ASSERT_NO_FATAL_FAILURE(StartMany(1));
+  auto holder = pool_->Acquire();
+  ASSERT_OK(holder);
+  ASSERT_OK((*holder)->Run("begin"));
+  const auto worker = (*holder)->Exec(
+      {"heartbeat_test_worker", "select incarnation from replication.worker where id = $1"},
+      {kWorker1});
+  ASSERT_OK(worker);
+  std::string store_id;
+  ASSERT_OK(store::CheckIncarnation(**holder, kWorker1, worker->Int(0, 0), &store_id));
+  const DeadlineScope deadline(absl::Seconds(20));
+  ASSERT_OK(agents_->SaveAlone(Copying(Id(1), 12)));
+  EXPECT_EQ(Load(Id(1)).disks[0].pending_bytes, 12);
 }
 
 TEST_F(HeartbeatTest, WhatIsMoreThanFiguresIsJudgedByItself) {
