@@ -41,7 +41,7 @@ std::string Root(absl::string_view name) {
   const std::vector<absl::string_view> parts = absl::StrSplit(name, absl::MaxSplits('/', 2));
   const bool known = std::find(std::begin(kCollections), std::end(kCollections), parts[0]) !=
                      std::end(kCollections);
-  if (!known || parts.size() < 2) return "";
+  if (!known || parts.size() < 2 || parts[1].empty()) return "";
   const bool an_id = std::all_of(parts[1].begin(), parts[1].end(), [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-';
   });
