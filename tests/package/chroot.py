@@ -33,10 +33,10 @@ def free_port():
 
 
 class Chroot:
-    """`base`: what is installed in it from the start."""
+    """`base`: what is installed in it from the start. `below`: a folder that unpack() made; roots on it are there at once."""
 
-    def __init__(self, base):
-        self.base = base
+    def __init__(self, base, below=None):
+        self.base, self.below = base, below
         self.userspec = "0:0"
 
     def base_tar(self):
@@ -45,17 +45,33 @@ class Chroot:
             raise AssertionError(made.stderr)
         return made.stdout.strip()
 
+    def unpack(self, folder):
+        subprocess.run(["tar", "-C", folder, "--numeric-owner", "-xf", self.base_tar()], check=True)
+
+    def _layer(self):
+        """What is written goes into folders of this one's own."""
+        self.layers = tempfile.mkdtemp(prefix="godwit-layer-")
+        upper, work = (pathlib.Path(self.layers, name) for name in ("upper", "work"))
+        for folder in (upper, work):
+            folder.mkdir(mode=0o755)
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={self.below},upperdir={upper},workdir={work}", self.path], check=True)
+
     def __enter__(self):
-        tar = self.base_tar()
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="godwit-root-"))
         self.path.chmod(0o755)
-        subprocess.run(["tar", "-C", self.path, "--numeric-owner", "-xf", tar], check=True)
+        if self.below is None:
+            self.unpack(self.path)
+        else:
+            self._layer()
         subprocess.run(["mount", "-t", "proc", "proc", self.path / "proc"], check=True)
         return self
 
     def __exit__(self, *_):
         for mount in ("run/postgresql", "proc"):
-            subprocess.run(["umount", "-q", self.path / mount], check=False)
+            subprocess.run(["umount", "-q", self.path / mount], stderr=subprocess.DEVNULL, check=False)
+        if self.below is not None:
+            subprocess.run(["umount", self.path], check=True)
+            shutil.rmtree(self.layers)
         shutil.rmtree(self.path)
 
     def _command(self, arguments):

@@ -13,7 +13,7 @@ BASE = ["adduser", "libabsl20220623", "libc6", "libcurl4", "libgcc-s1", "libgrpc
         "libprometheus-cpp-pull1.0", "libprotobuf32", "librados2", "librbd1", "libre2-9", "libssl3", "libstdc++6", "libvirt0", "libxml2",
         "libyaml-cpp0.7", "libzstd1", "zlib1g"]
 # What the tests themselves need in it.
-TOOLS = ["curl"]
+TOOLS = ["curl", "systemd"]
 COMPONENTS = ["control", "worker", "conversion-worker", "gateway", "agent", "cli"]
 
 
@@ -32,6 +32,19 @@ def make_packages(build, version, components):
         yield {component: folder / f"godwit-{component}_{version}_amd64.deb" for component in components}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def make_archive(build, version, component):
+    """The .tar.gz of a component with that version, in a folder that goes away."""
+    with tempfile.TemporaryDirectory(prefix="godwit-packages-") as folder:
+        made = subprocess.run(
+            ["cpack", "-G", "TGZ", "-B", folder, "-D", f"CPACK_PACKAGE_VERSION={version}", "-D", f"CPACK_COMPONENTS_ALL={component}",
+             "-D", "CPACK_ARCHIVE_COMPONENT_INSTALL=ON", "-D", f"CPACK_PACKAGE_FILE_NAME=godwit-{version}-linux-amd64"],
+            cwd=build, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise AssertionError(made.stdout + made.stderr)
+        yield next(pathlib.Path(folder).glob("*.tar.gz"))
 
 
 def depends(package):
