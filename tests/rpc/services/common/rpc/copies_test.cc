@@ -26,7 +26,7 @@ class Counting final : public pb::JobService::Service {
  public:
   grpc::Status GetJob(grpc::ServerContext* context, const pb::GetJobRequest*, pb::Job*) override {
     ++calls;
-    return Serve(context, "test.Count", kReaders, [](const Call&) { return absl::OkStatus(); });
+    return Serve(context, "test.Count", kServices, [](const Call&) { return absl::OkStatus(); });
   }
   std::atomic<int> calls = 0;
 };
@@ -56,7 +56,7 @@ class CopiesTest : public ::testing::Test {
   }
 
   TestPki pki_;
-  const TlsMaterial tls_ = pki_.Issue("user/operator/alice");
+  const TlsMaterial tls_ = pki_.Issue("service/registry");
   Copy here_{pki_};
 };
 
