@@ -45,7 +45,8 @@ create view scope_server as
     join registry.source_server s on s.application_id = a.id
   union all
   select e.principal, s.id from registry.scope_entry e
-    join registry.source_server s on s.tags ? e.tag_key and (e.tag_value is null or s.tags ->> e.tag_key = e.tag_value);
+    join registry.source_server s on s.tags ? e.tag_key and (e.tag_value is null or s.tags ->> e.tag_key = e.tag_value)
+    where e.tag_key is not null;
 
 create view scope_application as
   select e.principal, e.application_id as id from registry.scope_entry e where e.application_id is not null

@@ -39,7 +39,7 @@ constexpr Column kColumns[] = {
 
 std::string ServiceOf(absl::string_view method) {
   const std::vector<std::string> parts = absl::StrSplit(method, '.');
-  return parts[1];
+  return parts[1] == "common" ? "registry" : parts[1];  // quotas: every service has its own
 }
 
 const google::protobuf::MethodDescriptor* Descriptor(std::string method) {
@@ -147,18 +147,19 @@ class ScopeMatrixTest : public ScopeTest {
   static std::string Shown(grpc::ClientContext& context, Reader reader, Response message,
                            const std::string& wanted, absl::Status* status) {
     std::string text;
-    bool seen = false;
+    absl::Notification over;
+    std::thread ending;
     while (reader->Read(&message)) {
       absl::StrAppend(&text, message.DebugString());
-      if (!seen && absl::StrContains(text, wanted)) {
-        seen = true;
-        std::thread([&context] {
-          absl::SleepFor(absl::Seconds(1));
-          context.TryCancel();
-        }).detach();
-      }
+      if (ending.joinable() || !absl::StrContains(text, wanted)) continue;
+      ending = std::thread([&context, &over] {
+        over.WaitForNotificationWithTimeout(absl::Seconds(1));
+        context.TryCancel();
+      });
     }
     *status = rpc::FromGrpc(reader->Finish());
+    over.Notify();
+    if (ending.joinable()) ending.join();
     return text;
   }
 };
