@@ -38,6 +38,7 @@ create index scope_entry_of_wave on scope_entry (wave_id) where wave_id is not n
 create index scope_entry_of_tag on scope_entry (tag_key) where tag_key is not null;
 
 -- Who reaches what: the only place that says so. Rows may come twice.
+-- The document of tags is {"tags": {KEY: VALUE}}.
 create view scope_server as
   select e.principal, s.id from registry.scope_entry e join registry.source_server s on s.application_id = e.application_id
   union all
@@ -45,7 +46,7 @@ create view scope_server as
     join registry.source_server s on s.application_id = a.id
   union all
   select e.principal, s.id from registry.scope_entry e
-    join registry.source_server s on s.tags ? e.tag_key and (e.tag_value is null or s.tags ->> e.tag_key = e.tag_value)
+    join registry.source_server s on s.tags -> 'tags' ? e.tag_key and (e.tag_value is null or s.tags -> 'tags' ->> e.tag_key = e.tag_value)
     where e.tag_key is not null;
 
 create view scope_application as
