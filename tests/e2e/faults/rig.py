@@ -28,6 +28,7 @@ class Rig:
         self.database_through = database_through or (lambda service, copy, conninfo: conninfo)
         self.ports, self.processes, self.clients = {}, {}, []
         self.hosts, self.prefixes = {}, {}  # by service: the address it serves on, what its command begins with
+        self.options = {}  # by service: more of its command line
         self.programs, self.environments = {}, {}  # by process, as "registry-0": a folder of other programs, variables
         self.issue_environment = {}  # of ca-init and ca-issue
         self.certificate_options = []  # of ca-issue, for whom the test has no other
@@ -122,11 +123,13 @@ class Rig:
         for peer in peers[service]:
             command += [f"--{peer}", self.target(peer)]
         command += {"registry": ["--enroll-listen", f"127.0.0.1:{self.ports[f'registry-enroll-{copy}']}", "--ca-dir", self.dir / "ca",
-                                 "--master-key-file", self.dir / "master.keys"],
+                                 "--master-key-file", self.dir / "master.keys", "--advertise", self.endpoint("registry", 0),
+                                 "--advertise-replication", self.endpoint("replication", 0)],
                     "replication": ["--lease-duration", f"{self.lease}s"],
                     "conversion": ["--lease-duration", f"{self.lease}s"],
                     "jobs": ["--machines-dir", self.dir / "machines", "--accelerator", "tcg", "--lease-duration", f"{JOB_LEASE}s"],
                     "gateway": ["--region", "us-east-1", "--account", "123456789012"]}[service]
+        command += self.options.get(service, [])
         name = f"{service}-{copy}"
         self.processes[name] = Process(name, command, self.dir / "log" / f"{name}.log")
         return self.processes[name]

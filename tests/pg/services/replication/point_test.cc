@@ -1,4 +1,5 @@
 // Points are recorded once, answered, expired and never lost while somebody needs them.
+#include "services/common/base/clock.h"
 #include "tests/pg/services/replication/fixture.h"
 
 namespace godwit::coordinator {
@@ -80,7 +81,7 @@ TEST_F(PointTest, ExpiryOrdersTheWorkerAndSparesWhatIsNeeded) {
   }
   const std::vector<store::Point> points = List();  // 5, 4, 3, 2, 1
   ASSERT_OK(points_->Update(kServer1, points[3].id, std::nullopt, true));
-  const absl::Time no_wait = absl::Now();
+  const absl::Time no_wait = SteadyNow();
   EXPECT_THAT(points_->CreateClone(kServer1, points[2].id, NewUuid(), no_wait),
               StatusIs(absl::StatusCode::kUnavailable, "same request_id"));
   ASSERT_OK(housekeeping_->ExpirePoints());
@@ -119,20 +120,20 @@ TEST_F(PointTest, ExpiryOrdersTheWorkerAndSparesWhatIsNeeded) {
 TEST_F(PointTest, CloneThatCannotBeMadeSaysWhy) {
   ASSERT_OK(Point(1));
   const std::string request = NewUuid(), point = List()[0].id;
-  EXPECT_THAT(points_->CreateClone(kServer1, point, request, absl::Now()),
+  EXPECT_THAT(points_->CreateClone(kServer1, point, request, SteadyNow()),
               StatusIs(absl::StatusCode::kUnavailable, ""));
   const auto beat = Beat(kWorker1, incarnation_);
   ASSERT_OK(workers_->ReportOrder({.worker_id = kWorker1,
                                    .incarnation = incarnation_,
                                    .order_id = beat->orders[0].id,
                                    .status = absl::DataLossError("layer is damaged")}));
-  EXPECT_THAT(points_->CreateClone(kServer1, point, request, absl::Now()),
+  EXPECT_THAT(points_->CreateClone(kServer1, point, request, SteadyNow()),
               StatusIs(absl::StatusCode::kDataLoss, "layer is damaged"));
 }
 
 TEST_F(PointTest, WhatArrivedCanBeAskedForBeforeTheFirstPoint) {
   const std::string early = NewUuid(), later = NewUuid();
-  EXPECT_THAT(points_->CreateClone(kServer1, kNewestPoint, early, absl::Now()),
+  EXPECT_THAT(points_->CreateClone(kServer1, kNewestPoint, early, SteadyNow()),
               StatusIs(absl::StatusCode::kUnavailable, "same request_id"));
   const auto beat = Beat(kWorker1, incarnation_);
   ASSERT_EQ(beat->orders.size(), 1u);
@@ -144,9 +145,9 @@ TEST_F(PointTest, WhatArrivedCanBeAskedForBeforeTheFirstPoint) {
        .order_id = beat->orders[0].id,
        .clone_disks = {{.disk_id = "d-00000000000000001", .path = "/clone"}}}));
   ASSERT_OK_AND_ASSIGN(const store::Clone view,
-                       points_->CreateClone(kServer1, kNewestPoint, early, absl::Now()));
+                       points_->CreateClone(kServer1, kNewestPoint, early, SteadyNow()));
   EXPECT_EQ(view.point_id, "") << "the same request is the same clone";
-  EXPECT_THAT(points_->CreateClone(kServer1, kNewestPoint, later, absl::Now()),
+  EXPECT_THAT(points_->CreateClone(kServer1, kNewestPoint, later, SteadyNow()),
               StatusIs(absl::StatusCode::kUnavailable, ""));
   EXPECT_EQ(Beat(kWorker1, incarnation_)->orders.at(0).clone_epoch, 1) << "the newest point";
   ASSERT_OK(points_->DeleteClone(kServer1, view.id));
