@@ -67,6 +67,11 @@ def updated(run, kind, change, facts, wrong):
 
 def deleted(run, kind):
     template = kind.made()
+    token = run.godwit("tokens", "create", f"--{kind.half}-template", template[kind.id_member])
+    run.effect(token[f"{kind.half}Template"] == f"settingsTemplates/{template[kind.id_member]}", "an installation token may name it")
+    answer = run.refused("ConflictException", kind.delete, **template)
+    run.effect(token["name"] in answer["Error"]["Message"], "the refusal says which token holds it")
+    run.printed("tokens", "revoke", token["name"])
     kind.delete(**template)
     run.effect(template[kind.id_member] not in str(run.godwit("templates", "list")), "it is gone")
     run.refused("ResourceNotFoundException", kind.delete, **template)
