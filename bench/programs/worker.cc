@@ -120,7 +120,8 @@ absl::Status Run(const Config& config) {
                    rpc::Server::Start({.listen = config.listen,
                                        .tls = tls,
                                        .max_threads = static_cast<int>(leased.size() * 4 + 16),
-                                       .max_message_bytes = 8 << 20},
+                                       .max_message_bytes = 8 << 20,
+                                       .traffic = rpc::Traffic::kData},
                                       {&service}));
   Print("serving", {{"port", server->port()}});
   Orders orders;

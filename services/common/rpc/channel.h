@@ -40,6 +40,13 @@ absl::StatusOr<TlsMaterial> LoadTls(const std::string& dir);
 // The same, watched from now on: for services, whose certificates are replaced while they run.
 absl::StatusOr<TlsMaterial> LoadWatchedTls(const std::string& dir);
 
+// What connections carry: it says how soon one is given up whose other end says nothing while a
+// call waits, and whether the line is measured for the size of its windows.
+enum class Traffic {
+  kCalls,  // 10 s
+  kData,   // blocks of disks: 30 s
+};
+
 enum class ClientAuth { kRequired, kNone };
 
 struct ServerOptions {
@@ -48,6 +55,7 @@ struct ServerOptions {
   ClientAuth client_auth = ClientAuth::kRequired;
   int max_threads = 64;                     // of handlers of the sync API
   int max_message_bytes = 4 * 1024 * 1024;  // received
+  Traffic traffic = Traffic::kCalls;
   // Who is limited to what (scope.h); must outlive the server. Null: operators and viewers are
   // refused, as far as it matters.
   ScopeSource* scopes = nullptr;
@@ -73,13 +81,6 @@ class Server {
   Server(std::unique_ptr<grpc::Server> server, int port);
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
-};
-
-// What a channel carries: it says how soon a connection is given up whose other end says nothing
-// while a call waits.
-enum class Traffic {
-  kCalls,  // 10 s
-  kData,   // blocks of disks: 30 s
 };
 
 // A lazily connecting channel to `endpoint` whose certificate must name `peer`. Each call gives a

@@ -73,7 +73,8 @@ absl::Status Run(const Config& config) {
           {.listen = config.listen,
            .tls = tls,
            .max_threads = static_cast<int>(config.max_servers * worker::SessionLanes::kMost + 16),
-           .max_message_bytes = 8 << 20},
+           .max_message_bytes = 8 << 20,
+           .traffic = rpc::Traffic::kData},
           {&service}));
   options.endpoint =
       config.advertise.empty() ? absl::StrCat("127.0.0.1:", server->port()) : config.advertise;
