@@ -82,7 +82,8 @@ class Bench:
     def finish(self):
         facts = self._machine
         options = {k: str(v) for k, v in vars(self.args).items() if k not in ("json", "build", "work", "size", "timeout") and v}
-        options["size"] = f"{self.args.size >> 20}M"
+        # A size in bytes, but of a fleet.
+        options["size"] = f"{self.args.size >> 20}M" if self.args.size >= 1 << 20 else str(self.args.size)
         head = [
             f"bench/{self.name} " + " ".join(f"--{k.replace('_', '-')}={v}" for k, v in options.items()),
             f"{facts['date']}; Linux {facts['kernel']}; {facts['cores']} x {facts['cpu']}; {facts['memory_mib']} MiB; "
