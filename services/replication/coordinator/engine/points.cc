@@ -186,11 +186,11 @@ absl::StatusOr<store::Clone> Points::BeginClone(const std::string& server_id, st
 
 absl::StatusOr<store::Clone> Points::CreateClone(const std::string& server_id,
                                                  const std::string& point_id,
-                                                 const std::string& request_id,
-                                                 absl::Time deadline) {
+                                                 const std::string& request_id, absl::Time deadline,
+                                                 const std::function<bool()>& gone) {
   ASSIGN_OR_RETURN(store::Clone clone, BeginClone(server_id, point_id, request_id));
   while (clone.state == store::CloneState::kMaking) {
-    if (SteadyNow() + kPoll > deadline) {
+    if (SteadyNow() + kPoll > deadline || (gone && gone())) {
       return absl::UnavailableError(
           absl::StrCat("sourceServers/", server_id, "/clones/", clone.id,
                        ": the worker has not made it yet; call again with the same request_id"));

@@ -1,6 +1,7 @@
 // Points, point requests and clones as operators and jobs use them.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,11 +41,13 @@ class Points {
   absl::Status Delete(const std::string& server_id, const std::string& id);
 
   // `point_id` may be kNewestPoint: the newest one or, while there is none, what arrived so far.
-  // Waits until `deadline` (of SteadyNow()) for the worker. The same `request_id` gives the same
-  // clone and waits on. UNAVAILABLE: not made in time; ask again.
+  // Waits until `deadline` (of SteadyNow()) for the worker, or until `gone` (may be null) says that
+  // nobody waits for the answer. The same `request_id` gives the same clone and waits on.
+  // UNAVAILABLE: not made in time; ask again.
   absl::StatusOr<store::Clone> CreateClone(const std::string& server_id,
                                            const std::string& point_id,
-                                           const std::string& request_id, absl::Time deadline);
+                                           const std::string& request_id, absl::Time deadline,
+                                           const std::function<bool()>& gone = nullptr);
   // Idempotent; the worker removes it later.
   absl::Status DeleteClone(const std::string& server_id, const std::string& id);
 

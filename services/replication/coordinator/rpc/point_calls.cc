@@ -207,9 +207,9 @@ grpc::Status PointCalls::CreateClone(grpc::ServerContext* context,
                          ParseChild("point", "points", "p-", request->point(), /*wildcard=*/true));
         RETURN_IF_ERROR(CheckRequestId(request->request_id()));
         const absl::Time until = std::min(call.deadline - kCloneMargin, SteadyNow() + kCloneWait);
-        ASSIGN_OR_RETURN(
-            const store::Clone clone,
-            points_.CreateClone(name.server_id, name.id, request->request_id(), until));
+        ASSIGN_OR_RETURN(const store::Clone clone,
+                         points_.CreateClone(name.server_id, name.id, request->request_id(), until,
+                                             [context] { return context->IsCancelled(); }));
         ToProto(clone, response);
         return absl::OkStatus();
       });

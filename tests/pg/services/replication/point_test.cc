@@ -122,6 +122,12 @@ TEST_F(PointTest, CloneThatCannotBeMadeSaysWhy) {
   const std::string request = NewUuid(), point = List()[0].id;
   EXPECT_THAT(points_->CreateClone(kServer1, point, request, SteadyNow()),
               StatusIs(absl::StatusCode::kUnavailable, ""));
+  // Nobody waits for the answer any more: the caller went, or the service stops.
+  int asked = 0;
+  EXPECT_THAT(points_->CreateClone(kServer1, point, request, absl::InfiniteFuture(),
+                                   [&] { return ++asked == 2; }),
+              StatusIs(absl::StatusCode::kUnavailable, "same request_id"));
+  EXPECT_EQ(asked, 2);
   const auto beat = Beat(kWorker1, incarnation_);
   ASSERT_OK(workers_->ReportOrder({.worker_id = kWorker1,
                                    .incarnation = incarnation_,
