@@ -1,5 +1,9 @@
 #include "services/jobs/rpc/job_metrics.h"
 
+#include <cstdint>
+#include <map>
+#include <utility>
+
 #include "godwit/jobs/v1/job.pb.h"
 #include "godwit/jobs/v1/wave_run.pb.h"
 #include "services/common/base/json_log.h"
@@ -13,11 +17,17 @@ namespace godwit::jobs {
 namespace {
 
 void CollectWaveRuns(const WaveFigures& figures, Samples& to) {
+  std::map<std::pair<int, int>, std::int64_t> counts;
   for (const WaveRunCount& entry : figures.runs) {
-    to.Gauge("godwit_wave_runs", "Wave runs that are stored.",
-             {{"kind", v1::WaveRun::Kind_Name(static_cast<int>(entry.kind))},
-              {"state", v1::WaveRun::State_Name(static_cast<int>(entry.state))}},
-             static_cast<double>(entry.count));
+    counts[{static_cast<int>(entry.kind), static_cast<int>(entry.state)}] = entry.count;
+  }
+  // Also what there is none of: a figure that comes and goes cannot be watched.
+  for (int kind = v1::WaveRun::TEST; kind <= v1::WaveRun::Kind_MAX; ++kind) {
+    for (int state = v1::WaveRun::PENDING; state <= v1::WaveRun::State_MAX; ++state) {
+      to.Gauge("godwit_wave_runs", "Wave runs that are stored.",
+               {{"kind", v1::WaveRun::Kind_Name(kind)}, {"state", v1::WaveRun::State_Name(state)}},
+               static_cast<double>(counts[{kind, state}]));
+    }
   }
   const auto waits = [&to](const char* what, absl::Duration oldest) {
     to.Gauge(

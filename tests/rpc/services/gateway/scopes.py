@@ -12,8 +12,8 @@ free, limited = mgn(), mgn(key="scoped")
 
 
 def ids(client, **filters):
-    found = client.describe_source_servers(filters=filters)["items"]
-    return {server["sourceServerID"] for server in found}
+    pages = client.get_paginator("describe_source_servers").paginate(filters=filters)
+    return {server["sourceServerID"] for page in pages for server in page["items"]}
 
 
 assert {inside, outside} <= ids(free), ids(free)

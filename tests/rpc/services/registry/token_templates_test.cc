@@ -198,7 +198,9 @@ TEST_F(TokenTemplatesTest, ATokenThatIsMadeBesideTheDeletion) {
     const auto token = Make(name, name);
     other.join();
     EXPECT_NE(token.ok(), deleted.ok()) << token.status() << "; " << deleted;
-    if (token.ok()) EXPECT_THAT(deleted, StatusIs(absl::StatusCode::kFailedPrecondition, ""));
+    if (token.ok()) {
+      EXPECT_THAT(deleted, StatusIs(absl::StatusCode::kFailedPrecondition, ""));
+    }
   }
 }
 
