@@ -20,6 +20,7 @@
 #include "services/replication/coordinator/rpc/fields.h"
 #include "services/replication/coordinator/rpc/handlers.h"
 #include "tests/support/fake_registry.h"
+#include "tests/support/no_scopes.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_database.h"
 #include "tests/support/test_pki.h"
@@ -78,7 +79,7 @@ class CoordinatorTest : public ::testing::Test {
     handler_ = MakeReplicationHandler(*pool_, *servers_, *points_, *verifications_);
     ASSERT_OK_AND_ASSIGN(
         server_, rpc::Server::Start(
-                     {.listen = "127.0.0.1:0", .tls = tls_},
+                     {.listen = "127.0.0.1:0", .tls = tls_, .scopes = &scopes_},
                      {agent_handler_->service(), worker_handler_->service(), handler_->service()}));
     housekeeping_->Start();
     operator_ = pb::ReplicationService::NewStub(Channel("user/admin/alice"));
@@ -216,6 +217,7 @@ class CoordinatorTest : public ::testing::Test {
   std::unique_ptr<Verifications> verifications_;
   std::unique_ptr<Housekeeping> housekeeping_;
   std::unique_ptr<Handler> agent_handler_, worker_handler_, handler_;
+  ::godwit::testing::NoScopes scopes_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<Operator> operator_, registry_stub_;
 };
