@@ -65,7 +65,8 @@ grpc::ChannelArguments Arguments(const Identity& peer, Traffic traffic) {
   arguments.SetSslTargetNameOverride(peer.DnsName());
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // Connected to all copies at once: the next call is for the next one, whatever the last one met.
-  arguments.SetLoadBalancingPolicyName("round_robin");
+  // Streams of data have one address, and a connection that ended is not for them to open again.
+  if (!data) arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, data ? kDataKeepaliveMs : kCallKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                    data ? kDataKeepaliveTimeoutMs : kCallKeepaliveTimeoutMs);

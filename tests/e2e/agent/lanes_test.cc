@@ -128,7 +128,7 @@ TEST_P(LanesTest, TheCreditIsOneForAllLanes) {
           [this] {
             return rpc::Dial(absl::StrCat("127.0.0.1:", port_),
                              *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)),
-                             pki_.Issue(absl::StrCat("agent/", kServer)));
+                             pki_.Issue(absl::StrCat("agent/", kServer)), rpc::Traffic::kData);
           },
           open, {.durable = [](const InFlight&) {}, .hash_diff = [](const pb::HashDiff&) {}}));
   EXPECT_EQ(session->lanes(), GetParam());
@@ -169,9 +169,10 @@ TEST(WorkerProcess, Child) {
   worker::BlockStreamService service(
       host, leases, {}, [](const std::string&, std::int64_t, const store::PointFacts&) {});
   ASSERT_OK_AND_ASSIGN(const rpc::TlsMaterial tls, rpc::LoadTls(words[0] + "/worker-tls"));
-  ASSERT_OK_AND_ASSIGN(
-      const auto server,
-      rpc::Server::Start({.listen = "127.0.0.1:" + words[2], .tls = tls}, {&service}));
+  ASSERT_OK_AND_ASSIGN(const auto server, rpc::Server::Start({.listen = "127.0.0.1:" + words[2],
+                                                              .tls = tls,
+                                                              .traffic = rpc::Traffic::kData},
+                                                             {&service}));
   absl::SleepFor(absl::Minutes(1));  // the end comes before
 }
 

@@ -93,7 +93,8 @@ class ReplicationRig : public ::testing::Test {
         });
     ASSERT_OK_AND_ASSIGN(server_,
                          rpc::Server::Start({.listen = absl::StrCat("127.0.0.1:", port_),
-                                             .tls = pki_.Issue(absl::StrCat("worker/", kWorker))},
+                                             .tls = pki_.Issue(absl::StrCat("worker/", kWorker)),
+                                             .traffic = rpc::Traffic::kData},
                                             {service_.get()}));
     port_ = server_->port();
   }
@@ -149,7 +150,7 @@ class ReplicationRig : public ::testing::Test {
         std::move(disks), StartCapture(), freezer_.get(), [this](const pb::Assignment& assignment) {
           return rpc::Dial(assignment.endpoint(),
                            *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)),
-                           pki_.Issue(absl::StrCat("agent/", kServer)));
+                           pki_.Issue(absl::StrCat("agent/", kServer)), rpc::Traffic::kData);
         });
     Direct("");
     engine_->Start();

@@ -184,7 +184,8 @@ TEST(AgentProcess, Child) {
                 std::move(disks), std::move(capture), freezer.get(),
                 [&](const pb::Assignment& assignment) {
                   return rpc::Dial(assignment.endpoint(),
-                                   *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)), tls);
+                                   *rpc::ParsePrincipal(absl::StrCat("worker/", kWorker)), tls,
+                                   rpc::Traffic::kData);
                 });
   pb::Directive directive;
   directive.set_action(pb::Directive::REPLICATE);

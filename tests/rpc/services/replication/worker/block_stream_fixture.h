@@ -38,7 +38,8 @@ class BlockStreamTest : public ::testing::Test {
     ASSERT_OK_AND_ASSIGN(server_,
                          rpc::Server::Start({.listen = "127.0.0.1:0",
                                              .tls = pki_.Issue("worker/w-0123456789abcdef0"),
-                                             .max_message_bytes = 8 << 20},
+                                             .max_message_bytes = 8 << 20,
+                                             .traffic = rpc::Traffic::kData},
                                             {&service_}));
   }
   void TearDown() override { host_.CloseAll(); }
@@ -82,9 +83,9 @@ class BlockStreamTest : public ::testing::Test {
   };
   std::unique_ptr<Stream> Connect(const std::string& principal = absl::StrCat("agent/", kServer)) {
     auto stream = std::make_unique<Stream>();
-    const auto channel =
-        rpc::Dial(absl::StrCat("127.0.0.1:", server_->port()),
-                  *rpc::ParsePrincipal("worker/w-0123456789abcdef0"), pki_.Issue(principal));
+    const auto channel = rpc::Dial(absl::StrCat("127.0.0.1:", server_->port()),
+                                   *rpc::ParsePrincipal("worker/w-0123456789abcdef0"),
+                                   pki_.Issue(principal), rpc::Traffic::kData);
     stream->stub = pb::BlockStream::NewStub(channel);
     rpc::SetTimeout(stream->context, absl::Seconds(30));
     stream->stream = stream->stub->Replicate(&stream->context);

@@ -88,10 +88,10 @@ TEST_F(BlockStreamTest, ServersShareTheWorkersLimit) {
   leases_.Renew(RealClock().Monotonic(), absl::Minutes(10), {{kServer, lease}, {kOther, lease}});
   BlockStreamService limited(host_, leases_, {.bandwidth_limit_bytes_per_second = kLimit},
                              [](const std::string&, std::int64_t, const store::PointFacts&) {});
-  ASSERT_OK_AND_ASSIGN(
-      server_,
-      rpc::Server::Start({.listen = "127.0.0.1:0", .tls = pki_.Issue("worker/w-0123456789abcdef0")},
-                         {&limited}));
+  ASSERT_OK_AND_ASSIGN(server_, rpc::Server::Start({.listen = "127.0.0.1:0",
+                                                    .tls = pki_.Issue("worker/w-0123456789abcdef0"),
+                                                    .traffic = rpc::Traffic::kData},
+                                                   {&limited}));
   // One sends single blocks, the other frames of eight; both as fast as they can.
   std::vector<std::unique_ptr<Stream>> streams;
   std::vector<std::thread> senders;

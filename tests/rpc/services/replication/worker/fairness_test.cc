@@ -22,8 +22,10 @@ class FairnessTest : public BlockStreamTest {
     GroupHost host(slow, leases_);
     BlockStreamService service(host, leases_, {.turns = turns},
                                [](const std::string&, std::int64_t, const store::PointFacts&) {});
-    server_ = *rpc::Server::Start(
-        {.listen = "127.0.0.1:0", .tls = pki_.Issue("worker/w-0123456789abcdef0")}, {&service});
+    server_ = *rpc::Server::Start({.listen = "127.0.0.1:0",
+                                   .tls = pki_.Issue("worker/w-0123456789abcdef0"),
+                                   .traffic = rpc::Traffic::kData},
+                                  {&service});
     std::vector<std::unique_ptr<Stream>> heavy;
     std::vector<std::thread> senders;
     std::atomic<bool> stop = false;
