@@ -31,10 +31,10 @@ class Hang(unittest.TestCase):
         self.rig.start(only=("registry", "replication", "conversion", "jobs"))
         self.fleet = fleet.Fleet(self.rig, worker_count=2, agent_count=6)
         self.addCleanup(self.fleet.end)
-        # Real workers, of stores without servers: their own leases.
+        until(self.fleet.ready, lambda: f"servers are not ready: {self.fleet.errors()}")
+        # Real workers, of stores without servers (all are placed by now): their own leases.
         self.known_all = self.worker(8, self.rig.target("replication"))
         self.known_one = self.worker(9, "ipv4:" + self.rig.endpoint("replication", 0))
-        until(self.fleet.ready, lambda: f"servers are not ready: {self.fleet.errors()}")
         until(lambda: self.lease(self.known_all) is not None and self.lease(self.known_one) is not None, "the workers do not register")
 
     def worker(self, number, coordinators):
