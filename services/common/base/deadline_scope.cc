@@ -18,9 +18,6 @@ absl::Duration& End() {
 DeadlineScope::DeadlineScope(absl::Duration left) : before_(End()) {
   End() = std::min(before_, RealClock().Monotonic() + left);
 }
-DeadlineScope::DeadlineScope(absl::Duration left, ForOthers) : before_(End()) {
-  End() = RealClock().Monotonic() + left;
-}
 DeadlineScope::~DeadlineScope() { End() = before_; }
 
 absl::Duration TimeLeft() {

@@ -11,9 +11,6 @@ namespace godwit {
 class DeadlineScope {
  public:
   explicit DeadlineScope(absl::Duration left);
-  // The scope around it does not count: this thread works for other callers, too.
-  struct ForOthers {};
-  DeadlineScope(absl::Duration left, ForOthers);
   ~DeadlineScope();
   DeadlineScope(const DeadlineScope&) = delete;
   DeadlineScope& operator=(const DeadlineScope&) = delete;

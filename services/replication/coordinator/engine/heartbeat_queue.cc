@@ -74,6 +74,7 @@ void HeartbeatQueue::SaveTogether() {
       reports.push_back(&one.report);
       callers.push_back(&one);
     }
+    if (reports.empty()) continue;
     // When nobody waits any more.
     const DeadlineScope deadline(longest);
     std::vector<AgentReports::Saved> saved = reports_.SaveTogether(reports);
