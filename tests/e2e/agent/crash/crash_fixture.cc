@@ -1,7 +1,9 @@
 #include "tests/e2e/agent/crash/crash_fixture.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <thread>
 #include <utility>
 
 #include "services/common/base/file.h"
@@ -18,7 +20,10 @@ using ::godwit::testing::PostgresPlace;
 namespace {
 
 const std::string kSource = absl::StrCat(testing::kMountRoot, "/source");
-const std::string kCopy = absl::StrCat(testing::kMountRoot, "/copy");
+
+// So many points are looked at at a time: half of a look is waiting for programs and the kernel.
+constexpr int kLooks = 2;
+std::string CopyOf(int look) { return absl::StrCat(testing::kMountRoot, "/copy", look); }
 
 }  // namespace
 
@@ -121,61 +126,106 @@ void CrashTest::StopSource() {
   mounts_.clear();
 }
 
-void CrashTest::Check(const store::PointFacts& point, Found* found) {
+std::vector<DiskImage> CrashTest::Images(int look) const {
+  const std::string root = CopyOf(look);
   std::vector<DiskImage> images;
-  std::vector<std::string> files;
   for (std::size_t i = 0; i < disks_.size(); ++i) {
     const FileSystem& fs = file_systems_[i];
-    images.push_back({.file = absl::StrCat(kCopy, "/", fs.name, ".raw"),
+    images.push_back({.file = absl::StrCat(root, "/", fs.name, ".raw"),
                       .bytes = disks_[i]->tracked.size_bytes,
                       .type = fs.type,
-                      .folder = absl::StrCat(kCopy, "/", fs.name)});
-    files.push_back(images.back().file);
+                      .folder = absl::StrCat(root, "/", fs.name)});
   }
-  ASSERT_OK(MakeDirs(kCopy));
-  ASSERT_NO_FATAL_FAILURE(ExportPoint(point.epoch, files));
-  const std::vector<Finding> findings = testing::CheckPoint(
-      images, Place(kCopy), absl::StrCat(kCopy, "/", data_, "/files"), *load_, point.cut_time);
-  ++found->points;
-  if (findings.empty()) return;
-  ++found->bad_points;
-  std::array<bool, Finding::kKinds> seen{};
-  std::string text = absl::StrCat("the point of epoch ", point.epoch, ", cut at ",
-                                  absl::FormatTime(point.cut_time), ":\n");
-  for (const Finding& finding : findings) {
-    absl::StrAppend(&text, "  ", KindName(finding.kind), ": ", finding.text, "\n");
-    if (!std::exchange(seen[finding.kind], true)) ++found->by_kind[finding.kind];
+  return images;
+}
+
+std::vector<std::string> CrashTest::Files(const std::vector<DiskImage>& images) {
+  std::vector<std::string> files;
+  for (const DiskImage& image : images) files.push_back(image.file);
+  return files;
+}
+
+std::optional<store::PointFacts> CrashTest::Next(const std::vector<DiskImage>& images,
+                                                 Looks* looks) {
+  absl::MutexLock lock(&looks->mutex);
+  if (looks->points.empty() || HasFatalFailure()) return std::nullopt;
+  store::PointFacts point = std::move(looks->points.back());
+  looks->points.pop_back();
+  const auto hosted = host_->Open(kServer, generation_);
+  EXPECT_OK(hosted);
+  if (!hosted.ok()) return std::nullopt;
+  EXPECT_OK((*hosted)->group->DeletePoints(std::exchange(looks->done, {})));
+  ExportPoint(point.epoch, Files(images));
+  if (HasFatalFailure()) return std::nullopt;
+  return point;
+}
+
+void CrashTest::Remember(const store::PointFacts& point, const std::vector<Finding>& findings,
+                         Looks* looks) {
+  Found& found = looks->found;
+  ++found.points;
+  if (!findings.empty()) {
+    ++found.bad_points;
+    std::array<bool, Finding::kKinds> seen{};
+    std::string text = absl::StrCat("the point of epoch ", point.epoch, ", cut at ",
+                                    absl::FormatTime(point.cut_time), ":\n");
+    for (const Finding& finding : findings) {
+      absl::StrAppend(&text, "  ", KindName(finding.kind), ": ", finding.text, "\n");
+      if (!std::exchange(seen[finding.kind], true)) ++found.by_kind[finding.kind];
+    }
+    if (found.first.empty()) found.first = text;
+    Keep(point, text);
   }
-  if (found->first.empty()) found->first = text;
+  if (point.epoch != looks->newest) looks->done.push_back(point.epoch);
+}
+
+void CrashTest::Keep(const store::PointFacts& point, const std::string& text) {
   // Whoever wants to look at bad points names a folder for them.
   const char* const keep = std::getenv("GODWIT_KEEP_BAD_POINTS");
   if (keep == nullptr) return;
   ASSERT_OK(MakeDirs(keep));
   const std::string name = absl::StrCat(keep, "/", point.epoch, ".");
   ASSERT_OK(WriteFileAtomically(name + "txt", text));
-  for (std::size_t i = 0; i < files.size(); ++i)
-    files[i] = absl::StrCat(name, file_systems_[i].name, ".raw");
+  std::vector<std::string> files;
+  for (const FileSystem& fs : file_systems_) files.push_back(absl::StrCat(name, fs.name, ".raw"));
   ExportPoint(point.epoch, files);
 }
 
-CrashTest::Found CrashTest::CheckPoints() {
-  Found found;
-  const absl::Time from = absl::Now();
-  const std::vector<store::PointFacts> points = UnderLoad();
-  const auto hosted = host_->Open(kServer, generation_);
-  EXPECT_OK(hosted);
-  if (!hosted.ok() || points.empty()) return found;
-  const std::int64_t newest = (*hosted)->group->committed_epoch();
-  // The oldest first: what is below it is one file then, and every point is as quick as the first.
-  std::vector<std::int64_t> done;
-  for (std::int64_t epoch = 1; epoch < points.front().epoch; ++epoch) done.push_back(epoch);
-  for (const store::PointFacts& point : points) {
-    EXPECT_OK((*hosted)->group->DeletePoints(done));
-    Check(point, &found);
-    if (HasFatalFailure()) break;
-    done.clear();
-    if (point.epoch != newest) done.push_back(point.epoch);
+void CrashTest::Look(int look, Looks* looks) {
+  const std::vector<DiskImage> images = Images(look);
+  const std::string root = CopyOf(look);
+  ASSERT_OK(MakeDirs(root));
+  while (const std::optional<store::PointFacts> point = Next(images, looks)) {
+    const std::vector<Finding> findings = testing::CheckPoint(
+        images, Place(root), absl::StrCat(root, "/", data_, "/files"), *load_, point->cut_time);
+    absl::MutexLock lock(&looks->mutex);
+    Remember(*point, findings, looks);
   }
+}
+
+CrashTest::Found CrashTest::CheckPoints() {
+  Looks looks;
+  const absl::Time from = absl::Now();
+  {
+    const auto hosted = host_->Open(kServer, generation_);
+    EXPECT_OK(hosted);
+    absl::MutexLock lock(&looks.mutex);
+    looks.points = UnderLoad();
+    if (!hosted.ok() || looks.points.empty()) return {};
+    looks.newest = (*hosted)->group->committed_epoch();
+    // The oldest first: what is below it is a file or two then, and every point is as quick as the
+    // first.
+    for (std::int64_t epoch = 1; epoch < looks.points.front().epoch; ++epoch)
+      looks.done.push_back(epoch);
+    std::reverse(looks.points.begin(), looks.points.end());
+  }
+  {
+    std::vector<std::jthread> threads;
+    for (int look = 0; look < kLooks; ++look)
+      threads.emplace_back([this, look, &looks] { Look(look, &looks); });
+  }
+  absl::MutexLock lock(&looks.mutex);
+  const Found& found = looks.found;
   std::cout << found.points << " points looked at in " << absl::Now() - from << ", "
             << found.bad_points << " bad";
   for (int kind = 0; kind < Finding::kKinds; ++kind) {

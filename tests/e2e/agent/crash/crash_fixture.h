@@ -5,9 +5,12 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "tests/e2e/agent/crash/load.h"
 #include "tests/e2e/agent/crash/mounts.h"
 #include "tests/e2e/agent/crash/point_check.h"
@@ -38,7 +41,7 @@ class CrashTest : public ReplicationRig {
   void TakePoints(int count, absl::Duration limit);
   // Ends load, agent and PostgreSQL. The points stay.
   void StopSource();
-  // Every point that was taken under load; each is deleted when it was looked at.
+  // Every point that was taken under load, two at a time; each is deleted when it was looked at.
   Found CheckPoints();
 
  private:
@@ -47,7 +50,25 @@ class CrashTest : public ReplicationRig {
   };
   testing::PostgresPlace Place(const std::string& root) const;
   std::vector<store::PointFacts> UnderLoad();
-  void Check(const store::PointFacts& point, Found* found);
+  // What those who look at points share.
+  struct Looks {
+    absl::Mutex mutex;
+    std::vector<store::PointFacts> points ABSL_GUARDED_BY(mutex);  // the next one last
+    std::vector<std::int64_t> done ABSL_GUARDED_BY(mutex);         // epochs that may be deleted
+    std::int64_t newest ABSL_GUARDED_BY(mutex) = 0;                // this one may not
+    Found found ABSL_GUARDED_BY(mutex);
+  };
+  // Where number `look` has its copies.
+  std::vector<testing::DiskImage> Images(int look) const;
+  static std::vector<std::string> Files(const std::vector<testing::DiskImage>& images);
+  // Looks at one point after the other until there is none left.
+  void Look(int look, Looks* looks);
+  // The next point, whose disks are in `images` then; none: there is none left, or they failed.
+  std::optional<store::PointFacts> Next(const std::vector<testing::DiskImage>& images,
+                                        Looks* looks);
+  void Remember(const store::PointFacts& point, const std::vector<testing::Finding>& findings,
+                Looks* looks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(looks->mutex);
+  void Keep(const store::PointFacts& point, const std::string& text);
 
   std::vector<FileSystem> file_systems_;  // of disks_, in that order
   std::vector<testing::Mounted> mounts_;

@@ -15,15 +15,15 @@
 
 namespace godwit::testing {
 
-// In memory; every user may pass through, unlike the temporary folder of a test (which must not be
-// below it).
+// In memory (the copies that are looked at, at most 450 MiB each); every user may pass through,
+// unlike the temporary folder of a test (which must not be below it).
 inline constexpr char kMountRoot[] = "/mnt";
 
 // To be called before the process has threads.
 inline absl::Status EnterOwnMounts() {
   if (unshare(CLONE_NEWNS) != 0) return ErrnoStatus("unshare");
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return ErrnoStatus("/");
-  if (mount("godwit-test", kMountRoot, "tmpfs", 0, "mode=0755,size=1g") != 0)
+  if (mount("godwit-test", kMountRoot, "tmpfs", 0, "mode=0755,size=2g") != 0)
     return ErrnoStatus(kMountRoot);
   return absl::OkStatus();
 }
