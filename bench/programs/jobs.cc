@@ -32,8 +32,7 @@ struct Tally {
   std::vector<double> claims;  // milliseconds each
   std::int64_t steps = 0;
   std::vector<std::int64_t> claimed;  // ids, to see that none was given twice
-  // Claims that gave nothing while much was due: others entered the same jobs at that moment. A
-  // runner tries again.
+  // Claims that gave nothing although much was due. A runner tries again.
   std::int64_t in_vain = 0;
 };
 

@@ -119,7 +119,8 @@ class JobStore {
   // Launches of a server whose machine still exists.
   virtual absl::StatusOr<std::vector<Run>> MachinesOf(const std::string& server) = 0;
 
-  // The due runs of these types that come next, now leased.
+  // The due runs of these types that come next, now leased. None: there was a moment of the call at
+  // which no due run was left that nobody held.
   virtual absl::StatusOr<std::vector<Run>> Claim(const ClaimOrder& order) = 0;
   // Uses a connection of its own, so that a slow query elsewhere loses no lease.
   virtual absl::StatusOr<Renewal> Renew(const Lease& lease, absl::Duration ttl) = 0;

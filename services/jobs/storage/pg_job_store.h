@@ -1,4 +1,5 @@
-// Jobs in PostgreSQL, schema "jobs". Locks are taken in one order: the run, then its job.
+// Jobs in PostgreSQL, schema "jobs". Locks are taken in one order: the run, then its job; claims
+// (claims.h) take them the other way round and wait for no run.
 #pragma once
 
 #include <string>
@@ -56,10 +57,6 @@ class PgJobStore final : public JobStore {
   absl::Status Release(const Lease& lease) override;
 
  private:
-  // Claims in one transaction, with at most `most_of_job` of a job leased (0: any number).
-  // CANCELLED: another one was faster with the last that the job may have.
-  absl::Status ClaimSome(const ClaimOrder& order, int limit, int most_of_job,
-                         std::vector<Run>* runs);
   absl::StatusOr<std::vector<Run>> RunsWith(const pg::Statement& statement,
                                             const std::vector<pg::Param>& params);
 
