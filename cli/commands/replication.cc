@@ -113,20 +113,26 @@ Command WatchReplications() {
             ASSIGN_OR_RETURN(const std::vector<std::string> names, ServerNames(context, arguments));
             for (const std::string& name : names)
               request.add_names(absl::StrCat(name, "/replication"));
+            request.set_show_deleted(true);
             absl::Status printed;
-            const absl::Status watched = WatchStates(
-                context, &ReplicationService::Stub::WatchReplications, request,
-                absl::InfiniteDuration(), &Replication::watch_token,
-                std::function<bool(const Replication&)>([&](const Replication& replication) {
-                  const absl::Time now = context.clock().Now();
-                  if (context.json()) {
-                    printed = PrintJson(context, replication, true);
-                  } else {
-                    context.out() << absl::FormatTime("%H:%M:%SZ  ", now, absl::UTCTimeZone())
-                                  << ReplicationLine(replication, now) << std::endl;
-                  }
-                  return printed.ok() && context.out().good();
-                }));
+            const absl::Status watched =
+                WatchStates(
+                    context, &ReplicationService::Stub::WatchReplications, request,
+                    absl::InfiniteDuration(), &Replication::watch_token,
+                    std::function<bool(const Replication&)>([&](const Replication& replication) {
+                      const absl::Time now = context.clock().Now();
+                      if (context.json()) {
+                        printed = PrintJson(context, replication, true);
+                      } else {
+                        context.out()
+                            << absl::FormatTime("%H:%M:%SZ  ", now, absl::UTCTimeZone())
+                            << (replication.deleted()
+                                    ? absl::StrCat(ShortName(ServerOf(replication.name())), " gone")
+                                    : ReplicationLine(replication, now))
+                            << std::endl;
+                      }
+                      return printed.ok() && context.out().good();
+                    }));
             return printed.ok() ? watched : printed;
           }};
 }

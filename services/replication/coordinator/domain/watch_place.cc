@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kMostToken = 64 << 10;
 constexpr std::size_t kMostId = 64;
-constexpr char kForm[] = "r1";
+constexpr char kForm[] = "r2";
+constexpr char kFormWithoutSight[] = "r1";
 
 absl::Status NoSnapshot() { return absl::InvalidArgumentError("is no snapshot"); }
 
@@ -39,6 +40,23 @@ void Include(std::uint64_t transaction, Snapshot* seen) {
   } else {
     seen->open.erase(transaction);
   }
+}
+
+std::string FormatSight(const Sight& sight) {
+  return absl::StrCat(sight.until_micros, ":", sight.count, ":", sight.digest, ":",
+                      sight.limited ? 1 : 0);
+}
+
+std::optional<Sight> ParseSight(absl::string_view text) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, ':');
+  Sight sight;
+  if (parts.size() != 4 || !absl::SimpleAtoi(parts[0], &sight.until_micros) ||
+      !absl::SimpleAtoi(parts[1], &sight.count) || !absl::SimpleAtoi(parts[2], &sight.digest) ||
+      (parts[3] != "0" && parts[3] != "1")) {
+    return std::nullopt;
+  }
+  sight.limited = parts[3] == "1";
+  return sight;
 }
 
 }  // namespace
@@ -86,9 +104,11 @@ WatchPlace After(const WatchPlace& place, const Snapshot& now, const WatchRow& r
 }
 
 std::string FormatWatchToken(const WatchPlace& place) {
-  return absl::WebSafeBase64Escape(absl::StrCat(kForm, "/", place.database, "/",
-                                                FormatSnapshot(place.seen), "/", place.partial, "/",
-                                                place.partial_id));
+  const std::string place_text = absl::StrCat(place.database, "/", FormatSnapshot(place.seen), "/",
+                                              place.partial, "/", place.partial_id);
+  return absl::WebSafeBase64Escape(
+      place.sight ? absl::StrCat(kForm, "/", place_text, "/", FormatSight(*place.sight))
+                  : absl::StrCat(kFormWithoutSight, "/", place_text));
 }
 
 absl::StatusOr<WatchPlace> ParseWatchToken(absl::string_view token) {
@@ -96,14 +116,17 @@ absl::StatusOr<WatchPlace> ParseWatchToken(absl::string_view token) {
   if (!token.empty() && token.size() <= kMostToken && absl::WebSafeBase64Unescape(token, &plain)) {
     const std::vector<std::string> parts = absl::StrSplit(plain, '/');
     WatchPlace place;
-    if (parts.size() == 5 && parts[0] == kForm && absl::SimpleAtoi(parts[3], &place.partial) &&
-        parts[4].size() <= kMostId) {
+    bool fits = parts.size() == 5 && parts[0] == kFormWithoutSight;
+    if (parts.size() == 6 && parts[0] == kForm) {
+      place.sight = ParseSight(parts[5]);
+      fits = place.sight.has_value();
+    }
+    if (fits && absl::SimpleAtoi(parts[3], &place.partial) && parts[4].size() <= kMostId) {
       place.database = parts[1];
       place.partial_id = parts[4];
       absl::StatusOr<Snapshot> seen = ParseSnapshot(parts[2]);
-      const bool fits = seen.ok() && (place.partial == 0 || place.partial == seen->end ||
-                                      seen->open.contains(place.partial));
-      if (fits) {
+      if (seen.ok() && (place.partial == 0 || place.partial == seen->end ||
+                        seen->open.contains(place.partial))) {
         place.seen = *std::move(seen);
         return place;
       }
@@ -120,6 +143,13 @@ absl::Status CheckWatchPlace(const WatchPlace& place, absl::string_view database
   return absl::OutOfRangeError(
       "since: the token is of another database or another time (a restore, a fail-over of the "
       "database): watch again without since");
+}
+
+absl::Status CheckSight(const WatchPlace& place, const Sight& now) {
+  if (place.sight && place.sight->SameRows(now)) return absl::OkStatus();
+  return absl::OutOfRangeError(
+      "since: replications were deleted since then, or what you may see is not the same any more: "
+      "watch again without since, and take what does not come for gone");
 }
 
 }  // namespace godwit::coordinator

@@ -6,6 +6,7 @@
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
 #include "services/common/base/status_macros.h"
+#include "services/replication/coordinator/engine/forget_servers.h"
 #include "services/replication/coordinator/engine/points.h"
 #include "services/replication/coordinator/store/order_store.h"
 #include "services/replication/coordinator/store/placement_store.h"
@@ -245,6 +246,7 @@ void Housekeeping::ReportLoop() {
     }
     if (now >= next_forget) {
       run("history", Forget());
+      run("deleted servers", ForgetServers(pool_, registry_, options_.forget_servers_after));
       next_forget = now + kForgetInterval;
     }
     if (Sleep(options_.interval)) return;

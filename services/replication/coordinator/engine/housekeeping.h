@@ -1,6 +1,7 @@
 // What must happen without anybody calling: leases end, servers are placed, drained workers are
 // emptied, points expire, staging of disconnected servers goes, the registry is told of first
-// points, verifications end. Several coordinators may run; placement is one's work at a time.
+// points, verifications end, replications of deleted servers go. Several coordinators may run;
+// placement is one's work at a time.
 #pragma once
 
 #include <functional>
@@ -25,6 +26,8 @@ class Housekeeping {
     absl::Duration lease = absl::Seconds(15);
     absl::Duration interval = absl::Seconds(1);
     AssignmentRules assignment;
+    // Replications of deleted servers stay for so long after their last change.
+    absl::Duration forget_servers_after = absl::Hours(7 * 24);
   };
   // All must outlive it.
   Housekeeping(pg::Pool& pool, Registry& registry, DecodeSettings decode, AgentReports& agents,

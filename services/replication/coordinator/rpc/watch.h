@@ -1,9 +1,10 @@
 // WatchReplications: present state of each server, then every change; or what changed after a
-// token.
+// token. What leaves the fleet, or what the reader may see, is told as deleted.
 #pragma once
 
 #include <grpcpp/server_context.h>
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -36,15 +37,28 @@ class ReplicationWatch {
   absl::Status Watch(grpc::ServerContext& context, const rpc::Identity& peer,
                      const replication::v1::WatchReplicationsRequest& request,
                      grpc::ServerWriter<replication::v1::Replication>& writer);
-  // What changed after `place` that `wanted` and `scope` leave in, each with its token, as of one
-  // instant, and the place after it. At most kRound of all that changed.
+  // What one stream shows: it is the stream's own thread's.
+  struct Stream {
+    std::set<std::string> wanted;  // ids; empty: all
+    bool show_deleted = false;
+    WatchPlace place;
+    // Ids of what the reader was shown, or will be by what is not sent yet; nullopt: no look yet.
+    std::optional<std::set<std::string>> shown;
+  };
+  // Messages, each with its token, as of one instant. `more`: not all that changed is in them.
   struct News {
     std::vector<replication::v1::Replication> messages;
-    WatchPlace place;
     bool more = false;
   };
-  absl::StatusOr<News> Look(const WatchPlace& place, const std::set<std::string>& wanted,
-                            const rpc::Scope* scope);
+  // What changed after the stream's place that it wants and `scope` leaves in, at most kRound of
+  // all that changed; before that what went and what came without a change. Moves the place.
+  absl::StatusOr<News> Look(Stream& stream, const rpc::Scope* scope);
+  // Ids that went from `stream.shown`, and that came to it and are not among `changed`.
+  struct Moves {
+    std::vector<std::string> gone, came;
+  };
+  static absl::StatusOr<Moves> TakeMoves(pg::Connection& connection, const rpc::Scope* scope,
+                                         const std::vector<WatchRow>& changed, Stream& stream);
   bool Sleep();
 
   pg::Pool& pool_;

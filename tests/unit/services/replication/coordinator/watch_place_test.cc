@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "tests/support/status_matchers.h"
 
@@ -141,6 +142,37 @@ TEST(WatchPlaceTest, RefusesTokensThatAreNone) {
        {std::string(), std::string("x"), std::string("!!!!"), std::string(100'000, 'A')}) {
     EXPECT_THAT(ParseWatchToken(wrong),
                 StatusIs(absl::StatusCode::kInvalidArgument, "watch_token"));
+  }
+}
+
+TEST(WatchPlaceTest, ATokenKnowsWhatWasShown) {
+  const Sight sight{.until_micros = 1'700'000'000'000'000, .count = 3, .digest = -7};
+  const WatchPlace place{.database = "d", .seen = {.end = 20, .open = {12}}, .sight = sight};
+  const auto parsed = ParseWatchToken(FormatWatchToken(place));
+  ASSERT_OK(parsed);
+  EXPECT_EQ(*parsed, place);
+  // The time of the other look does not count, all else does.
+  EXPECT_OK(CheckSight(*parsed, {.until_micros = 1, .count = 3, .digest = -7}));
+  const Sight others[] = {{.count = 2, .digest = -7},
+                          {.count = 3, .digest = 7},
+                          {.count = 3, .digest = -7, .limited = true}};
+  for (const Sight& other : others) {
+    EXPECT_THAT(CheckSight(place, other),
+                StatusIs(absl::StatusCode::kOutOfRange, "watch again without since"));
+  }
+  // Tokens of a former version did not know it.
+  const WatchPlace former{.database = "d", .seen = {.end = 20}};
+  const auto old = ParseWatchToken(FormatWatchToken(former));
+  ASSERT_OK(old);
+  EXPECT_EQ(*old, former);
+  EXPECT_THAT(CheckSight(*old, sight),
+              StatusIs(absl::StatusCode::kOutOfRange, "watch again without since"));
+  for (const char* wrong :
+       {"r2/d/9:9:/0/", "r2/d/9:9:/0//", "r2/d/9:9:/0//1:2:3", "r2/d/9:9:/0//1:2:3:2",
+        "r2/d/9:9:/0//x:2:3:0", "r1/d/9:9:/0//1:2:3:0", "r2/d/9:9:/0//1:2:3:0/"}) {
+    EXPECT_THAT(ParseWatchToken(absl::WebSafeBase64Escape(wrong)),
+                StatusIs(absl::StatusCode::kInvalidArgument, "watch_token"))
+        << wrong;
   }
 }
 
