@@ -21,7 +21,7 @@ struct Command {
   absl::string_view call;
   absl::string_view command;
 };
-constexpr std::array<Command, 22> kCommands = {{
+constexpr std::array<Command, 24> kCommands = {{
     {"StartTest", "test"},
     {"MarkReadyForCutover", "mark-ready"},
     {"RevertToReadyForTest", "revert"},
@@ -44,6 +44,8 @@ constexpr std::array<Command, 22> kCommands = {{
     {"UpdateWave", "waves unarchive"},
     {"DisassociateSourceServers", "applications disassociate"},
     {"DisassociateApplications", "waves disassociate"},
+    {"UpdateSettingsTemplate", "templates update"},
+    {"RevokeToken", "tokens revoke"},
 }};
 
 std::string Metadata(const rpc::ErrorInfo& info, absl::string_view key) {
@@ -57,7 +59,8 @@ std::string Help(const Context& context, const absl::Status& status, const rpc::
   const std::string call = Metadata(info, "helpful_call");
   if (!call.empty()) {
     std::string subject;
-    for (const absl::string_view key : {"name", "source_server", "server", "resource", "job"}) {
+    for (const absl::string_view key :
+         {"name", "source_server", "server", "resource", "job", "token"}) {
       if (subject = Metadata(info, key); !subject.empty()) break;
     }
     if (call == "CancelJob")
@@ -182,10 +185,13 @@ std::string HelpfulCommand(absl::string_view call, absl::string_view server) {
   for (const Command& known : kCommands) {
     if (known.call != call) continue;
     absl::string_view subject = server;
-    for (const absl::string_view prefix : {"sourceServers/", "jobs/", "applications/", "waves/"}) {
+    for (const absl::string_view prefix :
+         {"sourceServers/", "jobs/", "applications/", "waves/", "tokens/"}) {
       absl::ConsumePrefix(&subject, prefix);
     }
-    const absl::string_view placeholder = call == "CancelJob" ? "JOB" : "SERVER";
+    const absl::string_view placeholder = call == "CancelJob"                ? "JOB"
+                                          : call == "UpdateSettingsTemplate" ? "TEMPLATE"
+                                                                             : "SERVER";
     return absl::StrCat("godwit ", known.command, " ", subject.empty() ? placeholder : subject);
   }
   return "";

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/call.h"
 #include "cli/command.h"
+#include "cli/commands/template_changes.h"
 #include "cli/format.h"
 #include "cli/names.h"
 #include "cli/output.h"
@@ -52,14 +53,7 @@ Command Get() {
             ASSIGN_OR_RETURN(
                 const SettingsTemplate one,
                 Call(context, &SettingsTemplateService::Stub::GetSettingsTemplate, request));
-            if (context.json()) return PrintJson(context, one);
-            Fields fields;
-            fields.Add("Template", ShortName(one.name()));
-            fields.Add("Tags of servers", Tags(one.tags()));
-            fields.Print(context.out());
-            PrintReplicationSettings(one.replication(), context.out());
-            PrintLaunchSettings(one.launch(), context.out());
-            return absl::OkStatus();
+            return PrintTemplate(context, one);
           }};
 }
 
@@ -83,6 +77,8 @@ Command Delete() {
 
 }  // namespace
 
-std::vector<Command> TemplateCommands() { return {List(), Get(), Delete()}; }
+std::vector<Command> TemplateCommands() {
+  return {List(), Get(), CreateTemplate(), UpdateTemplate(), Delete()};
+}
 
 }  // namespace godwit::cli

@@ -144,4 +144,15 @@ void PrintLaunchSettings(const LaunchSettings& settings, std::ostream& out) {
   fields.Print(out);
 }
 
+absl::Status PrintTemplate(Context& context, const registry::v1::SettingsTemplate& one) {
+  if (context.json()) return PrintJson(context, one);
+  Fields fields;
+  fields.Add("Template", ShortName(one.name()));
+  fields.Add("Tags of servers", Tags(one.tags()));
+  fields.Print(context.out());
+  PrintReplicationSettings(one.replication(), context.out());
+  PrintLaunchSettings(one.launch(), context.out());
+  return absl::OkStatus();
+}
+
 }  // namespace godwit::cli

@@ -1,0 +1,11 @@
+// templates create, templates update.
+#pragma once
+
+#include "cli/command.h"
+
+namespace godwit::cli {
+
+Command CreateTemplate();
+Command UpdateTemplate();
+
+}  // namespace godwit::cli
