@@ -10,9 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "godwit/registry/v1/access_key_service.grpc.pb.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/json_log.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
+#include "services/gateway/clients/twice.h"
 
 namespace godwit::gateway {
 namespace {
@@ -53,12 +55,16 @@ absl::StatusOr<sigv4::SigningKey> AccessKeyClient::Get(const sigv4::Authorizatio
   request.set_date(authorization.date);
   request.set_region(authorization.region);
   request.set_service(authorization.service);
-  grpc::ClientContext context;
-  rpc::SetTimeout(context, kTime);
-  context.AddMetadata("x-godwit-request-id", request_id);
+  const absl::Time deadline = SteadyNow() + kTime;
+  const auto stub = pb::AccessKeyService::NewStub(registry_);
   pb::SigningKey answer;
-  const absl::Status status = rpc::FromGrpc(
-      pb::AccessKeyService::NewStub(registry_)->GetSigningKey(&context, request, &answer));
+  const absl::Status status = TryTwice(deadline, [&] {
+    grpc::ClientContext context;
+    rpc::SetTimeout(context, deadline - SteadyNow());
+    context.AddMetadata("x-godwit-request-id", request_id);
+    answer.Clear();
+    return rpc::FromGrpc(stub->GetSigningKey(&context, request, &answer));
+  });
   // An id that is none of ours by its form is no key either.
   if (absl::IsInvalidArgument(status)) return absl::NotFoundError(status.message());
   if (!status.ok()) {

@@ -183,7 +183,6 @@ ApiError FromStatus(const absl::Status& status, const Operation& operation) {
                         : ResourceNotFound(type, id);
     }
     case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kAborted:
     case absl::StatusCode::kAlreadyExists:
       return Refusal(status, info, operation);
     case absl::StatusCode::kPermissionDenied:
@@ -191,9 +190,15 @@ ApiError FromStatus(const absl::Status& status, const Operation& operation) {
       return Make(403, "AccessDeniedException", status.message());
     case absl::StatusCode::kResourceExhausted:
       return Exhausted(status, info, operation);
+    // A copy that stops answers CANCELLED to what it had not begun; ABORTED did nothing, and what
+    // was in the way is gone the next time. Clients of AWS try again on 503, not on 409.
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kAborted:
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded: {
-      ApiError error = Make(503, "ServiceUnavailableException", status.message());
+      ApiError error = Make(503, "ServiceUnavailableException",
+                            absl::IsCancelled(status) ? "the service is being restarted; try again"
+                                                      : status.message());
       error.retry_after = std::max(info.retry_after, absl::Seconds(1));
       return error;
     }

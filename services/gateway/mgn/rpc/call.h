@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
+#include "services/gateway/clients/twice.h"
 #include "services/gateway/mgn/names.h"
 #include "services/gateway/mgn/rpc/operation.h"
 
@@ -34,16 +35,22 @@ class Call {
   // Request id of a change: the same for a request that the client sends again.
   std::string ChangeId(absl::string_view part = "") const;
 
-  // A unary call in the name of the asker. All calls of one operation share its time.
+  // A unary call in the name of the asker. All calls of one operation share its time. What only
+  // reads is asked once more when another copy of the service may answer.
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Ask(const std::unique_ptr<Stub>& stub,
                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                             Response*),
                                const Request& request) const {
-    grpc::ClientContext context;
-    Prepare(context);
     Response response;
-    const absl::Status status = rpc::FromGrpc(((*stub).*method)(&context, request, &response));
+    const auto ask = [&] {
+      grpc::ClientContext context;
+      Prepare(context);
+      response.Clear();
+      return rpc::FromGrpc(((*stub).*method)(&context, request, &response));
+    };
+    const absl::Status status =
+        OnlyReads(Request::descriptor()->name()) ? TryTwice(deadline_, ask) : ask();
     if (!status.ok()) return status;
     return response;
   }

@@ -33,7 +33,6 @@ TEST(Errors, EachCodeHasItsAnswer) {
             Answer(404, "ResourceNotFoundException"));
   EXPECT_EQ(Of("StartTest", absl::NotFoundError("x")), Answer(400, "ValidationException"));
   EXPECT_EQ(Of("StartTest", absl::FailedPreconditionError("x")), Answer(409, "ConflictException"));
-  EXPECT_EQ(Of("StartTest", absl::AbortedError("x")), Answer(409, "ConflictException"));
   EXPECT_EQ(Of("StartTest", absl::AlreadyExistsError("x")), Answer(409, "ConflictException"));
   EXPECT_EQ(Of("RetryDataReplication", absl::FailedPreconditionError("x")),
             Answer(400, "ValidationException"));
@@ -44,6 +43,13 @@ TEST(Errors, EachCodeHasItsAnswer) {
             Answer(503, "ServiceUnavailableException"));
   EXPECT_EQ(Of("StartTest", absl::DeadlineExceededError("x")),
             Answer(503, "ServiceUnavailableException"));
+  for (const auto& status : {absl::UnavailableError("x"), absl::AbortedError("x"),
+                             absl::CancelledError("x"), absl::DeadlineExceededError("x")}) {
+    for (const char* operation : {"StartTest", "DescribeSourceServers", "RetryDataReplication"}) {
+      EXPECT_EQ(Of(operation, status), Answer(503, "ServiceUnavailableException")) << status;
+      EXPECT_EQ(Mapped(operation, status).retry_after, absl::Seconds(1)) << status;
+    }
+  }
   EXPECT_EQ(Of("StartTest", absl::UnimplementedError("x")), Answer(501, "NotImplementedException"));
   for (const auto& status : {absl::InternalError("secret path"), absl::DataLossError("secret path"),
                              absl::UnknownError("secret path")}) {
