@@ -6,6 +6,7 @@
 #include "agent/commands/system.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/mutex_checks.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 
@@ -32,6 +33,7 @@ int Run(int argc, const char* const* argv) {
     std::fprintf(stderr, "godwit-agent run: %s\n", std::string(rest.status().message()).c_str());
     return 2;
   }
+  LeaveOutMutexChecks();
   BlockShutdownSignals();
   InitLog("agent");
   bool removed = false;

@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/mutex_checks.h"
 #include "services/common/base/signals.h"
 
 namespace godwit::bench {
@@ -74,6 +75,7 @@ int Main(Flags& flags, int argc, char** argv, const std::function<absl::Status()
     std::fprintf(stderr, "%s\n", std::string(rest.status().message()).c_str());
     return 2;
   }
+  LeaveOutMutexChecks();
   BlockShutdownSignals();
   InitLog("bench");
   const absl::Status status = run();

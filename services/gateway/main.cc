@@ -10,6 +10,7 @@
 #include "services/common/base/file.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/mutex_checks.h"
 #include "services/common/base/notify.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/standstill.h"
@@ -185,6 +186,7 @@ absl::Status RunService(const Config& config) {
 }  // namespace godwit::gateway
 
 int main(int argc, char** argv) {
+  godwit::LeaveOutMutexChecks();
   godwit::BlockShutdownSignals();
   godwit::InitLog("gateway");
   godwit::gateway::Config config;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/mutex_checks.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/clients/deny_list_client.h"
@@ -311,6 +312,7 @@ absl::Status RunService(const Config& config) {
 }  // namespace godwit::jobs
 
 int main(int argc, char** argv) {
+  godwit::LeaveOutMutexChecks();
   godwit::BlockShutdownSignals();
   godwit::InitLog("jobs");
   godwit::jobs::Config config;

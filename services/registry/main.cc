@@ -5,6 +5,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/mutex_checks.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/metrics/certificate_metrics.h"
@@ -159,6 +160,7 @@ absl::Status Run(int argc, const char* const* argv) {
 }  // namespace godwit::registry
 
 int main(int argc, char** argv) {
+  godwit::LeaveOutMutexChecks();
   godwit::BlockShutdownSignals();
   godwit::InitLog("registry");
   const absl::Status status = godwit::registry::Run(argc, argv);

@@ -6,6 +6,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/mutex_checks.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/clients/deny_list_client.h"
@@ -104,6 +105,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "godwit-conversion: %s\n", std::string(rest.status().message()).c_str());
     return 2;
   }
+  godwit::LeaveOutMutexChecks();
   godwit::BlockShutdownSignals();
   godwit::InitLog("conversion");
   if (const absl::Status status = godwit::Run(config); !status.ok()) {

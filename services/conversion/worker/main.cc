@@ -9,6 +9,7 @@
 #include "services/common/base/file.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/mutex_checks.h"
 #include "services/common/base/notify.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
@@ -110,6 +111,7 @@ int main(int argc, char** argv) {
                  std::string(rest.status().message()).c_str());
     return 2;
   }
+  godwit::LeaveOutMutexChecks();
   godwit::BlockShutdownSignals();
   godwit::InitLog("conversion-worker");
   if (const absl::Status status = godwit::Run(config); !status.ok()) {

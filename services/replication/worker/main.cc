@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "services/common/base/flags.h"
 #include "services/common/base/json_log.h"
+#include "services/common/base/mutex_checks.h"
 #include "services/common/base/process.h"
 #include "services/common/base/signals.h"
 #include "services/common/base/status_macros.h"
@@ -145,6 +146,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "godwit-replication-worker: %s\n", std::string(usage.message()).c_str());
     return 2;
   }
+  godwit::LeaveOutMutexChecks();
   godwit::BlockShutdownSignals();
   godwit::InitLog("replication-worker");
   if (const absl::Status status = godwit::Run(config); !status.ok()) {

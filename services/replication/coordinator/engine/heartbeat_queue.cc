@@ -44,23 +44,41 @@ void HeartbeatQueue::Add(AgentReport report, absl::Duration patience, Done done)
 
 std::vector<HeartbeatQueue::Waiting> HeartbeatQueue::Take(std::deque<Waiting>& from,
                                                           std::size_t most) {
-  std::vector<Waiting> taken;
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto due = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return stopping_ || !from.empty();
-    };
-    mutex_.Await(absl::Condition(&due));
-    if (stopping_) return {};
-    const auto end = from.begin() + static_cast<std::ptrdiff_t>(std::min(most, from.size()));
-    taken.assign(std::make_move_iterator(from.begin()), std::make_move_iterator(end));
-    from.erase(from.begin(), end);
-  }
+  const auto count = static_cast<std::ptrdiff_t>(std::min(most, from.size()));
+  std::vector<Waiting> taken(std::make_move_iterator(from.begin()),
+                             std::make_move_iterator(from.begin() + count));
+  from.erase(from.begin(), from.begin() + count);
   return taken;
 }
 
+std::vector<HeartbeatQueue::Waiting> HeartbeatQueue::TakeTogether() {
+  const auto due = [&]()
+                       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !new_.empty(); };
+  const auto full = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || new_.size() >= kMostTogether;
+  };
+  absl::MutexLock lock(&mutex_);
+  while (true) {
+    mutex_.Await(absl::Condition(&due));
+    mutex_.AwaitWithTimeout(absl::Condition(&full), taken_ + kGather - clock_.Monotonic());
+    if (stopping_) return {};
+    if (new_.empty()) continue;  // the other thread was faster
+    taken_ = clock_.Monotonic();
+    return Take(new_, kMostTogether);
+  }
+}
+
+std::vector<HeartbeatQueue::Waiting> HeartbeatQueue::TakeOne() {
+  const auto due = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || !alone_.empty();
+  };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&due));
+  return stopping_ ? std::vector<Waiting>() : Take(alone_, 1);
+}
+
 void HeartbeatQueue::SaveTogether() {
-  for (std::vector<Waiting> batch; !(batch = Take(new_, kMostTogether)).empty();) {
+  for (std::vector<Waiting> batch; !(batch = TakeTogether()).empty();) {
     const absl::Duration now = clock_.Monotonic();
     std::vector<const AgentReport*> reports;
     std::vector<Waiting*> callers;
@@ -94,7 +112,7 @@ void HeartbeatQueue::SaveTogether() {
 }
 
 void HeartbeatQueue::SaveAlone() {
-  for (std::vector<Waiting> batch; !(batch = Take(alone_, 1)).empty();) {
+  for (std::vector<Waiting> batch; !(batch = TakeOne()).empty();) {
     Waiting& one = batch.front();
     const absl::Duration left = one.until - clock_.Monotonic();
     if (left <= absl::ZeroDuration()) {

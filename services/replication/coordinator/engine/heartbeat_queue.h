@@ -15,8 +15,9 @@
 
 namespace godwit::coordinator {
 
-// Thread-safe. Two threads save what waits, all of it at once: what comes while they are busy makes
-// the next transaction, so a lone heartbeat waits for nobody. What needs a transaction of its own
+// Thread-safe. Two threads save what waits, all of it at once: what comes while they are busy or
+// within kGather after the transaction before makes the next one, so a lone heartbeat waits for
+// nobody and many cost few transactions. What needs a transaction of its own
 // gets it from other threads and holds up nobody else.
 class HeartbeatQueue {
  public:
@@ -35,6 +36,7 @@ class HeartbeatQueue {
  private:
   static constexpr std::size_t kMostWaiting = 50000;
   static constexpr std::size_t kMostTogether = 256;
+  static constexpr absl::Duration kGather = absl::Milliseconds(10);
   static constexpr int kTransactions = 2;
   static constexpr int kAlone = 8;
   struct Waiting {
@@ -44,9 +46,11 @@ class HeartbeatQueue {
     Done done;
   };
 
-  // Blocks until there is one; those who came first, without those whose time is over. Empty: it
-  // ends.
-  std::vector<Waiting> Take(std::deque<Waiting>& from, std::size_t most);
+  // Both block until there is one. Empty: it ends.
+  std::vector<Waiting> TakeTogether();
+  std::vector<Waiting> TakeOne();
+  // Those who came first.
+  static std::vector<Waiting> Take(std::deque<Waiting>& from, std::size_t most);
   void SaveTogether();
   void SaveAlone();
 
@@ -54,6 +58,8 @@ class HeartbeatQueue {
   Clock& clock_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // When a thread last took some, of the clock.
+  absl::Duration taken_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   std::deque<Waiting> new_ ABSL_GUARDED_BY(mutex_), alone_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
 };
