@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/failpoint.h"
 #include "services/common/base/json_log.h"
 
 namespace godwit {
@@ -56,6 +57,8 @@ void WatchStandstill() {
 }
 
 bool StoodStill() {
+  // Tests turn it off to show what it prevents.
+  if (!GODWIT_FAILPOINT_STATUS("base.standstill.guard").ok()) return false;
   const Standstill* const watched = of_this_process;
   return watched != nullptr && watched->Recent();
 }

@@ -13,6 +13,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/deadline_scope.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/pg/connect.h"
 
 namespace godwit::pg {
 namespace {
@@ -21,8 +22,6 @@ namespace {
 constexpr absl::Duration kPatienceMargin = absl::Seconds(5);
 // A transaction whose time is over must still be ended.
 constexpr absl::Duration kForRollback = absl::Seconds(1);
-constexpr absl::Duration kLeastConnect = absl::Seconds(2);  // less means two seconds to libpq
-constexpr absl::Duration kMostConnect = absl::Seconds(5);
 
 }  // namespace
 
@@ -80,32 +79,22 @@ absl::StatusCode CodeOfSqlState(absl::string_view state) {
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& conninfo,
                                                              Limits limits) {
-  if (TimeLeft() <= absl::ZeroDuration()) {
-    return absl::DeadlineExceededError("PostgreSQL: the caller's time is over");
-  }
   // A server whose client has gone stops working for it, also while it waits for a lock; and it
   // takes its locks away from one that stands still or is cut off, before the leases of others end.
+  // Stores lock rows and judge what they read then (docs/decisions/0049), whatever is set for the
+  // database.
   const std::string options = absl::StrCat(
       "-c statement_timeout=", absl::ToInt64Milliseconds(limits.statement),
       " -c lock_timeout=", absl::ToInt64Milliseconds(limits.lock),
       " -c idle_in_transaction_session_timeout=", absl::ToInt64Milliseconds(limits.idle),
+      " -c default_transaction_isolation=read\\ committed"
       " -c client_connection_check_interval=1000");
-  const std::string connect = absl::StrCat(absl::ToInt64Seconds(
-      std::clamp(absl::Ceil(TimeLeft(), absl::Seconds(1)), kLeastConnect, kMostConnect)));
-  const char* keywords[] = {"dbname",           "connect_timeout", "keepalives_idle",
-                            "tcp_user_timeout", "options",         nullptr};
-  const char* values[] = {conninfo.c_str(), connect.c_str(), "30",
-                          "30000",          options.c_str(), nullptr};
-  PGconn* raw = PQconnectdbParams(keywords, values, /*expand_dbname=*/1);
-  std::unique_ptr<Connection> connection(new Connection(raw, limits.statement + kPatienceMargin));
-  if (raw == nullptr || PQstatus(raw) != CONNECTION_OK) {
-    return absl::UnavailableError(
-        absl::StrCat("PostgreSQL: ", raw == nullptr ? "out of memory" : PQerrorMessage(raw)));
-  }
+  ASSIGN_OR_RETURN(Handle handle, Connect(conninfo, options));
+  PGconn* const raw = handle.release();
   PQsetNoticeProcessor(
       raw, [](void*, const char*) {}, nullptr);
   PQsetnonblocking(raw, 1);
-  return connection;
+  return std::unique_ptr<Connection>(new Connection(raw, limits.statement + kPatienceMargin));
 }
 
 Connection::~Connection() { PQfinish(connection_); }

@@ -65,7 +65,7 @@ class Connection {
     // stands still or is cut off, and others wait for its locks.
     absl::Duration idle = absl::Seconds(10);
   };
-  // `conninfo` as of libpq, PostgreSQL 14 or later. UNAVAILABLE when the server cannot be reached.
+  // `conninfo` of libpq, PostgreSQL 14 or later; READ COMMITTED. Waits and errors: see Connect().
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& conninfo,
                                                           Limits limits);
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& conninfo) {
