@@ -11,6 +11,7 @@
 #include "services/registry/rpc/access_keys.h"
 #include "services/registry/rpc/webhooks.h"
 #include "services/registry/storage/delivery_store.h"
+#include "services/registry/storage/scope_watch_store.h"
 #include "services/registry/storage/webhook_store.h"
 
 namespace godwit::registry {
@@ -111,7 +112,7 @@ void WebhookSender::KeepHouse() {
                        storage::ForgetOldEvents(*connection, options_.retention));
       if (gone == 0) break;
     }
-    return absl::OkStatus();
+    return storage::ForgetGone(*connection, options_.retention.age);
   }();
   if (!kept.ok()) {
     Log(Severity::kWarning, "old events not deleted", {{"error", kept.ToString()}});

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxToken = 200;
 constexpr char kForm[] = "e1";
+constexpr char kFormTold[] = "e2";  // with what the reader was told of
 
 }  // namespace
 
@@ -23,7 +24,9 @@ bool EventFilter::Passes(const EventRecord& event) const {
 }
 
 std::string FormatEventToken(const EventToken& token) {
-  return absl::WebSafeBase64Escape(absl::StrCat(kForm, "/", token.stream, "/", token.sequence));
+  return absl::WebSafeBase64Escape(
+      token.told ? absl::StrCat(kFormTold, "/", token.stream, "/", token.sequence, "/", *token.told)
+                 : absl::StrCat(kForm, "/", token.stream, "/", token.sequence));
 }
 
 absl::StatusOr<EventToken> ParseEventToken(absl::string_view text) {
@@ -31,8 +34,14 @@ absl::StatusOr<EventToken> ParseEventToken(absl::string_view text) {
   EventToken token;
   if (!text.empty() && text.size() <= kMaxToken && absl::WebSafeBase64Unescape(text, &plain)) {
     const std::vector<std::string> parts = absl::StrSplit(plain, '/');
-    if (parts.size() == 3 && parts[0] == kForm && parts[1].size() == 36 &&
-        absl::SimpleAtoi(parts[2], &token.sequence) && token.sequence >= 0) {
+    bool fits = parts.size() == 3 && parts[0] == kForm;
+    if (parts.size() == 4 && parts[0] == kFormTold) {
+      std::uint64_t told = 0;
+      fits = absl::SimpleAtoi(parts[3], &told);
+      token.told = told;
+    }
+    if (fits && parts[1].size() == 36 && absl::SimpleAtoi(parts[2], &token.sequence) &&
+        token.sequence >= 0) {
       token.stream = parts[1];
       return token;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -38,6 +39,9 @@ struct EventFilter {
 struct EventToken {
   std::string stream;  // UUID of the installation's events
   std::int64_t sequence = 0;
+  // Of watches of servers whose reader is limited to a scope: digest of the ids of those that he
+  // was told of (told_servers.h).
+  std::optional<std::uint64_t> told;
 };
 // Opaque to callers.
 std::string FormatEventToken(const EventToken& token);

@@ -4,6 +4,7 @@
 
 #include "services/common/base/status_macros.h"
 #include "services/registry/storage/scope_store.h"
+#include "services/registry/storage/scope_watch_store.h"
 
 namespace godwit::registry {
 
@@ -20,15 +21,15 @@ absl::StatusOr<bool> SightOfScopes::Sees(const std::string& principal, const std
 absl::StatusOr<std::vector<bool>> SeenEvents(
     pg::Connection& connection, const std::string& principal,
     const std::vector<std::shared_ptr<const EventRecord>>& events) {
+  std::vector<bool> seen(events.size(), true);
+  if (principal.empty()) return seen;
   std::vector<std::string> names;
-  if (!principal.empty()) {
-    for (const auto& event : events) names.push_back(event->resource);
-  }
-  SightOfScopes sight(connection, std::move(names));
-  std::vector<bool> seen;
-  for (const auto& event : events) {
-    ASSIGN_OR_RETURN(const bool sees, sight.Sees(principal, event->resource));
-    seen.push_back(sees);
+  for (const auto& event : events) names.push_back(event->resource);
+  ASSIGN_OR_RETURN(const auto within, storage::NamesWithin(connection, principal, names));
+  if (!within) return seen;
+  ASSIGN_OR_RETURN(const auto gone, storage::GoneOf(connection, principal, names));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    seen[i] = within->contains(names[i]) || gone.contains(names[i]);
   }
   return seen;
 }

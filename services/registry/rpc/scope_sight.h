@@ -29,8 +29,8 @@ class SightOfScopes {
   std::map<std::string, std::optional<std::set<std::string>>> known_;  // by principal
 };
 
-// Of each event whether its resource is within the scope of `principal`; of resources that are gone
-// it is not.
+// Of each event whether its resource is within the scope of `principal`, or was when it was
+// deleted.
 absl::StatusOr<std::vector<bool>> SeenEvents(
     pg::Connection& connection, const std::string& principal,
     const std::vector<std::shared_ptr<const EventRecord>>& events);

@@ -39,15 +39,16 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
     stream_ = stream;
   }
 
-  void Offer(const storage::ServerChange& change) override {
+  void Offer(const storage::ServerChange& change, std::optional<std::uint64_t> told) override {
     absl::MutexLock lock(&mutex_);
-    if (finished_ || (!change.server && !show_deleted_)) return;
+    if (finished_) return;
     // At its newest place, so that all that waits comes after what was sent.
     if (const auto known = waiting_.find(change.id); known != waiting_.end()) {
       order_.erase(known->second);
       waiting_.erase(known);
     }
-    waiting_[change.id] = order_.insert(order_.end(), change);
+    if (!change.server && !show_deleted_) return;
+    waiting_[change.id] = order_.insert(order_.end(), {.change = change, .told = told});
     WriteNext();
   }
 
@@ -96,7 +97,7 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || finished_ || order_.empty()) return;
     const absl::Status made = SetMessage(order_.front());
-    waiting_.erase(order_.front().id);
+    waiting_.erase(order_.front().change.id);
     order_.pop_front();
     if (!made.ok()) {
       FinishOnce(made);
@@ -106,8 +107,14 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
     StartWrite(&message_);
   }
 
-  absl::Status SetMessage(const storage::ServerChange& change)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  // With what its token says that the reader was told of, who has read it.
+  struct Waiting {
+    storage::ServerChange change;
+    std::optional<std::uint64_t> told;
+  };
+
+  absl::Status SetMessage(const Waiting& waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const storage::ServerChange& change = waiting.change;
     message_.Clear();
     if (change.server) {
       ASSIGN_OR_RETURN(message_, ToProto(*change.server));
@@ -116,7 +123,8 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
       message_.set_deleted(true);
     }
     if (change.place > 0) {
-      message_.set_watch_token(FormatEventToken({.stream = stream_, .sequence = change.place}));
+      message_.set_watch_token(
+          FormatEventToken({.stream = stream_, .sequence = change.place, .told = waiting.told}));
     }
     return absl::OkStatus();
   }
@@ -137,7 +145,7 @@ class Stream final : public grpc::ServerWriteReactor<pb::SourceServer>, public W
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::string stream_ ABSL_GUARDED_BY(mutex_);
-  using Order = std::list<storage::ServerChange>;
+  using Order = std::list<Waiting>;
   Order order_ ABSL_GUARDED_BY(mutex_);  // what waits, each server once
   std::map<std::string, Order::iterator> waiting_ ABSL_GUARDED_BY(mutex_);  // by id
   pb::SourceServer message_;                                                // being written

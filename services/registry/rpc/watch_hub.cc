@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/registry/rpc/events.h"
 #include "services/registry/rpc/scope_sight.h"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr std::size_t kMaxWatchers = 1000;
 constexpr absl::Duration kPause = absl::Milliseconds(300);
+// Scopes change without any server of theirs: as often as other services ask for them.
+constexpr absl::Duration kScopes = absl::Seconds(2);
 constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 constexpr char kStopping[] = "the registry is stopping";
 constexpr int kPage = 500;
@@ -22,6 +25,10 @@ absl::Status WatchAgain(absl::string_view why) {
 }
 
 std::string NameOf(const std::string& id) { return absl::StrCat("sourceServers/", id); }
+
+WatchReader ReaderOf(const Watcher& watcher) {
+  return {.principal = watcher.principal(), .wanted = watcher.wanted()};
+}
 
 bool Wants(const Watcher& watcher, const std::string& id) {
   const std::vector<std::string>& wanted = watcher.wanted();
@@ -63,48 +70,101 @@ bool WatchHub::TakeNew(Watchers* fresh) {
   return !stopping_;
 }
 
-absl::Status WatchHub::Offer(pg::Connection& connection, const std::vector<Member>& to,
+void WatchHub::Tell(Member& member, const storage::ServerChange& change, bool sees) {
+  if (sees && change.server) {
+    member.told.Add(change.id);
+    member.watcher->Offer(change, member.told.digest());
+  } else if (member.told.Has(change.id)) {
+    member.told.Remove(change.id);
+    member.watcher->Offer({.place = change.place, .id = change.id}, member.told.digest());
+  }
+}
+
+absl::Status WatchHub::Offer(pg::Connection& connection, std::vector<Member>& to,
                              const std::vector<storage::ServerChange>& changes) {
   std::vector<std::string> names;
   for (const storage::ServerChange& change : changes) names.push_back(NameOf(change.id));
   SightOfScopes sight(connection, names);
-  for (const Member& member : to) {
+  for (Member& member : to) {
     Watcher& watcher = *member.watcher;
     for (std::size_t i = 0; i < changes.size(); ++i) {
       if (changes[i].place <= member.place || !Wants(watcher, changes[i].id)) continue;
       ASSIGN_OR_RETURN(const bool sees, sight.Sees(watcher.principal(), names[i]));
-      if (sees) watcher.Offer(changes[i]);
+      Tell(member, changes[i], sees);
     }
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::int64_t> WatchHub::ShowPresent(Watcher& watcher) {
+absl::Status WatchHub::Move(pg::Connection& connection, const ScopeMoves& moves, std::int64_t place,
+                            Member& member) {
+  member.told = moves.before;
+  // The last one has the place: who has read it knows of all of them.
+  std::optional<storage::ServerChange> last;
+  const auto tell = [&](storage::ServerChange change) {
+    if (last) Tell(member, *last, true);
+    last = std::move(change);
+  };
+  for (const std::string& id : moves.gone) tell({.id = id});
+  storage::ServerQuery query{.show_archived = true, .limit = kPage};
+  if (member.told.limited()) query.scope_of = member.watcher->principal();
+  for (bool more = !moves.came.empty(); more;) {
+    ASSIGN_OR_RETURN(std::vector<SourceServer> page, storage::ListServers(connection, query));
+    more = page.size() == kPage;
+    if (more) {
+      query.after_time = page.back().create_time;
+      query.after_id = page.back().id;
+    }
+    for (SourceServer& server : page) {
+      if (moves.came.contains(server.id)) tell({.id = server.id, .server = std::move(server)});
+    }
+  }
+  if (last) {
+    last->place = place;
+    Tell(member, *last, true);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WatchHub::FollowScopes(pg::Connection& connection, std::int64_t place) {
+  const absl::Duration now = RealClock().Monotonic();
+  if (now < next_scopes_) return absl::OkStatus();
+  next_scopes_ = now + kScopes;
+  ScopesOfLook scopes(connection);
+  for (Member& member : members_) {
+    ASSIGN_OR_RETURN(const std::optional<ScopeMoves> moves,
+                     MovesOf(scopes, ReaderOf(*member.watcher), member.told));
+    if (moves) RETURN_IF_ERROR(Move(connection, *moves, place, member));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WatchHub::ShowPresent(Member& member) {
+  Watcher& watcher = *member.watcher;
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
   ASSIGN_OR_RETURN(const pg::Transaction transaction, pg::Transaction::Begin(*connection));
   RETURN_IF_ERROR(storage::ReadOneInstant(*connection));
   ASSIGN_OR_RETURN(const storage::ServerChanges now,
                    storage::ListServerChanges(*connection, kEnd, 1));
   watcher.Begin(now.look.stream);
+  ScopesOfLook scopes(*connection);
+  ASSIGN_OR_RETURN(const auto within, scopes.Within(ReaderOf(watcher)));
+  if (within) member.told = ToldServers(std::set<std::string>());
   // The last one has the place of them all: who has read it has the states of this instant.
   std::optional<SourceServer> last;
-  const auto show = [&](std::vector<SourceServer> servers) -> absl::Status {
-    std::vector<std::string> names;
-    for (const SourceServer& server : servers) names.push_back(NameOf(server.id));
-    SightOfScopes sight(*connection, names);
-    for (std::size_t i = 0; i < servers.size(); ++i) {
-      ASSIGN_OR_RETURN(const bool sees, sight.Sees(watcher.principal(), names[i]));
-      if (!sees) continue;
-      if (last) watcher.Offer({.id = last->id, .server = *last});
-      last = std::move(servers[i]);
+  const auto show = [&](std::vector<SourceServer> servers) {
+    for (SourceServer& server : servers) {
+      if (within && !within->contains(server.id)) continue;
+      if (last) Tell(member, {.id = last->id, .server = *last}, true);
+      last = std::move(server);
     }
-    return absl::OkStatus();
   };
   for (const std::string& id : watcher.wanted()) {
     ASSIGN_OR_RETURN(const SourceServer server, storage::GetServer(*connection, id));
-    RETURN_IF_ERROR(show({server}));
+    show({server});
   }
   storage::ServerQuery query{.show_archived = true, .limit = kPage};
+  if (within) query.scope_of = watcher.principal();
   for (bool more = watcher.wanted().empty(); more;) {
     ASSIGN_OR_RETURN(std::vector<SourceServer> page, storage::ListServers(*connection, query));
     more = page.size() == kPage;
@@ -112,36 +172,49 @@ absl::StatusOr<std::int64_t> WatchHub::ShowPresent(Watcher& watcher) {
       query.after_time = page.back().create_time;
       query.after_id = page.back().id;
     }
-    RETURN_IF_ERROR(show(std::move(page)));
+    show(std::move(page));
   }
-  if (last) watcher.Offer({.place = now.look.head, .id = last->id, .server = *last});
-  return now.look.head;
+  if (last) Tell(member, {.place = now.look.head, .id = last->id, .server = *last}, true);
+  member.place = now.look.head;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::int64_t> WatchHub::ShowMissed(const std::shared_ptr<Watcher>& watcher) {
+absl::Status WatchHub::ShowMissed(Member& member) {
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
-  EventToken place = *watcher->since();
-  watcher->Begin(place.stream);
-  while (true) {
+  ASSIGN_OR_RETURN(const pg::Transaction transaction, pg::Transaction::Begin(*connection));
+  RETURN_IF_ERROR(storage::ReadOneInstant(*connection));
+  EventToken place = *member.watcher->since();
+  member.watcher->Begin(place.stream);
+  for (bool first = true;; first = false) {
     ASSIGN_OR_RETURN(const storage::ServerChanges page,
                      storage::ListServerChanges(*connection, place.sequence, kPage));
     RETURN_IF_ERROR(CheckSince(place, page.look));
-    RETURN_IF_ERROR(Offer(*connection, {{.watcher = watcher}}, page.changes));
+    if (first) {
+      ASSIGN_OR_RETURN(member.told, ToldAt(*connection, ReaderOf(*member.watcher), place));
+    }
+    std::vector<Member> one = {member};
+    RETURN_IF_ERROR(Offer(*connection, one, page.changes));
+    member.told = std::move(one[0].told);
     place.sequence = page.through;
-    if (page.through == page.look.head) return place.sequence;
+    if (page.through != page.look.head) continue;
+    member.place = place.sequence;
+    return absl::OkStatus();
   }
 }
 
 absl::Status WatchHub::Join(const std::shared_ptr<Watcher>& watcher) {
-  ASSIGN_OR_RETURN(const std::int64_t place,
-                   watcher->since() ? ShowMissed(watcher) : ShowPresent(*watcher));
-  if (members_.empty()) place_.sequence = place;
-  members_.push_back({.watcher = watcher, .place = place});
+  Member member{.watcher = watcher};
+  RETURN_IF_ERROR(watcher->since() ? ShowMissed(member) : ShowPresent(member));
+  if (members_.empty()) place_.sequence = member.place;
+  members_.push_back(std::move(member));
   return absl::OkStatus();
 }
 
 absl::Status WatchHub::ShowChanges() {
   ASSIGN_OR_RETURN(pg::Pool::Lease connection, pool_.Acquire());
+  // What changed, and who may see it, as of one instant.
+  ASSIGN_OR_RETURN(const pg::Transaction transaction, pg::Transaction::Begin(*connection));
+  RETURN_IF_ERROR(storage::ReadOneInstant(*connection));
   while (true) {
     ASSIGN_OR_RETURN(const storage::ServerChanges page,
                      storage::ListServerChanges(*connection, place_.sequence, kPage));
@@ -149,7 +222,7 @@ absl::Status WatchHub::ShowChanges() {
     RETURN_IF_ERROR(CheckSince(place_, page.look));
     RETURN_IF_ERROR(Offer(*connection, members_, page.changes));
     place_.sequence = page.through;
-    if (page.through == page.look.head) return absl::OkStatus();
+    if (page.through == page.look.head) return FollowScopes(*connection, page.through);
   }
 }
 

@@ -12,6 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "services/common/pg/pool.h"
+#include "services/registry/domain/told_servers.h"
+#include "services/registry/rpc/watch_scope.h"
 #include "services/registry/storage/server_store.h"
 
 namespace godwit::registry {
@@ -27,9 +29,10 @@ class Watcher {
   virtual const std::optional<EventToken>& since() const = 0;
   // Before all else: the events that places are of.
   virtual void Begin(const std::string& stream) = 0;
-  // A server's newest state, at its place among the changes. Place 0: one of the states at the
-  // beginning, after which more of these come. Must not block.
-  virtual void Offer(const storage::ServerChange& change) = 0;
+  // A server's newest state, at its place among the changes; without a state: it is gone, or out of
+  // the reader's scope. Place 0: more of its kind come at once (states at the beginning, changes of
+  // the scope). `told`: for the token. Must not block.
+  virtual void Offer(const storage::ServerChange& change, std::optional<std::uint64_t> told) = 0;
   // Nothing comes any more. Must not block.
   virtual void End(const absl::Status& status) = 0;
   // The hub forgets a watcher that ended by itself.
@@ -51,23 +54,31 @@ class WatchHub {
   struct Member {
     std::shared_ptr<Watcher> watcher;
     std::int64_t place = 0;  // it was offered all changes up to here
+    ToldServers told;
   };
   using Watchers = std::vector<std::shared_ptr<Watcher>>;
-  // Offers each of `to` those changes after its place that it wants and reaches.
-  static absl::Status Offer(pg::Connection& connection, const std::vector<Member>& to,
+  // Offers the state when the member sees it, and else, once, that the server is gone.
+  static void Tell(Member& member, const storage::ServerChange& change, bool sees);
+  // Tells each of `to` those changes after its place that it wants.
+  static absl::Status Offer(pg::Connection& connection, std::vector<Member>& to,
                             const std::vector<storage::ServerChange>& changes);
+  // Tells what went out of the scopes of the members and what came into them, as of `place`.
+  absl::Status FollowScopes(pg::Connection& connection, std::int64_t place);
+  static absl::Status Move(pg::Connection& connection, const ScopeMoves& moves, std::int64_t place,
+                           Member& member);
   void Loop();
   // Moves those that are new to `fresh`. False when stopping.
   bool TakeNew(Watchers* fresh);
   absl::Status Join(const std::shared_ptr<Watcher>& watcher);
-  absl::StatusOr<std::int64_t> ShowPresent(Watcher& watcher);
-  absl::StatusOr<std::int64_t> ShowMissed(const std::shared_ptr<Watcher>& watcher);
+  absl::Status ShowPresent(Member& member);
+  absl::Status ShowMissed(Member& member);
   absl::Status ShowChanges();
 
   pg::Pool& pool_;
   // Of the thread alone.
   std::vector<Member> members_;
-  EventToken place_;  // of what the members were offered, when there are any
+  EventToken place_;            // of what the members were offered, when there are any
+  absl::Duration next_scopes_;  // monotonic
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   Watchers new_ ABSL_GUARDED_BY(mutex_);

@@ -19,10 +19,18 @@ TEST(EventTest, TokensGoRoundAndNothingElseIsOne) {
                        ParseEventToken(FormatEventToken({.stream = kStream, .sequence = 77})));
   EXPECT_EQ(token.stream, kStream);
   EXPECT_EQ(token.sequence, 77);
+  EXPECT_EQ(token.told, std::nullopt);
+  const auto told =
+      ParseEventToken(FormatEventToken({.stream = kStream, .sequence = 77, .told = ~0ull}));
+  ASSERT_OK(told);
+  EXPECT_EQ(told->sequence, 77);
+  EXPECT_EQ(told->told, ~0ull);
   for (const std::string& text :
        {std::string(""), std::string("e1/"), std::string("e1//1"),
-        absl::StrCat("e2/", kStream, "/1"), absl::StrCat("e1/", kStream, "/-1"),
-        absl::StrCat("e1/", kStream, "/"), absl::StrCat("e1/", kStream, "/1/2"),
+        absl::StrCat("e2/", kStream, "/1"), absl::StrCat("e2/", kStream, "/1/"),
+        absl::StrCat("e2/", kStream, "/1/-2"), absl::StrCat("e2/", kStream, "/1/2/3"),
+        absl::StrCat("e1/", kStream, "/-1"), absl::StrCat("e1/", kStream, "/"),
+        absl::StrCat("e1/", kStream, "/1/2"),
         absl::StrCat("e1/", kStream, "/99999999999999999999")}) {
     EXPECT_THAT(ParseEventToken(absl::WebSafeBase64Escape(text)),
                 StatusIs(absl::StatusCode::kInvalidArgument, "token"))
