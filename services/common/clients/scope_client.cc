@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "godwit/registry/v1/scope_service.grpc.pb.h"
-#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/serve.h"
@@ -20,7 +19,7 @@ constexpr absl::Duration kTryAgain = absl::Seconds(1);
 
 absl::StatusOr<std::shared_ptr<const rpc::Scope>> ScopesFromRegistry::Find(
     const std::string& principal, const std::vector<std::string>&) {
-  const absl::Duration now = RealClock().Monotonic();
+  const absl::Duration now = options_.clock->Monotonic();
   {
     absl::MutexLock lock(&mutex_);
     const auto found = known_.find(principal);

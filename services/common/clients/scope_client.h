@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "services/common/base/clock.h"
 #include "services/common/rpc/scope.h"
 
 namespace grpc {
@@ -28,6 +29,7 @@ class ScopesFromRegistry final : public rpc::ScopeSource {
     absl::Duration stale = absl::Seconds(30);
     absl::Duration timeout = absl::Seconds(2);  // of a question
     std::size_t most = 10'000;                  // users whose answers are kept
+    Clock* clock = &RealClock();                // must outlive it
   };
   using Expander = std::function<absl::StatusOr<std::vector<std::string>>(const std::string& name)>;
 
