@@ -98,8 +98,9 @@ class Fleet {
 
   absl::Status Storm() {
     const absl::Time from = absl::Now();
-    agents_.Storm(kStormPatience);
+    const std::size_t unanswered = agents_.Storm(kStormPatience);
     Print("storm", {{"seconds", absl::ToDoubleSeconds(absl::Now() - from)},
+                    {"unanswered", unanswered},
                     {"calls", agents_.latencies().Take()}});
     return absl::OkStatus();
   }

@@ -22,6 +22,7 @@ namespace registry_pb = ::godwit::registry::v1;
 
 constexpr std::int64_t kDiskBytes = std::int64_t{40} << 30;
 constexpr absl::Duration kCallTime = absl::Seconds(30);
+constexpr absl::Duration kAgain = absl::Seconds(1);
 
 }  // namespace
 
@@ -80,7 +81,11 @@ absl::Status FleetAgents::Enrol(std::size_t count, int at_once) {
           const absl::Time from = absl::Now();
           const absl::Status status = EnrolOne(*stub, *agents_[one]);
           latencies_.Add(absl::Now() - from);
-          if (status.ok()) continue;
+          if (status.ok()) {
+            absl::MutexLock lock(&mutex_);
+            idle_.push_back(agents_[one].get());
+            continue;
+          }
           latencies_.Fail();
           absl::MutexLock lock(&mutex);
           outcome.Update(status);
@@ -126,7 +131,6 @@ void FleetAgents::Send(Agent& agent, absl::Duration patience) {
   progress.set_bytes_per_second(2 << 20);
   progress.set_codec("zstd -1");
   progress.mutable_lag()->set_nanos(400'000'000);
-  agent.busy = true;
   ++in_flight_;
   rpc::SetTimeout(call->context, patience);
   call->sent = absl::Now();
@@ -135,8 +139,12 @@ void FleetAgents::Send(Agent& agent, absl::Duration patience) {
         latencies_.Add(absl::Now() - call->sent);
         if (!status.ok()) latencies_.Fail();
         agent.generation = status.ok() ? call->answer.assignment().lease_generation() : 0;
+        agent.answered = status.ok();
         delete call;
-        agent.busy = false;
+        {
+          absl::MutexLock lock(&mutex_);
+          idle_.push_back(&agent);
+        }
         --in_flight_;
       });
 }
@@ -145,9 +153,35 @@ void FleetAgents::AwaitAll() {
   while (in_flight_ > 0) absl::SleepFor(absl::Milliseconds(1));
 }
 
-void FleetAgents::Storm(absl::Duration patience) {
-  for (const auto& agent : agents_) Send(*agent, patience);
-  AwaitAll();
+FleetAgents::Agent* FleetAgents::TakeIdle() {
+  absl::MutexLock lock(&mutex_);
+  if (idle_.empty()) return nullptr;
+  Agent* const out = idle_.front();
+  idle_.pop_front();
+  return out;
+}
+
+std::size_t FleetAgents::Storm(absl::Duration patience) {
+  const absl::Time end = absl::Now() + patience;
+  for (const auto& agent : agents_) agent->answered = false;
+  while (true) {
+    std::vector<Agent*> unanswered, answered;
+    while (Agent* const agent = TakeIdle())
+      (agent->answered ? answered : unanswered).push_back(agent);
+    {
+      absl::MutexLock lock(&mutex_);
+      idle_.insert(idle_.end(), answered.begin(), answered.end());
+    }
+    const absl::Duration left = end - absl::Now();
+    if (unanswered.empty() || left <= kAgain) {
+      absl::MutexLock lock(&mutex_);
+      idle_.insert(idle_.end(), unanswered.begin(), unanswered.end());
+      return unanswered.size();
+    }
+    if (unanswered.size() < agents_.size()) absl::SleepFor(kAgain);
+    for (Agent* const agent : unanswered) Send(*agent, left);
+    AwaitAll();
+  }
 }
 
 void FleetAgents::Beat(double rate, absl::Duration time, int in_flight) {
@@ -157,11 +191,10 @@ void FleetAgents::Beat(double rate, absl::Duration time, int in_flight) {
     const absl::Duration passed = absl::Now() - from;
     if (passed >= time) break;
     const auto due = static_cast<std::int64_t>(rate * absl::ToDoubleSeconds(passed));
-    std::size_t looked = 0;
-    while ((rate > 0 ? sent < due : in_flight_ < in_flight) && looked++ < agents_.size()) {
-      Agent& agent = *agents_[next_++ % agents_.size()];
-      if (agent.busy) continue;
-      Send(agent, kCallTime);
+    while (rate > 0 ? sent < due : in_flight_ < in_flight) {
+      Agent* const agent = TakeIdle();
+      if (agent == nullptr) break;
+      Send(*agent, kCallTime);
       ++sent;
     }
     absl::SleepFor(absl::Microseconds(500));
