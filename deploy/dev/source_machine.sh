@@ -29,7 +29,22 @@ read_port() { cat "$dir/$1.port" 2>/dev/null || die "$dir has no machine: start 
 
 ssh_options=(-i "$CACHE/ssh/id_ed25519" -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
   -o LogLevel=ERROR -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=8)
-run_ssh() { ssh "${ssh_options[@]}" -p "$(read_port ssh)" root@127.0.0.1 "$@"; }
+# The page may be served before the ssh server is there; QEMU takes connections for it meanwhile, and resets them.
+await_ssh() {
+  local deadline=$((SECONDS + 120)) port
+  [[ ! -e $dir/ssh.ready ]] || return 0
+  port=$(read_port ssh)
+  until (exec 3<>"/dev/tcp/127.0.0.1/$port" && IFS= read -r -t 10 banner <&3 && [[ $banner == SSH-* ]]) 2>/dev/null; do
+    alive "$dir/pid" || die "the machine in $dir has ended"
+    ((SECONDS < deadline)) || die "no ssh server on port $port after 120 s"
+    sleep 0.3
+  done
+  touch "$dir/ssh.ready"
+}
+run_ssh() {
+  await_ssh
+  ssh "${ssh_options[@]}" -p "$(read_port ssh)" root@127.0.0.1 "$@"
+}
 
 # The saved memory only fits a machine built by the very same arguments; paths and ports may differ.
 qemu_arguments() {
@@ -71,7 +86,7 @@ launch() {
   ports="hostfwd=tcp:127.0.0.1:$(read_port ssh)-:22,hostfwd=tcp:127.0.0.1:$(read_port http)-:80"
   mapfile -t -O "${#arguments[@]}" arguments < <(more_disks "$1")
   shift 2
-  rm -f "$dir/qmp.sock"
+  rm -f "$dir/qmp.sock" "$dir/ssh.ready"
   qemu-system-x86_64 "${arguments[@]}" \
     -drive "file=$dir/disk.qcow2,if=none,id=disk0,format=qcow2,cache=unsafe,discard=unmap" \
     -netdev "user,id=net0,$ports" -serial "file:$dir/serial.log" \
@@ -179,7 +194,10 @@ case $action in
     printf 'running, ssh port %s, http port %s\n' "$(read_port ssh)" "$(read_port http)"
     ;;
   ssh) run_ssh "$@" ;;
-  copy) scp -q "${ssh_options[@]}" -P "$(read_port ssh)" "$1" "root@127.0.0.1:$2" ;;
+  copy)
+    await_ssh
+    scp -q "${ssh_options[@]}" -P "$(read_port ssh)" "$1" "root@127.0.0.1:$2"
+    ;;
   screen) "$here/qmp.py" "$dir/qmp.sock" screendump "{\"filename\": \"$(realpath "$1")\"}" >/dev/null ;;
   stop)
     if alive "$dir/pid"; then "$here/qmp.py" "$dir/qmp.sock" quit >/dev/null 2>&1 || true; fi
