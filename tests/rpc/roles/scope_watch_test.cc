@@ -91,9 +91,9 @@ class ScopeWatchTest : public ScopeTest {
   static void Touch(const std::string& server) {
     registry::UpdateSourceServerRequest update;
     update.mutable_source_server()->set_name(server);
-    update.mutable_source_server()->mutable_notes()->set_action_fqdn(
-        absl::StrCat("h", absl::ToUnixNanos(absl::Now()), ".example"));
-    update.mutable_update_mask()->add_paths("notes.action_fqdn");
+    (*update.mutable_source_server()->mutable_tags())["touched"] =
+        absl::StrCat(absl::ToUnixNanos(absl::Now()));
+    update.mutable_update_mask()->add_paths("tags");
     ASSERT_OK(Call(ServersOf(kAdmin), &Servers::UpdateSourceServer, update));
   }
   static void Move(const std::string& application, const std::string& server, bool into) {
