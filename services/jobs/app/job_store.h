@@ -62,7 +62,7 @@ struct ClaimOrder {
   int limit = 1;       // runs
   // Runs of one job that may be leased at once, by anybody. Jobs that have none leased come first
   // then, the longest due first, so that a job of many servers holds nobody up. 0: in the order
-  // they became due, without a bound.
+  // they became due (but for jobs that others claim from at that moment), without a bound.
   int most_of_job = 0;
 };
 

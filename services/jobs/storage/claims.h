@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "services/common/pg/pool.h"
@@ -10,18 +9,13 @@
 
 namespace godwit::jobs {
 
-// In the order they became due, whatever their jobs; one transaction. What others hold is passed
-// over.
-absl::StatusOr<std::vector<Run>> ClaimInOrder(pg::Pool& pool, const ClaimOrder& order);
-
-// One run of a job that has less than `order.most_of_job` of them leased, at first of one that has
-// none. Jobs that others enter at this moment are passed over as long as another one has something
-// due.
+// One run: of a job that has none leased, if there is one, else of one that has less than
+// `order.most_of_job`; of any job when that is 0. Of these the one that is due for the longest.
+// Jobs that others enter at this moment are passed over as long as another one has something due.
 //
 // Nothing: at a moment of the call there was no due run that a runner could have. With `may_wait`
 // jobs that others are entering are waited for, half a second each and five seconds together at
 // most; what is held for longer counts as had.
-absl::StatusOr<std::optional<Run>> ClaimShare(pg::Pool& pool, const ClaimOrder& order,
-                                              bool may_wait);
+absl::StatusOr<std::optional<Run>> ClaimOne(pg::Pool& pool, const ClaimOrder& order, bool may_wait);
 
 }  // namespace godwit::jobs

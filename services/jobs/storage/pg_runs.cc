@@ -18,12 +18,9 @@ constexpr pg::Statement kRenew = {
 
 absl::StatusOr<std::vector<Run>> PgJobStore::Claim(const ClaimOrder& order) {
   std::vector<Run> runs;
-  if (order.most_of_job == 0) {
-    ASSIGN_OR_RETURN(runs, ClaimInOrder(pool_, order));
-  }
   // One at a time, so that each sees the one before; who has something waits for no more.
-  while (order.most_of_job > 0 && static_cast<int>(runs.size()) < order.limit) {
-    absl::StatusOr<std::optional<Run>> run = ClaimShare(pool_, order, /*may_wait=*/runs.empty());
+  while (static_cast<int>(runs.size()) < order.limit) {
+    absl::StatusOr<std::optional<Run>> run = ClaimOne(pool_, order, /*may_wait=*/runs.empty());
     if (!run.ok() && runs.empty()) return run.status();
     if (!run.ok() || !run->has_value()) break;
     runs.push_back(**std::move(run));
