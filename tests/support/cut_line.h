@@ -1,5 +1,5 @@
 // A line to a port of this machine that can be cut: ends all connections, and takes new ones (or
-// not) afterwards. It may also spoil what passes.
+// not) afterwards. It may also hold one direction back, or spoil what passes.
 #pragma once
 
 #include <netinet/in.h>
@@ -45,6 +45,12 @@ class CutLine {
     away_ = away;
     cut_ = true;
   }
+  // Holds back what goes to the port (`up`) or comes from it (`down`), as a line that loses packets
+  // in one direction does: no connection ends, and all of it arrives when that is over.
+  void Hold(bool up, bool down) {
+    hold_up_ = up;
+    hold_down_ = down;
+  }
 
  private:
   struct Pair {
@@ -89,8 +95,9 @@ class CutLine {
         pairs_.erase(std::next(pairs_.begin(), nth));
       std::vector<pollfd> polled = {{listener_.get(), POLLIN, 0}};
       for (const Pair& pair : pairs_) {
-        polled.push_back({pair.here.get(), POLLIN, 0});
-        polled.push_back({pair.there.get(), POLLIN, 0});
+        // Nothing is polled where nothing may pass.
+        polled.push_back({hold_up_ ? -1 : pair.here.get(), POLLIN, 0});
+        polled.push_back({hold_down_ ? -1 : pair.there.get(), POLLIN, 0});
       }
       if (poll(polled.data(), polled.size(), 20) <= 0) continue;
       std::size_t at = 1;
@@ -108,7 +115,8 @@ class CutLine {
   const Fd listener_;
   int port_ = 0;
   std::list<Pair> pairs_;  // thread only
-  std::atomic<bool> stopping_ = false, cut_ = false, away_ = false;
+  std::atomic<bool> stopping_ = false, cut_ = false, away_ = false, hold_up_ = false,
+                    hold_down_ = false;
   std::atomic<int> connections_ = 0, cut_one_ = -1;
   std::thread thread_;
 };

@@ -1,4 +1,5 @@
-// The line to the worker is cut again and again. See replication_fixture.h.
+// The line to the worker is cut again and again, or in one direction only. See
+// replication_fixture.h.
 #include "tests/e2e/agent/replication_fixture.h"
 #include "tests/support/cut_line.h"
 
@@ -63,6 +64,42 @@ TEST_F(LineTest, AfterALongAbsenceOnlyWhatChangedTravels) {
   EXPECT_LE(engine_->Progress().sent_bytes() - before,
             kChanged * std::int64_t{kBlockSize} + (1 << 20));
 }
+
+// In one direction nothing passes: the lag grows, at most the point that was under way is made, and
+// when the line is good again the same connection goes on.
+class OneWayTest : public LineTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  std::size_t Points() {
+    absl::MutexLock lock(&mutex_);
+    return points_.size();
+  }
+};
+
+TEST_P(OneWayTest, HoldsPointsUpAndLosesNothing) {
+  StartOverLine();
+  ExpectReplicaEqualsSource();
+  const std::int64_t before = engine_->Progress().sent_bytes();
+  const std::size_t points = Points();
+  line_->Hold(/*up=*/GetParam(), /*down=*/!GetParam());
+  constexpr int kChanged = 40;
+  for (unsigned i = 0; i < kChanged; ++i) loop_.Write(i * 20 * kBlockSize, 4096, i);
+  const absl::Time end = SteadyNow() + absl::Seconds(60);
+  while (engine_->Progress().lag().seconds() < 3 && SteadyNow() < end) {
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  EXPECT_GE(engine_->Progress().lag().seconds(), 3) << "control: points go on being made";
+  EXPECT_LE(Points(), points + 1);
+  EXPECT_EQ(line_->connections(), 1);
+  line_->Hold(false, false);
+  ExpectReplicaEqualsSource();
+  EXPECT_EQ(line_->connections(), 1);
+  EXPECT_LE(engine_->Progress().sent_bytes() - before,
+            kChanged * std::int64_t{kBlockSize} + (1 << 20));
+}
+INSTANTIATE_TEST_SUITE_P(Directions, OneWayTest, ::testing::Bool(),
+                         [](const ::testing::TestParamInfo<bool>& info) {
+                           return info.param ? "Up" : "Down";
+                         });
 
 }  // namespace
 }  // namespace godwit::agent

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Certificates that are good for seconds, during a test launch and a cutover: everybody's are replaced in time, all services are started
-again under way so that every connection is made with several of them, and no call fails. Then that of godwit-jobs is not replaced: its log
-names it and says what to do, nothing is lost, and the launch that waits goes on by itself when there is a new one.
+again under way so that every connection is made with several of them, and no call fails. Then, the control, that of godwit-jobs is not
+replaced: its log names it and says what to do, new connections are refused, nothing is lost, and the launch that waits goes on by itself when
+there is a new one.
 
     certificates_test.py SOURCE BIN
 
@@ -34,7 +35,7 @@ class Renewal:
 
     def __init__(self, rig):
         self.rig, self.without, self.rounds, self.errors = rig, set(), 0, []
-        self._ending = threading.Event()
+        self._ending, self._one = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -47,9 +48,17 @@ class Renewal:
 
     def renew(self):
         todo = [(identity, folder, *more) for folder, (identity, *more) in list(self.rig.identities.items()) if identity not in self.without]
-        with ThreadPoolExecutor(4) as pool:
+        with self._one, ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda one: self.rig.certificate(*one), todo))
-        self.rounds += 1
+            self.rounds += 1
+
+    def last(self, identity, folder):
+        """It gets a short one now, and no other after it."""
+        self.without.add(identity)
+        with self._one:
+            kept = self.rig.identities[folder]
+            self.rig.certificate(identity, folder, *kept[1:], "--lifetime", f"{LIFE / 3:.0f}s")
+            self.rig.identities[folder] = kept
 
     def end(self):
         self._ending.set()
@@ -63,7 +72,9 @@ class Certificates(unittest.TestCase):
         self.rig.certificate_options, self.rig.follow_certificates = ["--lifetime", f"{LIFE:.0f}s"], True
         # The shortest that there is.
         self.rig.options["registry"] = ["--agent-certificate-lifetime", "1m"]
+        self.began = time.monotonic()
         self.rig.start(only=SERVICES)
+        self.lap("services serve")
         self.renewal = Renewal(self.rig)
         self.addCleanup(self.renewal.end)
         self.fleet = fleet.Fleet(self.rig, worker_count=1, agent_count=3)
@@ -73,6 +84,10 @@ class Certificates(unittest.TestCase):
         self.servers = [agent.server for agent in self.fleet.agents]
         for server in self.servers[:2]:
             self.launches.settings(server)
+        self.lap("servers are ready")
+
+    def lap(self, what):
+        print(f"{time.monotonic() - self.began:5.1f} s: {what}", flush=True)
 
     def real_agent(self):
         """A real agent, in folders of its own; it replicates nothing, and its certificate is good for a minute."""
@@ -96,18 +111,20 @@ class Certificates(unittest.TestCase):
         return process
 
     def test_certificates(self):
-        work = traffic.Traffic(self.rig, self.servers, gateway=False)
+        work = traffic.Traffic(self.rig, self.servers, gateway=False, pause=0.1)
         self.addCleanup(work.end)
         agent = self.real_agent()
         self.in_time()
+        self.lap("certificates replaced in time")
         self.too_late()
+        self.lap("a certificate that was not")
         renewed = until(lambda: len(agent.said("certificate renewed")) >= 2 and agent.said("certificate renewed"),
                         lambda: f"the agent does not renew: {agent.text()[-3000:]}", patience=60)
         self.assertTrue(agent.running())
         self.assertEqual(agent.said("certificate not renewed"), [])
         print(f"the agent renewed its certificate {len(renewed)} times")
         self.people()
-        time.sleep(1)
+        self.lap("agent and people")
         work.end()
         self.renewal.end()
         self.assertEqual(work.failed() + self.launches.failed, [], "calls that failed although they were tried again")
@@ -115,6 +132,7 @@ class Certificates(unittest.TestCase):
         self.assertEqual(self.fleet.moves(), [])
         self.assertEqual(traffic.lost_and_doubled(self.rig, work), [])
         until(lambda: not traffic.leftovers(self.rig, 2), lambda: traffic.leftovers(self.rig, 2), patience=30)
+        self.lap("compared")
         print(f"{self.renewal.rounds} rounds of new certificates, {work.acknowledged()} changes acknowledged; "
               f"{[str(looping.tally) for looping in work.all]}")
 
@@ -125,26 +143,26 @@ class Certificates(unittest.TestCase):
             process.start().await_serving()
 
     def in_time(self):
-        began, restarts = time.monotonic(), 0
+        began, restarts, cutover = time.monotonic(), 0, False
         self.launches.start(self.servers[0])
-        while time.monotonic() - began < 1.2 * LIFE:
+        while not cutover or time.monotonic() - began < 1.2 * LIFE:
+            if not cutover and self.launches.over():
+                self.launches.registry("SourceServerService/MarkReadyForCutover", name=self.servers[0], request_id=api.request_id())
+                self.launches.start(self.servers[0], "StartCutover")
+                cutover = True
             self.restart_each(SERVICES)
             restarts += 1
-        jobs = self.launches.await_ends()
-        self.launches.registry("SourceServerService/MarkReadyForCutover", name=self.servers[0], request_id=api.request_id())
-        self.launches.start(self.servers[0], "StartCutover")
-        self.restart_each(SERVICES)
         jobs = self.launches.await_ends()
         self.assertEqual([job.state for job in jobs.values()], [4, 4], [str(job) for job in jobs.values()])
         self.assertGreater(time.monotonic() - began, LIFE)
         for service in SERVICES:
             # Of the present start; whoever has none lived on the certificate that it began with.
             until(lambda: self.rig.processes[f"{service}-0"].said("certificate replaced"), f"{service}: no new certificate", patience=LIFE)
-        print(f"a test launch and a cutover under certificates of {LIFE:.0f} s; all services were restarted {restarts + 1} times")
+        print(f"a test launch and a cutover under certificates of {LIFE:.0f} s; all services were restarted {restarts} times")
 
     def too_late(self):
         process = self.rig.processes["jobs-0"]
-        self.renewal.without.add("service/jobs")
+        self.renewal.last("service/jobs", self.rig.dir / "tls/jobs")
         ended = until(lambda: process.said("the certificate is not good"), lambda: f"nobody says it: {process.text()[-2000:]}", patience=2 * LIFE)[0]
         print(f"godwit-jobs: {ended['error']}")
         self.assertIn(str(self.rig.dir / "tls/jobs/tls.crt"), ended["error"])
@@ -162,6 +180,7 @@ class Certificates(unittest.TestCase):
         self.assertIsNotNone(self.refusal())
         self.renewal.without.clear()
         began = time.monotonic()
+        self.renewal.renew()
         until(lambda: self.rig.number("SELECT count(*) FROM jobs.job") > jobs, "the order still waits", patience=60)
         ended = self.launches.await_ends()
         self.assertEqual([job.state for job in ended.values()], [4, 4, 4], [str(job) for job in ended.values()])

@@ -1,4 +1,4 @@
-"""A TCP line to PostgreSQL that a test makes slow, silent or cut, or on which answers to COMMIT get lost. Thread-safe."""
+"""A TCP line to PostgreSQL (or another server) that a test makes slow, silent or cut, or on which answers to COMMIT get lost. Thread-safe."""
 import asyncio
 import random
 import threading
@@ -19,6 +19,8 @@ class Line:
         self.silent = set()       # "up", "down": what goes that way is swallowed, and nobody hears of it
         self.lost_commits = 0.0   # share of commits whose answer is lost, together with the connection
         self.lost_count = self.most_open = 0
+        self.passed = 0           # bytes to the server
+        self.ports = set()        # that the server sees them come from
         self._random, self._open = random.Random(seed), set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -50,6 +52,7 @@ class Line:
         except OSError:
             writer.transport.abort()
             return
+        self.ports.add(up_writer.get_extra_info("sockname")[1])
         both = (writer, up_writer)
         self._open.update(both)
         self.most_open = max(self.most_open, len(self._open) // 2)
@@ -70,6 +73,7 @@ class Line:
                 if "up" not in self.silent:
                     writer.write(data)
                     await writer.drain()
+                    self.passed += len(data)
         except OSError:
             pass
 

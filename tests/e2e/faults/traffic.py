@@ -21,8 +21,9 @@ RESOURCE = "arn:aws:mgn:us-east-1:123456789012:source-server/"
 class Inventory(fleet.Looping):
     """Imports servers; every acknowledged one must be in the database exactly once under the name that was answered."""
 
-    def __init__(self, rig, number):
+    def __init__(self, rig, number, pause):
         super().__init__()
+        self.pause = pause
         self.tally = api.Tally()
         self.client = rig.client("registry", "user/operator/inventory", tally=self.tally)
         self.prefix, self.count, self.acknowledged, self.failed = f"machine-{number}-", 0, {}, []
@@ -36,7 +37,7 @@ class Inventory(fleet.Looping):
             self.acknowledged[key] = made.name
         except grpc.RpcError as error:
             self.failed.append(f"{key}: {error.code().name} {error.details()}")
-        return 0.02
+        return self.pause
 
 
 class Tags(fleet.Looping):
@@ -144,6 +145,11 @@ class Launches:
         thread.start()
         self.threads.append(thread)
 
+    def over(self):
+        """Whether all have ended by now."""
+        jobs = [self._job(name) for names in list(self.jobs.values()) for name in names]
+        return not any(thread.is_alive() for thread in self.threads) and all(job is not None and job.state >= 4 for job in jobs)
+
     def await_ends(self, patience=120):
         """The states by job, once all have ended."""
         for thread in self.threads:
@@ -153,18 +159,27 @@ class Launches:
 
         def ended():
             for name in names:
-                if name not in jobs or jobs[name].state < 4:
-                    jobs[name] = self.reader("JobService/GetJob", name=name)
-            return all(job.state >= 4 for job in jobs.values())
-        until(ended, lambda: f"jobs do not end: {[str(job) for job in jobs.values() if job.state < 4]}", patience, pause=0.3)
+                if jobs.get(name) is None or jobs[name].state < 4:
+                    jobs[name] = self._job(name)
+            return all(job is not None and job.state >= 4 for job in jobs.values())
+        until(ended, lambda: f"jobs do not end: {[str(job) for job in jobs.values() if job is None or job.state < 4]}", patience, pause=0.3)
         return jobs
+
+    def _job(self, name):
+        """Nothing while its order waits in the registry: the copy of godwit-jobs that it was sent to did not answer."""
+        try:
+            return self.reader("JobService/GetJob", name=name)
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.NOT_FOUND:
+                raise
+            return None
 
 
 class Traffic:
-    """All of it at once."""
+    """All of it at once. `pause`: seconds between two servers that are imported (there is a quota of 4000)."""
 
-    def __init__(self, rig, servers, gateway=True):
-        self.inventories = [Inventory(rig, number) for number in range(2)]
+    def __init__(self, rig, servers, gateway=True, pause=0.02):
+        self.inventories = [Inventory(rig, number, pause) for number in range(2)]
         self.tags = [Tags(rig, server) for server in servers[:2]]
         self.gateways = [Gateway(rig, servers[2])] if gateway else []
         self.all = [*self.inventories, *self.tags, *self.gateways]
