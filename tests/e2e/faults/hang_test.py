@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """One copy each of registry, coordinator and jobs hangs (SIGSTOP: its connections stay, its answers do not come), the jobs copy in the
 middle of making a machine, for two leases; then all go on. Workers keep their leases through the other copies, calls that are tried
-again succeed, jobs are taken over, and what the ones that woke up find in their sockets or were about to do changes nothing.
+again succeed, jobs are taken over, and what the ones that woke up find in their sockets or were about to do changes nothing. With the
+guard of processes that stood still turned off, a write out of such a socket undoes a newer one: the control.
 
     hang_test.py SOURCE BIN
 
@@ -10,18 +11,69 @@ GODWIT_FAULT_SECONDS: how long they hang (two leases).
 import os
 import signal
 import sys
+import threading
 import time
 import unittest
+
+import grpc
 
 import api
 import fleet
 import traffic
+from line import Line
 from processes import Process, free_port, until
 from rig import Rig
 
 LEASE = 6
 SECONDS = float(os.environ.get("GODWIT_FAULT_SECONDS", str(2 * LEASE)))
 SITE = "jobs.qemu.create"
+NO_GUARD = "base.standstill.guard:*:error"
+STANDSTILL = 2.5  # seconds, that every process notices
+TAGS = "SourceServerService/UpdateSourceServer"
+OLD = "old".ljust(200, "-")  # longer than all else that a connection has to say
+
+
+class Waiting:
+    """A write of a tag that waits in the socket of a copy that stands still, on a line that its caller's giving up does not pass. The caller
+    gives up, and the tag is written anew through another copy: as the contract has it."""
+
+    def __init__(self, rig, copy, server):
+        self.rig, self.server, self.process = rig, server, rig.processes[f"registry-{copy}"]
+        self.line = Line(f"host=127.0.0.1 port={rig.ports[f'registry-{copy}']}")
+        tls = api.Tls(rig.dir / "clients/user_operator_launch")
+        self.slow = api.Client("registry", [f"127.0.0.1:{self.line.port}"], tls)
+        rig.clients.append(self.slow)
+        self.other = rig.client("registry", "user/operator/launch", copy=1 - copy)
+        self.slow("SourceServerService/GetSourceServer", name=server)  # it is connected
+
+    def write(self, client, value, timeout):
+        client.once(TAGS, timeout=timeout, source_server={"name": self.server, "tags": {"w": value}}, update_mask={"paths": ["tags"]})
+
+    def send(self):
+        """Once the copy stands still."""
+        passed, told = self.line.passed, []
+
+        def old():
+            try:
+                self.write(self.slow, OLD, timeout=2)
+            except grpc.RpcError as error:
+                told.append(error.code())
+        thread = threading.Thread(target=old)
+        thread.start()
+        until(lambda: self.line.passed > passed + len(OLD), "nothing is sent", pause=0.01)
+        self.line.silent.add("up")
+        thread.join(30)
+        assert told == [grpc.StatusCode.DEADLINE_EXCEEDED], told
+        self.write(self.other, "new", timeout=5)
+
+    def value(self):
+        return self.other("SourceServerService/GetSourceServer", name=self.server).tags["w"]
+
+    def refused(self):
+        return [entry for entry in self.process.said("call refused after a standstill") if int(entry["peer"].split(":")[-1]) in self.line.ports]
+
+    def end(self):
+        self.line.end()
 
 
 class Hang(unittest.TestCase):
@@ -60,8 +112,11 @@ class Hang(unittest.TestCase):
         self.addCleanup(work.end)
         job = self.stop_in_the_middle(launches, servers[3])
         hung = [self.rig.processes[f"{service}-0"] for service in ("registry", "replication")]
+        waiting = Waiting(self.rig, 0, servers[4])
+        self.addCleanup(waiting.end)
         for process in hung:
             process.signal(signal.SIGSTOP)
+        waiting.send()
         began, before = time.monotonic(), work.acknowledged()
         least = self.watch_leases(began)
         jobs = launches.await_ends()
@@ -75,8 +130,29 @@ class Hang(unittest.TestCase):
               f"of {LEASE} s: {least:.1f} s; longest silence of an agent {max(agent.longest_gap for agent in self.fleet.agents):.1f} s")
         self.assertGreater(during, 10, "nothing was changed meanwhile")
         self.woken(hung, job)
+        until(waiting.refused, "the write that waited was not refused", patience=30)
+        self.assertEqual(waiting.value(), "new", "a write of long ago came back")
         work.end()
         self.judge(work, launches)
+        self.control(servers[5])
+
+    def control(self, server):
+        """The same write, the guard turned off: it undoes the newer one."""
+        process = self.rig.processes["registry-0"]
+        process.end()
+        process.start(GODWIT_FAILPOINT=NO_GUARD).await_serving()
+        waiting = Waiting(self.rig, 0, server)
+        self.addCleanup(waiting.end)
+        process.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        waiting.send()
+        until(lambda: time.monotonic() - began > STANDSTILL, "")
+        process.signal(signal.SIGCONT)
+        until(lambda: waiting.value() == OLD, lambda: f"control: without the guard the write of long ago should have come back: {process.text()[-3000:]}",
+              patience=30)
+        until(lambda: process.said("the process stood still"), "control: the guard would have done nothing either", patience=30)
+        self.assertEqual(waiting.refused(), [])
+        print("control: without the guard a write that had waited in the socket undid a newer one")
 
     def stop_in_the_middle(self, launches, server):
         """Jobs runner 0 gets a launch and stops when it is about to make the machine; its lease goes to runner 1."""
