@@ -56,12 +56,13 @@ class AdminTest : public registry::RegistryTest {
 TEST_F(AdminTest, TemplatesAreMadeChangedCopiedAndDeleted) {
   const std::string made =
       Out({"templates", "create", "web", "--lanes", "3", "--undo-window", "48h", "--cpus", "2",
-           "--boot-tcp", "80", "--tag", "team=shop", "--tag", "tier=web"});
+           "--port-forward", "80", "--boot-tcp", "80", "--tag", "team=shop", "--tag", "tier=web"});
   EXPECT_THAT(made, AllOf(HasSubstr("web"), HasSubstr("tier=web"), HasSubstr("48h")));
   const SettingsTemplate first = Template("web");
   EXPECT_EQ(first.replication().lane_count(), 3);
   EXPECT_EQ(first.replication().undo_window().seconds(), 48 * 3600);
   EXPECT_EQ(first.launch().cpu_count(), 2);
+  ASSERT_EQ(first.launch().boot_proof().tcp_ports_size(), 1);
   EXPECT_EQ(first.launch().boot_proof().tcp_ports(0), 80);
   EXPECT_EQ(first.tags_size(), 2);
 
@@ -73,7 +74,7 @@ TEST_F(AdminTest, TemplatesAreMadeChangedCopiedAndDeleted) {
   const SettingsTemplate second = Template("web");
   EXPECT_EQ(second.launch().memory_bytes(), 2ll << 30);
   EXPECT_EQ(second.launch().cpu_count(), 2);
-  EXPECT_EQ(second.launch().boot_proof().tcp_ports(0), 80);
+  ASSERT_EQ(second.launch().boot_proof().tcp_ports_size(), 1);
   EXPECT_EQ(second.replication().lane_count(), 3);
   EXPECT_EQ(second.tags().at("site"), "a");
   EXPECT_FALSE(second.tags().contains("tier"));
