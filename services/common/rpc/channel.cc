@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/deadline_scope.h"
 #include "services/common/base/file.h"
 #include "services/common/base/ids.h"
 #include "services/common/base/json_log.h"
@@ -186,7 +187,8 @@ std::shared_ptr<grpc::Channel> DialWithoutCertificate(const std::string& endpoin
 }
 
 void SetTimeout(grpc::ClientContext& context, absl::Duration timeout) {
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  // Nobody waits for it longer than that.
+  context.set_deadline(absl::ToChronoTime(absl::Now() + std::min(timeout, TimeLeft())));
   if (!CurrentRequestId().empty()) context.AddMetadata(kRequestIdKey, CurrentRequestId());
 }
 

@@ -142,7 +142,7 @@ grpc::Status Serve(grpc::ServerContext* context, absl::string_view method, std::
   const absl::StatusOr<Call> call = Admit(*context, method, access);
   const RequestScope scope(call.ok() ? call->request_id : "");
   // Whoever asked has gone by then: nothing is waited for any more.
-  const DeadlineScope deadline(call.ok() ? call->deadline - start : absl::InfiniteDuration());
+  const DeadlineScope deadline(call.ok() ? call->deadline - SteadyNow() : absl::InfiniteDuration());
   const absl::Status status = call.ok() ? body(*call) : call.status();
   const absl::Duration took = SteadyNow() - start;
   Observe(method, status, took);
