@@ -57,7 +57,7 @@ TEST_F(AdminTest, TemplatesAreMadeChangedCopiedAndDeleted) {
   const std::string made =
       Out({"templates", "create", "web", "--lanes", "3", "--undo-window", "48h", "--cpus", "2",
            "--port-forward", "80", "--boot-tcp", "80", "--tag", "team=shop", "--tag", "tier=web"});
-  EXPECT_THAT(made, AllOf(HasSubstr("web"), HasSubstr("tier=web"), HasSubstr("48h")));
+  EXPECT_THAT(made, AllOf(HasSubstr("web"), HasSubstr("tier=web"), HasSubstr("2d")));
   const SettingsTemplate first = Template("web");
   EXPECT_EQ(first.replication().lane_count(), 3);
   EXPECT_EQ(first.replication().undo_window().seconds(), 48 * 3600);
