@@ -46,8 +46,8 @@ class Waiting:
         self.other = rig.client("registry", "user/operator/launch", copy=1 - copy)
         self.slow("SourceServerService/GetSourceServer", name=server)  # it is connected
 
-    def write(self, client, value, timeout):
-        client.once(TAGS, timeout=timeout, source_server={"name": self.server, "tags": {"w": value}}, update_mask={"paths": ["tags"]})
+    def fields(self, value):
+        return {"source_server": {"name": self.server, "tags": {"w": value}}, "update_mask": {"paths": ["tags"]}}
 
     def send(self):
         """Once the copy stands still."""
@@ -55,7 +55,7 @@ class Waiting:
 
         def old():
             try:
-                self.write(self.slow, OLD, timeout=2)
+                self.slow.once(TAGS, timeout=2, **self.fields(OLD))
             except grpc.RpcError as error:
                 told.append(error.code())
         thread = threading.Thread(target=old)
@@ -64,7 +64,8 @@ class Waiting:
         self.line.silent.add("up")
         thread.join(30)
         assert told == [grpc.StatusCode.DEADLINE_EXCEEDED], told
-        self.write(self.other, "new", timeout=5)
+        # The copy that stands still may have locks, until PostgreSQL ends its session.
+        self.other(TAGS, **self.fields("new"))
 
     def value(self):
         return self.other("SourceServerService/GetSourceServer", name=self.server).tags["w"]

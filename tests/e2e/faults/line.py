@@ -76,6 +76,8 @@ class Line:
                     self.passed += len(data)
         except OSError:
             pass
+        while "up" in self.silent:  # nor does the server hear of the end
+            await asyncio.sleep(0.05)
 
     async def _down(self, reader, writer, state):
         try:
