@@ -71,7 +71,7 @@ class FullDisk(unittest.TestCase):
         self.addCleanup(work.end)
         launches.start(servers[3])
         until(lambda: work.acknowledged() > 50, "no changes get through")
-        self.believer = traffic.Inventory(self.rig, 9)  # never begun: it takes refusals for answers
+        self.believer = traffic.Inventory(self.rig, 9, pause=0)  # never begun: it takes refusals for answers
         self.no_room_for_tables()
         self.no_room_for_the_log()
         jobs = launches.await_ends()
